@@ -1,0 +1,34 @@
+// GELU, tanh form (Hendrycks and Gimpel, arXiv:1606.08415):
+// gelu(x) = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). Any shape, contiguous, f32, bf16 or f64.
+#pragma once
+
+#include "gigatrain/base/tensor_view.h"
+
+namespace gigatrain {
+struct CpuQueue;
+}
+
+namespace gigatrain::kernels {
+
+struct GeluForward {
+  static constexpr const char* kName = "gelu_forward";
+  TensorView x, y;
+};
+
+struct GeluBackward {
+  static constexpr const char* kName = "gelu_backward";
+  TensorView x, dy, dx;  // dx may be dy
+};
+
+// dbias (C) f32 = sum over rows of dy (N, C) f32 or bf16: fixed blocks of rows, then over blocks.
+struct BiasGradient {
+  static constexpr const char* kName = "bias_gradient";
+  TensorView dy, dbias;
+  bool accumulate = false;
+};
+
+void run(CpuQueue& queue, const GeluForward& args);
+void run(CpuQueue& queue, const GeluBackward& args);
+void run(CpuQueue& queue, const BiasGradient& args);
+
+}  // namespace gigatrain::kernels

@@ -1,0 +1,39 @@
+// Streaming scaled-dot-product attention (Dao et al., FlashAttention-2, arXiv:2307.08691):
+// O = softmax(scale Q K^T + mask) V without ever holding the (Tq, Tk) matrix.
+//
+// Views are strided and 4-D: q, out (B, Tq, H, D); k, v (B, Tk, Hkv, D); H is a multiple of Hkv and
+// query head h reads key head h / (H / Hkv). Unit stride in D. dtype f32 or bf16, all the same.
+// causal: query t sees keys s <= t + (Tk - Tq), so a cache may hold earlier keys.
+// lse (B, H, Tq) f32: log of the sum of exponentials, for the backward.
+// Order: keys in ascending fixed blocks; depends on (Tq, Tk, D) only.
+#pragma once
+
+#include "gigatrain/base/tensor_view.h"
+
+namespace gigatrain {
+struct CpuQueue;
+}
+
+namespace gigatrain::kernels {
+
+struct AttentionForward {
+  static constexpr const char* kName = "attention_forward";
+  TensorView q, k, v, out;
+  TensorView lse;  // may be empty when no backward follows
+  float scale = 1.0f;
+  bool causal = true;
+};
+
+// Overwrites dq, dk, dv (shapes and strides free, like q, k, v).
+struct AttentionBackward {
+  static constexpr const char* kName = "attention_backward";
+  TensorView q, k, v, out, lse, dout;
+  TensorView dq, dk, dv;
+  float scale = 1.0f;
+  bool causal = true;
+};
+
+void run(CpuQueue& queue, const AttentionForward& args);
+void run(CpuQueue& queue, const AttentionBackward& args);
+
+}  // namespace gigatrain::kernels

@@ -1,0 +1,23 @@
+// y = dropout(x) [+ residual]; the backward is the same kernel without the residual.
+// x (rows, C) contiguous, f32 or bf16. The mask is in dropout_args.h.
+#pragma once
+
+#include "gigatrain/base/dropout_args.h"
+#include "gigatrain/base/tensor_view.h"
+
+namespace gigatrain {
+struct CpuQueue;
+}
+
+namespace gigatrain::kernels {
+
+struct Dropout {
+  static constexpr const char* kName = "dropout";
+  TensorView x, y;         // y may be x
+  TensorView residual{};   // same shape, or none
+  DropoutArgs dropout;
+};
+
+void run(CpuQueue& queue, const Dropout& args);
+
+}  // namespace gigatrain::kernels

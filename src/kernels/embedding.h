@@ -1,0 +1,41 @@
+// Token and position embedding with dropout: out[b,t,:] = dropout(table[token] + positions[p0+t]).
+//
+// tokens (B, T) i32, all in [0, V) (checked by the op); table (V, C), positions (P, C) or none, of
+// the dtype of out (B, T, C), f32 or bf16.
+#pragma once
+
+#include "gigatrain/base/dropout_args.h"
+#include "gigatrain/base/tensor_view.h"
+
+namespace gigatrain {
+struct CpuQueue;
+}
+
+namespace gigatrain::kernels {
+
+struct EmbeddingForward {
+  static constexpr const char* kName = "embedding_forward";
+  TensorView tokens, table;
+  TensorView positions{};
+  TensorView out;
+  std::int64_t first_position = 0;
+  DropoutArgs dropout{};
+};
+
+// dtable (V, C) f32, dpositions (P, C) f32: rows that no token names are zeroed (or left, when
+// accumulating). Each row sums its tokens in ascending (b, t); no atomics.
+struct EmbeddingBackward {
+  static constexpr const char* kName = "embedding_backward";
+  TensorView tokens, dout;
+  TensorView dtable{};
+  TensorView dpositions{};
+  bool accumulate_table = false;
+  bool accumulate_positions = false;
+  std::int64_t first_position = 0;
+  DropoutArgs dropout{};
+};
+
+void run(CpuQueue& queue, const EmbeddingForward& args);
+void run(CpuQueue& queue, const EmbeddingBackward& args);
+
+}  // namespace gigatrain::kernels

@@ -1,0 +1,36 @@
+// C = op(A) op(B), the matrix product, with an epilogue.
+//
+//   C (M, N)  f32 or bf16     A (M, K), or (K, M) when trans_a     B (K, N), or (N, K) when trans_b
+//   v = sum_k A[m,k] B[k,n]  (f32)  [+ bias[n]]  ->  [pre[m,n] = v; v = gelu(v)]  ->  [+ C[m,n]]
+//
+// A and B have the same dtype: f32, bf16 or f64 (f64: reference path, everything f64). Rows may be
+// strided (view.strides), columns must be unit-stride in one of the two dims.
+// Order of arithmetic: each C[m,n] is one chain of fused multiply-adds in ascending k, cut into
+// fixed blocks of kGemmK, the block sums added in ascending order. It depends on K only: not on M,
+// N, the tile, the thread count or (f32) the class of vector code.
+#pragma once
+
+#include "gigatrain/base/tensor_view.h"
+
+namespace gigatrain {
+struct CpuQueue;
+}
+
+namespace gigatrain::kernels {
+
+inline constexpr std::int64_t kGemmK = 512;  // length of a K block; part of the numerics
+
+struct Gemm {
+  static constexpr const char* kName = "gemm";
+  TensorView a, b, c;     // 2-D, or 3-D with a leading batch dim (batch products)
+  bool trans_a = false;
+  bool trans_b = false;
+  bool accumulate = false;  // C += ...; requires f32 (or f64) C, no gelu
+  TensorView bias{};        // (N), f32, or none
+  TensorView pre{};         // (M, N), dtype of C: pre-activation; given only with gelu in training
+  bool gelu = false;        // tanh form
+};
+
+void run(CpuQueue& queue, const Gemm& args);
+
+}  // namespace gigatrain::kernels

@@ -1,0 +1,51 @@
+// Layer normalisation (Ba et al., arXiv:1607.06450), alone or fused with the residual add before it:
+//
+//   s = x [+ dropout(delta)]        written to `sum` when delta is given
+//   y = (s - mean) * rstd * weight [+ bias],   rstd = 1 / sqrt(var + eps)
+//
+// All activations (N, C) contiguous, f32 or bf16, the same dtype; weight, bias (C) f32;
+// mean, rstd (N) f32.
+#pragma once
+
+#include "gigatrain/base/dropout_args.h"
+#include "gigatrain/base/tensor_view.h"
+
+namespace gigatrain {
+struct CpuQueue;
+}
+
+namespace gigatrain::kernels {
+
+struct LayerNormForward {
+  static constexpr const char* kName = "layer_norm_forward";
+  TensorView x;
+  TensorView delta{};  // (N, C) or none
+  TensorView weight;
+  TensorView bias{};   // (C) or none
+  TensorView sum{};    // (N, C), required with delta
+  TensorView y;
+  TensorView mean, rstd;
+  float eps = 1e-5f;
+  DropoutArgs dropout{};
+};
+
+// dsum = [dresidual +] gradient through the norm; ddelta = dropout'(dsum), when given.
+// dweight, dbias (C) f32: overwritten, or added to when accumulate. Their sum over rows goes in
+// fixed blocks of rows, then over blocks in ascending order.
+struct LayerNormBackward {
+  static constexpr const char* kName = "layer_norm_backward";
+  TensorView s;  // the normalised tensor's input: x, or sum when fused
+  TensorView weight, mean, rstd, dy;
+  TensorView dresidual{};  // gradient that reaches `sum` directly, or none
+  TensorView dsum;
+  TensorView ddelta{};     // only with dropout (else it equals dsum)
+  TensorView dweight{};
+  TensorView dbias{};
+  bool accumulate = false;
+  DropoutArgs dropout{};
+};
+
+void run(CpuQueue& queue, const LayerNormForward& args);
+void run(CpuQueue& queue, const LayerNormBackward& args);
+
+}  // namespace gigatrain::kernels

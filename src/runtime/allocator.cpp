@@ -1,0 +1,138 @@
+#include "gigatrain/runtime/allocator.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "gigatrain/base/error.h"
+
+namespace gigatrain {
+
+const char* name(Purpose purpose) {
+  switch (purpose) {
+    case Purpose::parameters: return "parameters";
+    case Purpose::gradients: return "gradients";
+    case Purpose::optimizer: return "optimizer";
+    case Purpose::activations: return "activations";
+    case Purpose::workspace: return "workspace";
+    case Purpose::data: return "data";
+    case Purpose::count_: break;
+  }
+  return "?";
+}
+
+namespace {
+
+constexpr std::int64_t kAlign = 64;
+
+// Bins grow by an eighth of a power of two: at most 12.5 % of a block is unused.
+std::int64_t bin_of(std::int64_t bytes) {
+  if (bytes <= 512) return (bytes + kAlign - 1) / kAlign * kAlign;
+  const auto step = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(bytes))) / 8;
+  return (bytes + step - 1) / step * step;
+}
+
+}  // namespace
+
+struct Allocator::Impl {
+  mutable std::mutex mutex;
+  std::map<std::int64_t, std::vector<detail::Block*>> cached;
+  std::set<detail::Block*> live;  // for reports only
+  MemoryStats stats;
+
+  void count(const detail::Block& block, std::int64_t sign) {
+    auto& purpose = stats.by_purpose[static_cast<std::size_t>(block.name.purpose)];
+    for (auto* bytes : {&purpose, &stats.total}) {
+      bytes->now += sign * block.bytes;
+      bytes->peak = std::max(bytes->peak, bytes->now);
+    }
+  }
+
+  void trim() {
+    for (auto& [capacity, blocks] : cached)
+      for (auto* block : blocks) {
+        std::free(block->data);
+        stats.reserved -= capacity;
+        delete block;
+      }
+    cached.clear();
+  }
+};
+
+Allocator::Allocator() : impl_(std::make_unique<Impl>()) {}
+
+Allocator::~Allocator() { impl_->trim(); }
+
+detail::Block* Allocator::allocate(std::int64_t bytes, BlockName name) {
+  if (bytes < 0)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("a block's size must not be negative, got {} for '{}'", bytes, name.what));
+  const std::int64_t capacity = bin_of(std::max<std::int64_t>(bytes, 1));
+  const std::lock_guard lock(impl_->mutex);
+  detail::Block* block = nullptr;
+  if (auto bin = impl_->cached.find(capacity); bin != impl_->cached.end() && !bin->second.empty()) {
+    block = bin->second.back();
+    bin->second.pop_back();
+  } else {
+    void* data = std::aligned_alloc(kAlign, static_cast<std::size_t>(capacity));
+    if (!data) {
+      impl_->trim();
+      data = std::aligned_alloc(kAlign, static_cast<std::size_t>(capacity));
+    }
+    if (!data)
+      throw Error(ErrorCode::out_of_memory,
+                  fmt::format("no memory for {} bytes of {} ('{}'); {} bytes are in use", bytes,
+                              gigatrain::name(name.purpose), name.what, impl_->stats.total.now),
+                  "use a smaller train.micro_batch or train.seq_len; `gigatrain validate CONFIG` "
+                  "shows memory by purpose");
+    block = new detail::Block{.allocator = this, .data = data, .bytes = 0, .capacity = capacity,
+                              .name = {}};
+    impl_->stats.reserved += capacity;
+    ++impl_->stats.system_allocations;
+  }
+  block->bytes = bytes;
+  block->name = name;
+  impl_->live.insert(block);
+  impl_->count(*block, +1);
+  return block;
+}
+
+void Allocator::free(detail::Block* block) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->count(*block, -1);
+  impl_->live.erase(block);
+  impl_->cached[block->capacity].push_back(block);
+}
+
+MemoryStats Allocator::stats() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->stats;
+}
+
+void Allocator::reset_peak() {
+  const std::lock_guard lock(impl_->mutex);
+  for (auto& bytes : impl_->stats.by_purpose) bytes.peak = bytes.now;
+  impl_->stats.total.peak = impl_->stats.total.now;
+}
+
+void Allocator::trim() {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->trim();
+}
+
+std::vector<detail::Block> Allocator::live_blocks() const {
+  const std::lock_guard lock(impl_->mutex);
+  std::vector<detail::Block> blocks;
+  for (const auto* block : impl_->live) blocks.push_back(*block);
+  std::sort(blocks.begin(), blocks.end(), [](const auto& a, const auto& b) {
+    return std::tie(b.bytes, a.data) < std::tie(a.bytes, b.data);
+  });
+  return blocks;
+}
+
+}  // namespace gigatrain

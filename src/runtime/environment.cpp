@@ -1,0 +1,30 @@
+#include "gigatrain/runtime/environment.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <string_view>
+
+#include "gigatrain/base/error.h"
+
+namespace gigatrain {
+
+Environment Environment::read() {
+  Environment e;
+  if (const char* text = std::getenv("GIGATRAIN_NUM_THREADS"); text && *text) {
+    const std::string_view v(text);
+    const auto [end, error] = std::from_chars(v.data(), v.data() + v.size(), e.num_threads);
+    if (error != std::errc() || end != v.data() + v.size() || e.num_threads < 1 ||
+        e.num_threads > 4096)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("GIGATRAIN_NUM_THREADS must be a whole number from 1 to 4096, got '{}'",
+                              v),
+                  "unset GIGATRAIN_NUM_THREADS to use every core");
+  }
+  const char* no_color = std::getenv("NO_COLOR");
+  e.no_color = no_color && *no_color;
+  return e;
+}
+
+}  // namespace gigatrain

@@ -1,0 +1,103 @@
+// Workers wait by spinning briefly (the gap between two kernels of a step is microseconds), then
+// sleep on an atomic.
+
+#include "gigatrain/runtime/thread_pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace gigatrain {
+
+namespace {
+constexpr int kSpins = 4000;  // some 50 microseconds
+
+inline void pause() {
+#if defined(__x86_64__)
+  _mm_pause();
+#endif
+}
+}  // namespace
+
+struct ThreadPool::State {
+  std::atomic<std::uint32_t> generation{0};  // bumped to publish a job
+  std::atomic<std::int64_t> next{0};
+  std::atomic<int> running{0};
+  std::atomic<bool> stop{false};
+  std::int64_t tasks = 0;
+  const FunctionRef<void(std::int64_t, int)>* task = nullptr;
+  std::mutex error_mutex;
+  std::exception_ptr error;
+  int spins = kSpins;
+  std::vector<std::thread> workers;
+
+  void drain(int worker) {
+    for (;;) {
+      const std::int64_t i = next.fetch_add(1, std::memory_order_relaxed);
+      if (i >= tasks) return;
+      try {
+        (*task)(i, worker);
+      } catch (...) {
+        const std::lock_guard lock(error_mutex);
+        if (!error) error = std::current_exception();
+      }
+    }
+  }
+
+  void work(int worker) {
+    std::uint32_t seen = 0;
+    for (;;) {
+      for (int spin = 0; spin < spins && generation.load(std::memory_order_acquire) == seen; ++spin)
+        pause();
+      generation.wait(seen, std::memory_order_acquire);
+      seen = generation.load(std::memory_order_acquire);
+      if (stop.load(std::memory_order_acquire)) return;
+      drain(worker);
+      if (running.fetch_sub(1, std::memory_order_acq_rel) == 1) running.notify_one();
+    }
+  }
+};
+
+ThreadPool::ThreadPool(int threads)
+    : state_(std::make_unique<State>()), threads_(std::max(1, threads)) {
+  // More threads than cores: spinning would only take the core from the one that works.
+  if (threads_ > static_cast<int>(std::thread::hardware_concurrency())) state_->spins = 1;
+  for (int w = 1; w < threads_; ++w) state_->workers.emplace_back([this, w] { state_->work(w); });
+}
+
+ThreadPool::~ThreadPool() {
+  state_->stop.store(true, std::memory_order_release);
+  state_->generation.fetch_add(1, std::memory_order_acq_rel);
+  state_->generation.notify_all();
+  for (auto& worker : state_->workers) worker.join();
+}
+
+void ThreadPool::parallel_for(std::int64_t tasks, FunctionRef<void(std::int64_t, int)> task) {
+  if (threads_ == 1 || tasks <= 1) {
+    for (std::int64_t i = 0; i < tasks; ++i) task(i, 0);
+    return;
+  }
+  State& s = *state_;
+  s.tasks = tasks;
+  s.task = &task;
+  s.next.store(0, std::memory_order_relaxed);
+  s.running.store(threads_ - 1, std::memory_order_relaxed);
+  s.generation.fetch_add(1, std::memory_order_acq_rel);
+  s.generation.notify_all();
+  s.drain(0);
+  for (int spin = 0; spin < s.spins && s.running.load(std::memory_order_acquire) != 0; ++spin)
+    pause();
+  for (int left = s.running.load(std::memory_order_acquire); left != 0;
+       left = s.running.load(std::memory_order_acquire))
+    s.running.wait(left, std::memory_order_acquire);
+  if (s.error) std::rethrow_exception(std::exchange(s.error, nullptr));
+}
+
+}  // namespace gigatrain
