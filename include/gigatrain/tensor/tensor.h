@@ -1,0 +1,72 @@
+// A value-like handle: storage, a view of it, and, when a gradient is wanted, its place on the tape.
+// Copying a Tensor copies the handle. The mathematics is in free functions (ops/ops.h).
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "gigatrain/base/tensor_view.h"
+#include "gigatrain/runtime/device.h"
+#include "gigatrain/runtime/storage.h"
+
+namespace gigatrain {
+
+class Node;
+class GradLeaf;
+
+class Tensor {
+ public:
+  Tensor() = default;  // undefined
+
+  // Uninitialised memory.
+  static Tensor empty(Device& device, const Shape& shape, DType dtype = DType::f32,
+                      BlockName name = {});
+  static Tensor full(Device& device, const Shape& shape, double value, DType dtype = DType::f32,
+                     BlockName name = {});
+  // Copies `values`, whose count must be shape.numel().
+  template <class T>
+  static Tensor from(Device& device, const Shape& shape, std::span<const T> values,
+                     BlockName name = {Purpose::data, "from"});
+  // Another window on the same memory; not on the tape.
+  Tensor alias(const TensorView& view) const;
+  Tensor detach() const { return alias(view()); }
+
+  explicit operator bool() const { return impl_ != nullptr; }
+  const TensorView& view() const { return impl_->view; }
+  const Shape& shape() const { return impl_->view.shape; }
+  DType dtype() const { return impl_->view.dtype; }
+  std::int64_t numel() const { return impl_->view.numel(); }
+  Device& device() const { return *impl_->device; }
+  Stream& stream() const { return impl_->device->stream(); }
+  bool same_storage(const Tensor& other) const { return impl_->view.data == other.impl_->view.data; }
+
+  // Host copies, converted to T; `item` needs exactly one element.
+  template <class T>
+  std::vector<T> to_vector() const;
+  double item() const;
+
+  // --- tape
+  bool requires_grad() const { return impl_ && (impl_->node || impl_->leaf); }
+  // A gradient will be collected here. The leaf may be shared by several tensors.
+  Tensor& set_leaf(std::shared_ptr<GradLeaf> leaf);
+  // Makes a leaf of its own (for inputs and tests); its gradient is in leaf()->gradient.
+  Tensor& require_grad();
+  const std::shared_ptr<GradLeaf>& leaf() const { return impl_->leaf; }
+  const std::shared_ptr<Node>& node() const { return impl_->node; }
+  int output_index() const { return impl_->output; }
+
+ private:
+  friend class Node;
+  struct Impl {
+    Device* device = nullptr;
+    Storage storage;
+    TensorView view;
+    std::shared_ptr<Node> node;  // what made it, or
+    std::shared_ptr<GradLeaf> leaf;
+    int output = 0;
+  };
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace gigatrain

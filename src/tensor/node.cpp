@@ -1,0 +1,241 @@
+#include "gigatrain/tensor/node.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gigatrain/base/error.h"
+#include "kernels/elementwise.h"
+
+namespace gigatrain {
+
+namespace {
+
+// Per thread, since a rank is a thread: the order of creation within a rank is all that matters.
+thread_local std::uint64_t nodes_created = 0;
+thread_local std::uint64_t backwards_run = 0;
+thread_local bool recording = true;
+
+DType gradient_dtype(DType dtype) { return dtype == DType::f64 ? DType::f64 : DType::f32; }
+
+Tensor new_leaf_buffer(Device& device, const Shape& shape, DType dtype) {
+  return Tensor::empty(device, shape, gradient_dtype(dtype), {Purpose::gradients, "leaf"});
+}
+
+// A fresh a + b: either may be shared with others, so neither is changed.
+Tensor sum_of(const Tensor& a, const Tensor& b) {
+  Tensor y = Tensor::empty(a.device(), a.shape(), a.dtype(), {Purpose::activations, "grad.sum"});
+  a.stream().submit(kernels::Add{.a = a.view(), .b = b.view(), .y = y.view()});
+  return y;
+}
+
+void add_to_leaf(GradLeaf& leaf, const Tensor& gradient) {
+  Device& device = gradient.device();
+  const DType dtype = gradient_dtype(gradient.dtype());
+  if (!leaf.gradient)
+    leaf.gradient = new_leaf_buffer(device, gradient.shape(), gradient.dtype());
+  if (!leaf.filled) {
+    device.stream().submit(kernels::Copy{.x = gradient.view(), .y = leaf.gradient.view()});
+  } else {
+    Tensor g = gradient;
+    if (g.dtype() != dtype) {
+      g = Tensor::empty(device, g.shape(), dtype, {Purpose::workspace, "grad.cast"});
+      device.stream().submit(kernels::Copy{.x = gradient.view(), .y = g.view()});
+    }
+    const auto& total = leaf.gradient.view();
+    device.stream().submit(kernels::Add{.a = total, .b = g.view(), .y = total});
+  }
+  leaf.filled = true;
+}
+
+}  // namespace
+
+Node::Node(const char* name) : name_(name), number_(++nodes_created) {}
+Node::~Node() {
+  // A long chain of nodes must not be freed by a recursion as deep as the chain.
+  std::vector<std::shared_ptr<Node>> chain;
+  const auto take = [&chain](Node& node) {
+    for (auto& edge : node.inputs_)
+      if (edge.node && edge.node.use_count() == 1) chain.push_back(std::move(edge.node));
+  };
+  take(*this);
+  while (!chain.empty()) {
+    const std::shared_ptr<Node> node = std::move(chain.back());
+    chain.pop_back();
+    take(*node);
+  }
+}
+
+void Node::save(std::initializer_list<Tensor> tensors) {
+  // Without their place on the tape: a node that saves its own output would never be freed.
+  saved_.reserve(tensors.size());
+  for (const auto& tensor : tensors) saved_.push_back(tensor ? tensor.detach() : tensor);
+}
+
+void Node::connect(std::shared_ptr<Node> node, std::initializer_list<Tensor> inputs,
+                   std::initializer_list<Tensor*> outputs) {
+  node->inputs_.reserve(inputs.size());
+  for (const auto& input : inputs) {
+    Edge edge;
+    if (input) {
+      edge = {.node = input.node(), .leaf = input.leaf(), .output = input.output_index(),
+              .dtype = input.dtype(), .shape = input.shape()};
+    }
+    node->inputs_.push_back(std::move(edge));
+  }
+  node->dout_.resize(outputs.size());
+  int index = 0;
+  for (auto* output : outputs) {
+    output->impl_->output = index++;
+    output->impl_->node = node;
+  }
+}
+
+void Node::receive(int output, Tensor gradient) {
+  Tensor& slot = dout_[static_cast<std::size_t>(output)];
+  slot = slot ? sum_of(slot, gradient) : std::move(gradient);
+}
+
+const Tensor& Backward::dout(int i) const { return node_.dout_[static_cast<std::size_t>(i)]; }
+bool Backward::is_one() const { return node_.root_is_one_; }
+
+bool Backward::wanted(int input) const {
+  const auto& edge = node_.inputs_[static_cast<std::size_t>(input)];
+  return edge.node || edge.leaf;
+}
+
+Backward::Target Backward::target(int input) {
+  auto& edge = node_.inputs_[static_cast<std::size_t>(input)];
+  if (edge.leaf) {
+    GradLeaf& leaf = *edge.leaf;
+    if (!leaf.gradient) leaf.gradient = new_leaf_buffer(device_, edge.shape, edge.dtype);
+    return {leaf.gradient.view(), std::exchange(leaf.filled, true)};
+  }
+  Tensor fresh = Tensor::empty(device_, edge.shape, edge.dtype, {Purpose::activations, "grad"});
+  given_.emplace_back(input, fresh);
+  return {fresh.view(), false};
+}
+
+void Backward::give(int input, Tensor gradient) {
+  auto& edge = node_.inputs_[static_cast<std::size_t>(input)];
+  if (edge.leaf)
+    add_to_leaf(*edge.leaf, gradient);
+  else if (edge.node)
+    given_.emplace_back(input, std::move(gradient));
+}
+
+void Backward::commit() {
+  for (auto& [input, gradient] : given_) {
+    auto& edge = node_.inputs_[static_cast<std::size_t>(input)];
+    edge.node->receive(edge.output, std::move(gradient));
+  }
+}
+
+bool grad_needed(std::initializer_list<Tensor> inputs) {
+  return recording &&
+         std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.requires_grad(); });
+}
+
+NoGrad::NoGrad() : before_(std::exchange(recording, false)) {}
+NoGrad::~NoGrad() { recording = before_; }
+
+class Engine {
+ public:
+  void run(const Tensor& root, const Tensor& gradient) {
+    start(root, gradient);
+    collect(root.node());
+    // Later nodes only read from earlier ones, so descending creation numbers are a valid order.
+    std::sort(nodes_.begin(), nodes_.end(),
+              [](const auto& a, const auto& b) { return a->number() > b->number(); });
+    for (auto& node : nodes_) {
+      step(*node, root.device());
+      node.reset();
+    }
+  }
+
+ private:
+  static void start(const Tensor& root, const Tensor& gradient) {
+    if (!root || !root.node())
+      throw Error(ErrorCode::invalid_argument,
+                  "backward() needs a tensor that an op made while the tape was on",
+                  "check that a parameter takes part and that no NoGrad is alive");
+    if (!gradient && root.numel() != 1)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("backward() without a gradient needs a scalar, got shape {}",
+                              root.shape().str()),
+                  "reduce the tensor with sum() or mean(), or pass its gradient");
+    if (gradient && (!(gradient.shape() == root.shape()) || gradient.dtype() != root.dtype()))
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("the gradient of a {} tensor of shape {} must look like it, got {} {}",
+                              name(root.dtype()), root.shape().str(), name(gradient.dtype()),
+                              gradient.shape().str()));
+    Node& node = *root.node();
+    node.root_is_one_ = !gradient;
+    node.receive(root.output_index(),
+                 gradient ? gradient
+                          : Tensor::full(root.device(), root.shape(), 1.0, root.dtype()));
+  }
+
+  void collect(const std::shared_ptr<Node>& root) {
+    const std::uint64_t epoch = ++backwards_run;
+    root->visited_ = epoch;
+    nodes_.push_back(root);
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      const auto node = nodes_[i];
+      if (node->released_)
+        throw Error(ErrorCode::invalid_argument,
+                    fmt::format("backward() reached '{}', whose saved tensors an earlier backward() "
+                                "freed",
+                                node->name()),
+                    "run the forward again");
+      for (const auto& edge : node->inputs_) {
+        if (edge.leaf) ++pending(*edge.leaf);
+        if (!edge.node || edge.node->visited_ == epoch) continue;
+        edge.node->visited_ = epoch;
+        nodes_.push_back(edge.node);
+      }
+    }
+  }
+
+  void step(Node& node, Device& device) {
+    const bool reached = std::any_of(node.dout_.begin(), node.dout_.end(),
+                                     [](const Tensor& t) { return static_cast<bool>(t); });
+    if (reached) {
+      Backward b(node, device);
+      try {
+        node.backward(b);
+      } catch (Error& e) {
+        e.add_frame(fmt::format("while running the backward of '{}'", node.name()));
+        throw;
+      }
+      b.commit();
+    }
+    std::vector<std::shared_ptr<GradLeaf>> done;
+    for (const auto& edge : node.inputs_)
+      if (edge.leaf && --pending(*edge.leaf) == 0) done.push_back(edge.leaf);
+    node.released_ = true;
+    node.saved_.clear();
+    node.dout_.clear();
+    node.inputs_.clear();
+    for (const auto& leaf : done)
+      if (leaf->on_ready) leaf->on_ready();
+  }
+
+  // How many gradients this leaf still waits for. Sorted by address, used for look-up only.
+  int& pending(GradLeaf& leaf) {
+    const auto at = std::lower_bound(leaves_.begin(), leaves_.end(), &leaf,
+                                     [](const auto& a, const GradLeaf* b) { return a.first < b; });
+    if (at != leaves_.end() && at->first == &leaf) return at->second;
+    return leaves_.insert(at, {&leaf, 0})->second;
+  }
+
+  std::vector<std::shared_ptr<Node>> nodes_;
+  std::vector<std::pair<const GradLeaf*, int>> leaves_;
+};
+
+void backward(const Tensor& root, const Tensor& gradient) {
+  Engine().run(root, gradient);
+}
+
+}  // namespace gigatrain
