@@ -23,7 +23,7 @@ typedef std::int32_t i32x16 __attribute__((vector_size(64)));
 typedef std::uint32_t u32x16 __attribute__((vector_size(64)));
 typedef std::uint16_t u16x16 __attribute__((vector_size(32)));
 
-GT_INLINE f32x16 splat(float x) { return f32x16{} + x; }
+GT_INLINE f32x16 splat(float x) { return x - f32x16{}; }  // not x + 0: it would lose -0
 GT_INLINE i32x16 splat_i(std::int32_t x) { return i32x16{} + x; }
 
 GT_INLINE f32x16 load(const float* p) {
@@ -91,6 +91,12 @@ GT_INLINE f32x16 min(f32x16 a, f32x16 b) { return select(a < b, a, b); }
 GT_INLINE f32x16 sqrt(f32x16 x) {
 #if defined(__AVX512F__)
   return (f32x16)_mm512_sqrt_ps((__m512)x);
+#elif defined(__AVX2__)
+  typedef float f32x8 __attribute__((vector_size(32)));
+  union Halves { f32x16 whole; f32x8 half[2]; };
+  Halves r{x};
+  for (int h = 0; h < 2; ++h) r.half[h] = (f32x8)_mm256_sqrt_ps((__m256)r.half[h]);
+  return r.whole;
 #else
   f32x16 r;
   for (int i = 0; i < kLanes; ++i) r[i] = __builtin_sqrtf(x[i]);

@@ -1,0 +1,100 @@
+// Philox4x32-10 (base/philox.h), sixteen blocks at once: 64 random words in the order of elements.
+#pragma once
+
+#include "gigatrain/base/philox.h"
+#include "kernels/cpu/vec.h"
+
+GT_ISA_BEGIN
+
+// Word l of words[i] belongs to element 4 * block + 16 i + l.
+struct Words64 {
+  u32x16 words[4];
+};
+
+// (a * m) as 64 bits: high and low words.
+GT_INLINE void multiply_wide(u32x16 a, std::uint32_t m, u32x16& high, u32x16& low) {
+#if defined(__AVX512F__)
+  const __m512i factor = _mm512_set1_epi32(static_cast<int>(m));
+  const __m512i even = _mm512_mul_epu32((__m512i)a, factor);
+  const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64((__m512i)a, 32), factor);
+  high = (u32x16)_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
+  low = (u32x16)_mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
+#elif defined(__AVX2__)
+  typedef std::uint32_t u32x8 __attribute__((vector_size(32)));
+  union Halves {
+    u32x16 whole;
+    u32x8 half[2];
+  };
+  const __m256i factor = _mm256_set1_epi32(static_cast<int>(m));
+  Halves in{a}, h, l;
+  for (int i = 0; i < 2; ++i) {
+    const __m256i even = _mm256_mul_epu32((__m256i)in.half[i], factor);
+    const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64((__m256i)in.half[i], 32), factor);
+    h.half[i] = (u32x8)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+    l.half[i] = (u32x8)_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+  }
+  high = h.whole;
+  low = l.whole;
+#else
+  for (int i = 0; i < kLanes; ++i) {
+    const std::uint64_t p = std::uint64_t{a[i]} * m;
+    high[i] = static_cast<std::uint32_t>(p >> 32);
+    low[i] = static_cast<std::uint32_t>(p);
+  }
+#endif
+}
+
+// Interleaves pairs (n = 1) or pairs of pairs (n = 2) of words within each group of four lanes.
+template <int N, bool High>
+GT_INLINE u32x16 interleave(u32x16 a, u32x16 b) {
+#if defined(__AVX512F__)
+  const __m512i x = (__m512i)a, y = (__m512i)b;
+  if constexpr (N == 1)
+    return (u32x16)(High ? _mm512_unpackhi_epi32(x, y) : _mm512_unpacklo_epi32(x, y));
+  else
+    return (u32x16)(High ? _mm512_unpackhi_epi64(x, y) : _mm512_unpacklo_epi64(x, y));
+#else
+  u32x16 r;
+  constexpr int k = High ? 2 : 0;
+  for (int g = 0; g < kLanes; g += 4) {
+    r[g] = a[g + k];
+    r[g + 1] = N == 1 ? b[g + k] : a[g + k + 1];
+    r[g + 2] = N == 1 ? a[g + k + 1] : b[g + k];
+    r[g + 3] = b[g + k + 1];
+  }
+  return r;
+#endif
+}
+
+// The words of elements 4 * block ... 4 * block + 63 of `sample` in `step`. Lane 4g + k works on
+// block 4k + g, so that one 4 x 4 transpose within groups of lanes puts the words in order.
+GT_INLINE Words64 philox64(PhiloxKey key, std::uint64_t block, std::uint32_t sample,
+                           std::uint32_t step) {
+  constexpr u32x16 kOrder = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  const u32x16 zero{};
+  u32x16 c0 = kOrder + static_cast<std::uint32_t>(block), c1, c2 = zero + sample, c3 = zero + step;
+  const u32x16 carry = (u32x16)(c0 < kOrder);  // all ones where the low word wrapped
+  c1 = (zero + static_cast<std::uint32_t>(block >> 32)) - carry;
+  for (int round = 0; round < 10; ++round) {
+    u32x16 high0, low0, high1, low1;
+    multiply_wide(c0, 0xD2511F53u, high0, low0);
+    multiply_wide(c2, 0xCD9E8D57u, high1, low1);
+    c0 = high1 ^ c1 ^ key.k0;
+    c1 = low1;
+    c2 = high0 ^ c3 ^ key.k1;
+    c3 = low0;
+    key.k0 += 0x9E3779B9u;
+    key.k1 += 0xBB67AE85u;
+  }
+  const u32x16 a = interleave<1, false>(c0, c1), b = interleave<1, true>(c0, c1);
+  const u32x16 c = interleave<1, false>(c2, c3), d = interleave<1, true>(c2, c3);
+  return {{interleave<2, false>(a, c), interleave<2, true>(a, c), interleave<2, false>(b, d),
+           interleave<2, true>(b, d)}};
+}
+
+// to_uniform of base/philox.h.
+GT_INLINE f32x16 to_uniform(u32x16 words) {
+  return (__builtin_convertvector((i32x16)(words >> 9), f32x16) + 0.5f) * 0x1p-23f;
+}
+
+GT_ISA_END
