@@ -1,0 +1,113 @@
+// A layer is a map in a tree of layers. Its parameters are named by their path, in Hugging Face's
+// words ("transformer.h.0.attn.c_attn.weight"); models are written for one device and never mention
+// ranks or streams.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gigatrain/base/dropout_args.h"
+#include "gigatrain/tensor/parameter.h"
+
+namespace gigatrain::nn {
+
+class KvCache;
+
+// Facts of the batch at hand that layers need besides their input.
+struct BatchContext {
+  bool training = false;
+  std::uint64_t seed = 0;         // of the run
+  std::uint32_t step = 0;
+  std::uint32_t first_sample = 0;  // global index, within the step, of the batch's first sample
+  std::int64_t first_position = 0;  // of the batch's first token in its sequence
+  std::int64_t tokens_per_sample = 1;  // T
+  KvCache* cache = nullptr;            // generation: keys and values of earlier positions
+
+  // The mask of a layer's dropout; off when not training.
+  DropoutArgs dropout(float rate, const std::string& layer) const;
+};
+
+class Layer;
+
+// A child that `replace` can exchange: access like a pointer.
+class ChildSlot {
+ public:
+  virtual ~ChildSlot() = default;
+  virtual std::shared_ptr<Layer> get() const = 0;
+  virtual bool set(std::shared_ptr<Layer> layer) = 0;  // false: not of the type the parent needs
+};
+
+class Layer {
+ public:
+  Layer() = default;
+  virtual ~Layer() = default;
+  Layer(const Layer&) = delete;
+  Layer& operator=(const Layer&) = delete;
+
+  virtual Tensor forward(const Tensor& x, BatchContext& context) = 0;
+
+  std::vector<std::pair<std::string, std::shared_ptr<Layer>>> children() const;
+  // Of this layer alone, by local name.
+  const std::vector<std::pair<std::string, std::shared_ptr<Parameter>>>& parameters() const {
+    return parameters_;
+  }
+  // Throws Error(invalid_argument) if there is no such child or the layer does not fit its place.
+  void replace(const std::string& name, std::shared_ptr<Layer> layer);
+
+  const std::string& path() const { return path_; }
+
+ protected:
+  template <class T>
+  friend class Child;
+  friend void assign_names(Layer& root, const std::string& path);
+
+  std::shared_ptr<Parameter> add_parameter(std::string name, const Shape& shape, Init init);
+  void share_parameter(std::string name, std::shared_ptr<Parameter> parameter);
+
+ private:
+  std::string path_;
+  std::vector<std::pair<std::string, ChildSlot*>> slots_;
+  std::vector<std::pair<std::string, std::shared_ptr<Parameter>>> parameters_;
+};
+
+// Declares a child of type T of the layer it stands in: `Child<Linear> c_fc{this, "c_fc"};`
+template <class T>
+class Child final : public ChildSlot {
+ public:
+  Child(Layer* parent, std::string name) { parent->slots_.emplace_back(std::move(name), this); }
+  Child& operator=(std::shared_ptr<T> layer) {
+    layer_ = std::move(layer);
+    return *this;
+  }
+  T* operator->() const { return layer_.get(); }
+  T& operator*() const { return *layer_; }
+  std::shared_ptr<Layer> get() const override { return layer_; }
+  bool set(std::shared_ptr<Layer> layer) override {
+    auto typed = std::dynamic_pointer_cast<T>(std::move(layer));
+    if (!typed) return false;
+    layer_ = std::move(typed);
+    return true;
+  }
+
+ private:
+  std::shared_ptr<T> layer_;
+};
+
+// Names every layer and parameter below root by its path. Call again after replace().
+void assign_names(Layer& root, const std::string& path = {});
+
+// Every parameter below root, each once (the first name wins), in name order: the order of
+// checkpoints, norms and optimizers.
+std::vector<Parameter*> named_parameters(Layer& root);
+
+// Gives every parameter memory on the device and its initial values.
+struct MaterializeOptions {
+  DType compute = DType::f32;
+  std::uint64_t seed = 1337;
+};
+void materialize(Layer& root, Device& device, const MaterializeOptions& options = {});
+
+}  // namespace gigatrain::nn

@@ -1,0 +1,102 @@
+// The mathematics: free functions on tensors, each with a hand-written backward. A fused op's
+// composed definition in basic ops, which is its oracle in tests, is in composed.h.
+//
+// Sizes: B batch, T positions, C channels, H heads, D channels a head, V vocabulary, N rows (B*T).
+// Activations are f32 or bf16 (basic ops: f64 too). Bad shapes and dtypes throw
+// Error(invalid_argument) with both sides printed.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "gigatrain/base/dropout_args.h"
+#include "gigatrain/tensor/tensor.h"
+
+namespace gigatrain::ops {
+
+// --- basic ops (f32, bf16, f64); a and b broadcast as in numpy: sizes are aligned at the last dim
+// and 1 repeats.
+Tensor add(const Tensor& a, const Tensor& b);
+Tensor sub(const Tensor& a, const Tensor& b);
+Tensor mul(const Tensor& a, const Tensor& b);
+Tensor div(const Tensor& a, const Tensor& b);
+Tensor scale(const Tensor& x, double factor);
+Tensor exp(const Tensor& x);
+Tensor log(const Tensor& x);
+Tensor tanh(const Tensor& x);
+Tensor rsqrt(const Tensor& x);  // 1 / sqrt(x)
+
+// Over the given dims (negative counts from the end), or all of them; the dims stay with size 1
+// unless all are reduced, which gives a scalar of shape ().
+Tensor sum(const Tensor& x, const std::vector<int>& dims = {});
+Tensor mean(const Tensor& x, const std::vector<int>& dims = {});
+
+Tensor reshape(const Tensor& x, const Shape& shape);  // same memory when x is contiguous
+Tensor slice(const Tensor& x, int dim, std::int64_t begin, std::int64_t end);  // a view
+Tensor transpose(const Tensor& x, int dim0, int dim1);                         // a view
+Tensor contiguous(const Tensor& x);  // x itself when it already is
+Tensor cast(const Tensor& x, DType dtype);
+
+// (M, K) x (K, N), or (B, M, K) x (B, K, N).
+Tensor matmul(const Tensor& a, const Tensor& b);
+
+// --- fused ops of a transformer
+
+enum class WeightLayout {
+  in_out,  // (C_in, C_out): GPT-2's Conv1D
+  out_in,  // (C_out, C_in): everybody else's Linear
+};
+
+struct LinearOptions {
+  WeightLayout layout = WeightLayout::out_in;
+  bool gelu = false;  // y = gelu(x W + b), fused into the product
+};
+
+// y = x W [+ bias]; x (..., C_in), y (..., C_out), bias (C_out) f32 or undefined.
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+              const LinearOptions& options = {});
+
+// tanh form (arXiv:1606.08415).
+Tensor gelu(const Tensor& x);
+
+// y = (x - mean) / sqrt(var + eps) * weight [+ bias] over the last dim; weight, bias (C) f32.
+Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                  float eps = 1e-5f);
+
+// sum = x + dropout(delta); y = layer_norm(sum). One pass over memory.
+struct ResidualNorm {
+  Tensor sum, y;
+};
+ResidualNorm residual_norm(const Tensor& x, const Tensor& delta, const Tensor& weight,
+                           const Tensor& bias = {}, float eps = 1e-5f,
+                           const DropoutArgs& dropout = {});
+
+// dropout(x), and dropout(x) + residual in one pass. The mask depends on the global position only
+// (base/dropout_args.h).
+Tensor dropout(const Tensor& x, const DropoutArgs& args);
+Tensor residual_dropout(const Tensor& residual, const Tensor& x, const DropoutArgs& args);
+
+// dropout(table[tokens] + positions[first_position + t]); tokens (B, T) i32 in [0, V); table (V, C);
+// positions (P, C) or undefined; result (B, T, C). Throws Error(data) on a token out of range.
+Tensor embedding(const Tensor& tokens, const Tensor& table, const Tensor& positions = {},
+                 std::int64_t first_position = 0, const DropoutArgs& dropout = {});
+
+// softmax(scale q k^T) v. q (B, Tq, H, D); k, v (B, Tk, Hkv, D), H a multiple of Hkv; result
+// (B, Tq, H, D). causal: query t sees keys up to t + Tk - Tq.
+struct AttentionOptions {
+  bool causal = true;
+  std::optional<float> scale{};  // default 1 / sqrt(D)
+};
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                 const AttentionOptions& options = {});
+// The same from one packed tensor (B, T, (H + 2 Hkv) D), as one product makes it; result (B, T, H D).
+Tensor attention_packed(const Tensor& qkv, std::int64_t heads, std::int64_t kv_heads,
+                        const AttentionOptions& options = {});
+
+// scale * sum over rows of cross_entropy(x weight^T, targets), without ever holding the (N, V)
+// logits: chunks of rows, the gradient made in the same pass. x (..., C); weight (V, C); targets
+// (N) or the leading shape of x, i32 in [0, V) or -1 (ignored); result: scalar f32.
+Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
+                            double scale = 1.0);
+
+}  // namespace gigatrain::ops

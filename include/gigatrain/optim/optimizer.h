@@ -1,0 +1,44 @@
+// Optimizers are pure updates over groups of parameters; they never mention ranks. Step-varying
+// scalars (learning rate, clip factor, bias corrections) live in memory that the kernel reads.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gigatrain/tensor/parameter.h"
+
+namespace gigatrain::optim {
+
+// A named piece of optimizer state: "<parameter>.exp_avg".
+struct NamedState {
+  std::string name;
+  Tensor tensor;
+};
+
+struct ParameterGroup {
+  std::vector<Parameter*> parameters;
+  float lr_scale = 1.0f;  // multiplies the step's learning rate
+  float weight_decay = 0.0f;
+};
+
+// Two groups: matrices decay, vectors do not.
+std::vector<ParameterGroup> decay_groups(const std::vector<Parameter*>& parameters,
+                                         float weight_decay);
+
+struct StepOptions {
+  std::int64_t step = 1;  // counted from 1, for bias correction
+  float lr = 0.0f;
+  float clip_factor = 1.0f;  // gradients are multiplied by this first
+};
+
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+  // Reads each parameter's `grad` and updates its value.
+  virtual void step(const StepOptions& options) = 0;
+  // Views of live state, in name order, for checkpoints: loading writes into them.
+  virtual std::vector<NamedState> state() = 0;
+  virtual const char* name() const = 0;
+};
+
+}  // namespace gigatrain::optim

@@ -1,0 +1,59 @@
+// The gradient of a step: the sum of its V leaf gradients over the aligned binary tree (pairs
+// v, v^1; then pairs of pairs; ...), in f32, one tree for each use of a parameter; the uses are
+// added after it, in their order. The tree is the same whoever computed which leaf, and in which
+// order the leaves come, so the bits are the same on any number of ranks.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "gigatrain/tensor/parameter.h"
+
+namespace gigatrain::parallel {
+
+// Leaves [begin, begin + count) as one node of the tree: count is a power of two that divides begin.
+struct TreeNode {
+  std::int64_t begin = 0, count = 1;
+};
+
+// The leaves that `block` of `blocks` computes, in its order. Contiguous: an even range (ZeRO 0 and
+// 1). Strided: those whose index modulo `blocks` is the block (ZeRO 2 and 3).
+std::vector<std::int64_t> contiguous_leaves(std::int64_t leaves, std::int64_t block,
+                                            std::int64_t blocks);
+std::vector<std::int64_t> strided_leaves(std::int64_t leaves, std::int64_t block,
+                                         std::int64_t blocks);
+
+class GradientTree {
+ public:
+  // leaves: V, a power of two. The uses' leaf buffers are taken over while the tree lives.
+  GradientTree(std::vector<Parameter*> parameters, std::int64_t leaves);
+
+  // Call around the micro-batches of one leaf.
+  void begin_leaf();
+  void end_leaf(std::int64_t leaf);
+  // After all V leaves: every parameter's `grad` holds the step's gradient. A parameter without any
+  // gradient gets zeros. Throws if a leaf is missing.
+  void finish();
+
+  std::int64_t peak_buffers() const { return peak_; }  // gradients held at once, of one use
+
+ private:
+  struct Partial {
+    TreeNode node;
+    Tensor sum;  // undefined: no gradient reached any of its leaves
+  };
+  struct Slot {
+    ParameterUse* use;
+    std::vector<Partial> partials;  // pairwise no siblings
+  };
+  void merge(Slot& slot, Partial partial);
+
+  std::vector<Parameter*> parameters_;
+  std::int64_t leaves_;
+  std::vector<Slot> slots_;
+  std::vector<bool> seen_;
+  std::int64_t peak_ = 0;
+};
+
+}  // namespace gigatrain::parallel

@@ -1,0 +1,79 @@
+// A named weight: f32 master values, a copy in the compute dtype when that is narrower, and its
+// uses. Its fully qualified name is its identity everywhere: initial values, optimizer state, files.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gigatrain/tensor/node.h"
+#include "gigatrain/tensor/tensor.h"
+
+namespace gigatrain {
+
+class Parameter;
+
+// One place where a parameter enters the computation. Each use collects its own gradient, and the
+// uses are added after everything else in the order of their making, so that a tied weight gets
+// the same bits wherever its uses run.
+class ParameterUse {
+ public:
+  explicit ParameterUse(Parameter& parameter);
+  // The parameter in its compute dtype, connected to this use's gradient.
+  Tensor tensor();
+  GradLeaf& leaf() { return *leaf_; }
+  Parameter& parameter() { return parameter_; }
+
+ private:
+  Parameter& parameter_;
+  std::shared_ptr<GradLeaf> leaf_;
+  Tensor tensor_;
+  std::uint64_t version_ = 0;
+};
+
+struct Init {
+  enum class Kind { zeros, ones, normal } kind = Kind::zeros;
+  float stddev = 0.0f;
+};
+
+class Parameter {
+ public:
+  Parameter(const Shape& shape, Init init);
+  Parameter(const Parameter&) = delete;
+  Parameter& operator=(const Parameter&) = delete;
+
+  const std::string& name() const { return name_; }
+  void set_name(std::string name) { name_ = std::move(name); }
+  const Shape& shape() const { return shape_; }
+
+  // Weight decay applies to matrices, not to vectors (biases, norms): the field's usual rule.
+  bool decays() const { return shape_.dims() >= 2; }
+
+  // Gives it memory; values are set by initialize() or a load. `compute`: f32, bf16 (matrices only:
+  // vectors stay f32).
+  void allocate(Device& device, DType compute);
+  // Philox: value i depends on (seed, name, i) only.
+  void initialize(std::uint64_t seed);
+
+  const Tensor& value() const { return value_; }  // f32 master
+  const Tensor& compute_value();                  // in the compute dtype, cast when out of date
+  DType compute_dtype() const { return compute_; }
+  void changed() { ++version_; }  // call after writing to value()
+
+  std::shared_ptr<ParameterUse> add_use();
+  const std::vector<std::shared_ptr<ParameterUse>>& uses() const { return uses_; }
+
+  Tensor grad;  // f32; the step's gradient, once the tree has closed (or after a plain backward)
+
+ private:
+  friend class ParameterUse;
+  std::string name_ = "(unnamed)";
+  Shape shape_;
+  Init init_;
+  DType compute_ = DType::f32;
+  Tensor value_, compute_copy_;
+  std::uint64_t version_ = 1, copied_version_ = 0;
+  std::vector<std::shared_ptr<ParameterUse>> uses_;
+};
+
+}  // namespace gigatrain

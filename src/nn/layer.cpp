@@ -1,0 +1,99 @@
+#include "gigatrain/nn/layer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "gigatrain/base/error.h"
+
+namespace gigatrain::nn {
+
+DropoutArgs BatchContext::dropout(float rate, const std::string& layer) const {
+  if (!training || rate <= 0.0f) return {};
+  return {.rate = rate,
+          .key = random_key(seed, "dropout", layer),
+          .step = step,
+          .first_sample = first_sample,
+          .rows_per_sample = tokens_per_sample};
+}
+
+std::vector<std::pair<std::string, std::shared_ptr<Layer>>> Layer::children() const {
+  std::vector<std::pair<std::string, std::shared_ptr<Layer>>> out;
+  for (const auto& [name, slot] : slots_)
+    if (auto layer = slot->get()) out.emplace_back(name, std::move(layer));
+  return out;
+}
+
+void Layer::replace(const std::string& name, std::shared_ptr<Layer> layer) {
+  for (auto& [slot_name, slot] : slots_) {
+    if (slot_name != name) continue;
+    if (!layer || !slot->set(std::move(layer)))
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("the new '{}' of layer '{}' is not of the kind its parent calls", name,
+                              path_));
+    return;
+  }
+  std::string known;
+  for (const auto& [slot_name, slot] : slots_) known += (known.empty() ? "" : ", ") + slot_name;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("layer '{}' has no child '{}'; its children: {}", path_, name, known));
+}
+
+std::shared_ptr<Parameter> Layer::add_parameter(std::string name, const Shape& shape, Init init) {
+  auto parameter = std::make_shared<Parameter>(shape, init);
+  parameters_.emplace_back(std::move(name), parameter);
+  return parameter;
+}
+
+void Layer::share_parameter(std::string name, std::shared_ptr<Parameter> parameter) {
+  parameters_.emplace_back(std::move(name), std::move(parameter));
+}
+
+namespace {
+
+std::string join(const std::string& path, const std::string& name) {
+  return path.empty() ? name : path + "." + name;
+}
+
+void walk(Layer& layer, const std::string& path,
+          const std::function<void(Layer&, const std::string&)>& visit) {
+  visit(layer, path);
+  for (const auto& [name, child] : layer.children()) walk(*child, join(path, name), visit);
+}
+
+}  // namespace
+
+void assign_names(Layer& root, const std::string& path) {
+  std::vector<const Parameter*> named;
+  walk(root, path, [&](Layer& layer, const std::string& at) {
+    layer.path_ = at;
+    for (const auto& [name, parameter] : layer.parameters()) {
+      if (std::find(named.begin(), named.end(), parameter.get()) != named.end()) continue;  // tied
+      named.push_back(parameter.get());
+      parameter->set_name(join(at, name));
+    }
+  });
+}
+
+std::vector<Parameter*> named_parameters(Layer& root) {
+  std::vector<Parameter*> all;
+  walk(root, "", [&](Layer& layer, const std::string&) {
+    for (const auto& [name, parameter] : layer.parameters())
+      if (std::find(all.begin(), all.end(), parameter.get()) == all.end())
+        all.push_back(parameter.get());
+  });
+  std::sort(all.begin(), all.end(), [](const auto* a, const auto* b) { return a->name() < b->name(); });
+  return all;
+}
+
+void materialize(Layer& root, Device& device, const MaterializeOptions& options) {
+  if (options.compute != DType::f32 && options.compute != DType::bf16)
+    throw Error(ErrorCode::unsupported,
+                fmt::format("the compute dtype must be f32 or bf16, got {}", name(options.compute)));
+  for (auto* parameter : named_parameters(root)) {
+    parameter->allocate(device, options.compute);
+    parameter->initialize(options.seed);
+  }
+}
+
+}  // namespace gigatrain::nn

@@ -1,0 +1,254 @@
+#include "gigatrain/nn/models/gpt.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "gigatrain/base/error.h"
+
+namespace gigatrain::nn {
+
+namespace {
+
+constexpr float kInitStd = 0.02f;
+
+float residual_std(const GptConfig& c) {
+  return kInitStd / std::sqrt(2.0f * static_cast<float>(c.n_layer));
+}
+
+std::shared_ptr<Linear> conv1d(std::int64_t in, std::int64_t out, float std, bool gelu = false) {
+  return std::make_shared<Linear>(Linear::Options{
+      .in = in, .out = out, .layout = ops::WeightLayout::in_out, .gelu = gelu, .init_std = std});
+}
+
+class Attention : public Layer {
+ public:
+  explicit Attention(const GptConfig& c) : heads_(c.n_head), kv_heads_(c.n_kv_head) {
+    const std::int64_t head_dim = c.n_embd / c.n_head;
+    c_attn = conv1d(c.n_embd, (c.n_head + 2 * c.n_kv_head) * head_dim, kInitStd);
+    c_proj = conv1d(c.n_embd, c.n_embd, residual_std(c));
+  }
+  Tensor forward(const Tensor& x, BatchContext& context) override {
+    const Tensor qkv = c_attn->forward(x, context);  // (B, T, (H + 2 Hkv) D)
+    const Tensor y = context.cache ? cached(qkv, *context.cache)
+                                   : ops::attention_packed(qkv, heads_, kv_heads_);
+    return c_proj->forward(y, context);  // (B, T, C)
+  }
+
+ private:
+  Tensor cached(const Tensor& qkv, KvCache& cache) const {
+    const std::int64_t b = qkv.shape()[0], t = qkv.shape()[1], all = heads_ + 2 * kv_heads_;
+    const std::int64_t d = qkv.shape()[2] / all;
+    const Tensor packed = ops::reshape(qkv, {b, t, all, d});
+    const auto kv = cache.append(path(), ops::slice(packed, 2, heads_, heads_ + kv_heads_),
+                                 ops::slice(packed, 2, heads_ + kv_heads_, all));
+    return ops::reshape(ops::attention(ops::slice(packed, 2, 0, heads_), kv.k, kv.v),
+                        {b, t, heads_ * d});
+  }
+
+  std::int64_t heads_, kv_heads_;
+  Child<Layer> c_attn{this, "c_attn"}, c_proj{this, "c_proj"};
+};
+
+class Mlp : public Layer {
+ public:
+  explicit Mlp(const GptConfig& c) {
+    c_fc = conv1d(c.n_embd, c.n_inner, kInitStd, /*gelu=*/true);
+    c_proj = conv1d(c.n_inner, c.n_embd, residual_std(c));
+  }
+  Tensor forward(const Tensor& x, BatchContext& context) override {
+    return c_proj->forward(c_fc->forward(x, context), context);
+  }
+
+ private:
+  Child<Layer> c_fc{this, "c_fc"}, c_proj{this, "c_proj"};
+};
+
+// x -> x + attn(ln_1(x)) -> ... + mlp(ln_2(...)), each with dropout on what is added.
+class Block : public Layer {
+ public:
+  explicit Block(const GptConfig& c) : rate_(c.dropout) {
+    ln_1 = std::make_shared<LayerNorm>(c.n_embd, c.layer_norm_eps);
+    attn = std::make_shared<Attention>(c);
+    ln_2 = std::make_shared<LayerNorm>(c.n_embd, c.layer_norm_eps);
+    mlp = std::make_shared<Mlp>(c);
+  }
+  Tensor forward(const Tensor& x, BatchContext& context) override {
+    const Tensor a = attn->forward(ln_1->forward(x, context), context);
+    const auto [sum, y] = ln_2->add_and_norm(x, a, context.dropout(rate_, path() + ".attn"));
+    const Tensor m = mlp->forward(y, context);
+    return ops::residual_dropout(sum, m, context.dropout(rate_, path() + ".mlp"));
+  }
+
+ private:
+  float rate_;
+  Child<Norm> ln_1{this, "ln_1"};
+  Child<Layer> attn{this, "attn"};
+  Child<Norm> ln_2{this, "ln_2"};
+  Child<Layer> mlp{this, "mlp"};
+};
+
+class Blocks : public Layer {
+ public:
+  explicit Blocks(const GptConfig& c) {
+    for (std::int64_t i = 0; i < c.n_layer; ++i) {
+      blocks_.push_back(std::make_unique<Child<Layer>>(this, std::to_string(i)));
+      *blocks_.back() = std::make_shared<Block>(c);
+    }
+  }
+  Tensor forward(const Tensor& x, BatchContext& context) override {
+    Tensor y = x;
+    for (auto& block : blocks_) y = (*block)->forward(y, context);
+    return y;
+  }
+
+ private:
+  std::vector<std::unique_ptr<Child<Layer>>> blocks_;
+};
+
+class Transformer : public Layer {
+ public:
+  explicit Transformer(const GptConfig& c) : rate_(c.dropout) {
+    wte = std::make_shared<Embedding>(c.vocab_size, c.n_embd, kInitStd);
+    wpe = std::make_shared<Embedding>(c.n_positions, c.n_embd, kInitStd);
+    h = std::make_shared<Blocks>(c);
+    ln_f = std::make_shared<LayerNorm>(c.n_embd, c.layer_norm_eps);
+  }
+  Tensor forward(const Tensor& tokens, BatchContext& context) override {
+    const Tensor x = ops::embedding(tokens, wte->table(), wpe->table(), context.first_position,
+                                    context.dropout(rate_, path() + ".drop"));
+    return ln_f->forward(h->forward(x, context), context);  // (B, T, C)
+  }
+  const std::shared_ptr<Parameter>& token_table() const { return wte->weight(); }
+
+ private:
+  float rate_;
+  Child<Embedding> wte{this, "wte"}, wpe{this, "wpe"};
+  Child<Layer> h{this, "h"};
+  Child<Norm> ln_f{this, "ln_f"};
+};
+
+// The head's matrix: the token table in a second use, or its own (V, C).
+class Head : public Layer {
+ public:
+  explicit Head(std::shared_ptr<Parameter> tied) : use_(tied->add_use()) {
+    share_parameter("weight", std::move(tied));
+  }
+  Head(std::int64_t vocab, std::int64_t channels)
+      : use_(add_parameter("weight", {vocab, channels},
+                           {.kind = Init::Kind::normal, .stddev = kInitStd})
+                 ->add_use()) {}
+  Tensor forward(const Tensor& x, BatchContext&) override { return ops::linear(x, use_->tensor()); }
+  Tensor loss(const Tensor& x, const Tensor& targets, double scale) {
+    return ops::linear_cross_entropy(x, use_->tensor(), targets, scale);
+  }
+
+ private:
+  std::shared_ptr<ParameterUse> use_;
+};
+
+class Gpt : public LanguageModel {
+ public:
+  explicit Gpt(const GptConfig& c) : config_(c) {
+    auto body = std::make_shared<Transformer>(c);
+    lm_head = c.tie ? std::make_shared<Head>(body->token_table())
+                    : std::make_shared<Head>(c.vocab_size, c.n_embd);
+    transformer = std::move(body);
+    assign_names(*this);
+  }
+
+  Tensor forward(const Tensor& tokens, BatchContext& context) override {
+    return lm_head->forward(hidden(tokens, context), context);
+  }
+  Tensor loss(const Tensor& tokens, const Tensor& targets, double scale,
+              BatchContext& context) override {
+    return lm_head->loss(hidden(tokens, context), targets, scale);
+  }
+  Tensor next_token_logits(const Tensor& tokens, BatchContext& context) override {
+    if (context.cache) context.first_position = context.cache->length();
+    const Tensor x = hidden(tokens, context);
+    const std::int64_t b = x.shape()[0], t = x.shape()[1];
+    if (context.cache) context.cache->advance(t);
+    const Tensor last = ops::reshape(ops::slice(x, 1, t - 1, t), {b, config_.n_embd});
+    return lm_head->forward(last, context);  // (B, V)
+  }
+
+  std::int64_t vocab_size() const override { return config_.vocab_size; }
+  std::int64_t max_positions() const override { return config_.n_positions; }
+
+  std::string hf_config() const override {
+    const auto& c = config_;
+    return fmt::format(
+        R"({{"architectures":["GPT2LMHeadModel"],"model_type":"gpt2","vocab_size":{},"n_positions":{},)"
+        R"("n_ctx":{},"n_layer":{},"n_head":{},"n_kv_head":{},"n_embd":{},"n_inner":{},)"
+        R"("activation_function":"gelu_new","layer_norm_epsilon":{},"resid_pdrop":{},"embd_pdrop":{},)"
+        R"("attn_pdrop":0.0,"tie_word_embeddings":{},"torch_dtype":"float32"}})",
+        c.vocab_size, c.n_positions, c.n_positions, c.n_layer, c.n_head, c.n_kv_head, c.n_embd,
+        c.n_inner, c.layer_norm_eps, c.dropout, c.dropout, c.tie);
+  }
+
+  double flops_per_token(std::int64_t t) const override {
+    const auto& c = config_;
+    const double head_dim = static_cast<double>(c.n_embd / c.n_head);
+    const double qkv = static_cast<double>(c.n_head + 2 * c.n_kv_head) * head_dim;
+    const double n = static_cast<double>(c.n_embd);
+    const double weights = static_cast<double>(c.n_layer) * n *
+                               (qkv + n + 2.0 * static_cast<double>(c.n_inner)) +
+                           static_cast<double>(c.vocab_size) * n;
+    // Two products of T x D a head, half of it masked: 2 * 2 * T * C / 2 forward, thrice in all.
+    return 6.0 * weights + 6.0 * static_cast<double>(c.n_layer * t) * n;
+  }
+
+ private:
+  Tensor hidden(const Tensor& tokens, BatchContext& context) {
+    context.tokens_per_sample = tokens.shape()[1];
+    return transformer->forward(tokens, context);
+  }
+
+  GptConfig config_;
+  Child<Layer> transformer{this, "transformer"};
+  Child<Head> lm_head{this, "lm_head"};
+};
+
+void require_positive(const char* key, std::int64_t value) {
+  if (value < 1)
+    throw Error(ErrorCode::invalid_argument, fmt::format("model.{} must be at least 1, got {}", key, value));
+}
+
+}  // namespace
+
+GptConfig resolve(GptConfig c) {
+  require_positive("vocab_size", c.vocab_size);
+  require_positive("n_positions", c.n_positions);
+  require_positive("n_layer", c.n_layer);
+  require_positive("n_head", c.n_head);
+  require_positive("n_embd", c.n_embd);
+  if (c.n_kv_head == 0) c.n_kv_head = c.n_head;
+  if (c.n_inner == 0) c.n_inner = 4 * c.n_embd;
+  require_positive("n_kv_head", c.n_kv_head);
+  require_positive("n_inner", c.n_inner);
+  if (c.n_embd % c.n_head)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("model.n_embd must be a multiple of model.n_head, got {} and {}",
+                            c.n_embd, c.n_head));
+  if (c.n_head % c.n_kv_head)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("model.n_head must be a multiple of model.n_kv_head, got {} and {}",
+                            c.n_head, c.n_kv_head));
+  return c;
+}
+
+std::int64_t parameter_count(const GptConfig& config) {
+  const GptConfig c = resolve(config);
+  const std::int64_t qkv = (c.n_head + 2 * c.n_kv_head) * (c.n_embd / c.n_head);
+  const std::int64_t block = c.n_embd * qkv + qkv + c.n_embd * c.n_embd + c.n_embd +
+                             2 * c.n_embd * c.n_inner + c.n_inner + c.n_embd + 4 * c.n_embd;
+  return c.vocab_size * c.n_embd * (c.tie ? 1 : 2) + c.n_positions * c.n_embd + c.n_layer * block +
+         2 * c.n_embd;
+}
+
+std::shared_ptr<LanguageModel> gpt(const GptConfig& config) {
+  return std::make_shared<Gpt>(resolve(config));
+}
+
+}  // namespace gigatrain::nn
