@@ -6,19 +6,20 @@
 
 GT_ISA_BEGIN
 
-// Word l of words[i] belongs to element 4 * block + 16 i + l.
 struct Words64 {
   u32x16 words[4];
 };
 
-// (a * m) as 64 bits: high and low words.
+// (a * m) as 64 bits: high and low words. (The zero-masked intrinsics are the plain ones, without
+// g++ 12's false warning about an uninitialised operand.)
 GT_INLINE void multiply_wide(u32x16 a, std::uint32_t m, u32x16& high, u32x16& low) {
 #if defined(__AVX512F__)
+  typedef std::uint64_t u64x8 __attribute__((vector_size(64)));
   const __m512i factor = _mm512_set1_epi32(static_cast<int>(m));
-  const __m512i even = _mm512_mul_epu32((__m512i)a, factor);
-  const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64((__m512i)a, 32), factor);
-  high = (u32x16)_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
-  low = (u32x16)_mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
+  const u64x8 even = (u64x8)_mm512_maskz_mul_epu32(0xff, (__m512i)a, factor);
+  const u64x8 odd = (u64x8)_mm512_maskz_mul_epu32(0xff, (__m512i)((u64x8)a >> 32), factor);
+  high = (u32x16)_mm512_mask_blend_epi32(0xaaaa, (__m512i)(even >> 32), (__m512i)odd);
+  low = (u32x16)_mm512_mask_blend_epi32(0xaaaa, (__m512i)even, (__m512i)(odd << 32));
 #elif defined(__AVX2__)
   typedef std::uint32_t u32x8 __attribute__((vector_size(32)));
   union Halves {
@@ -50,9 +51,11 @@ GT_INLINE u32x16 interleave(u32x16 a, u32x16 b) {
 #if defined(__AVX512F__)
   const __m512i x = (__m512i)a, y = (__m512i)b;
   if constexpr (N == 1)
-    return (u32x16)(High ? _mm512_unpackhi_epi32(x, y) : _mm512_unpacklo_epi32(x, y));
+    return (u32x16)(High ? _mm512_maskz_unpackhi_epi32(0xffff, x, y)
+                         : _mm512_maskz_unpacklo_epi32(0xffff, x, y));
   else
-    return (u32x16)(High ? _mm512_unpackhi_epi64(x, y) : _mm512_unpacklo_epi64(x, y));
+    return (u32x16)(High ? _mm512_maskz_unpackhi_epi64(0xff, x, y)
+                         : _mm512_maskz_unpacklo_epi64(0xff, x, y));
 #else
   u32x16 r;
   constexpr int k = High ? 2 : 0;
@@ -66,15 +69,16 @@ GT_INLINE u32x16 interleave(u32x16 a, u32x16 b) {
 #endif
 }
 
-// The words of elements 4 * block ... 4 * block + 63 of `sample` in `step`. Lane 4g + k works on
-// block 4k + g, so that one 4 x 4 transpose within groups of lanes puts the words in order.
-GT_INLINE Words64 philox64(PhiloxKey key, std::uint64_t block, std::uint32_t sample,
-                           std::uint32_t step) {
+// Word w of sixteen consecutive blocks in words[w]. Lane 4g + k works on block 4k + g, so that
+// in_element_order needs no more than a transpose within groups of four lanes.
+GT_INLINE Words64 philox_blocks(PhiloxKey key, std::uint64_t block, std::uint32_t sample,
+                                std::uint32_t step) {
   constexpr u32x16 kOrder = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
   const u32x16 zero{};
-  u32x16 c0 = kOrder + static_cast<std::uint32_t>(block), c1, c2 = zero + sample, c3 = zero + step;
-  const u32x16 carry = (u32x16)(c0 < kOrder);  // all ones where the low word wrapped
-  c1 = (zero + static_cast<std::uint32_t>(block >> 32)) - carry;
+  u32x16 c0 = kOrder + static_cast<std::uint32_t>(block);
+  const u32x16 wrapped = (u32x16)(c0 < kOrder);  // all ones, that is -1, where the low word wrapped
+  u32x16 c1 = (zero + static_cast<std::uint32_t>(block >> 32)) - wrapped;
+  u32x16 c2 = zero + sample, c3 = zero + step;
   for (int round = 0; round < 10; ++round) {
     u32x16 high0, low0, high1, low1;
     multiply_wide(c0, 0xD2511F53u, high0, low0);
@@ -86,10 +90,23 @@ GT_INLINE Words64 philox64(PhiloxKey key, std::uint64_t block, std::uint32_t sam
     key.k0 += 0x9E3779B9u;
     key.k1 += 0xBB67AE85u;
   }
-  const u32x16 a = interleave<1, false>(c0, c1), b = interleave<1, true>(c0, c1);
-  const u32x16 c = interleave<1, false>(c2, c3), d = interleave<1, true>(c2, c3);
+  return {{c0, c1, c2, c3}};
+}
+
+// From philox_blocks' order to that of the elements: lane l of words[i] is element 16 i + l.
+GT_INLINE Words64 in_element_order(const Words64& w) {
+  const u32x16 a = interleave<1, false>(w.words[0], w.words[1]);
+  const u32x16 b = interleave<1, true>(w.words[0], w.words[1]);
+  const u32x16 c = interleave<1, false>(w.words[2], w.words[3]);
+  const u32x16 d = interleave<1, true>(w.words[2], w.words[3]);
   return {{interleave<2, false>(a, c), interleave<2, true>(a, c), interleave<2, false>(b, d),
            interleave<2, true>(b, d)}};
+}
+
+// The words of elements 4 * block ... 4 * block + 63 of `sample` in `step`.
+GT_INLINE Words64 philox64(PhiloxKey key, std::uint64_t block, std::uint32_t sample,
+                           std::uint32_t step) {
+  return in_element_order(philox_blocks(key, block, sample, step));
 }
 
 // to_uniform of base/philox.h.

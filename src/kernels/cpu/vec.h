@@ -90,7 +90,7 @@ GT_INLINE f32x16 min(f32x16 a, f32x16 b) { return select(a < b, a, b); }
 
 GT_INLINE f32x16 sqrt(f32x16 x) {
 #if defined(__AVX512F__)
-  return (f32x16)_mm512_sqrt_ps((__m512)x);
+  return (f32x16)_mm512_maskz_sqrt_ps(0xffff, (__m512)x);
 #elif defined(__AVX2__)
   typedef float f32x8 __attribute__((vector_size(32)));
   union Halves { f32x16 whole; f32x8 half[2]; };

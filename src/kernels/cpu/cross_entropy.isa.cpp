@@ -1,0 +1,90 @@
+// Softmax cross-entropy on the CPU: see kernels/cross_entropy.h. A row of logits is read from
+// memory once: its maximum, then the exponentials and their sum (kept for the gradient), then the
+// gradient all run over the cache. Subtracting the maximum keeps every exponential in (0, 1].
+#include "kernels/cross_entropy.h"
+
+#include "kernels/cpu/vec_math.h"
+#include "kernels/cpu/work.h"
+
+GT_ISA_BEGIN
+namespace {
+
+constexpr std::int64_t kSumBlock = 1024;  // exponentials are added in blocks, then over blocks
+
+template <class T>
+float row_max(const T* z, std::int64_t n) {
+  const float lowest = -__builtin_inff();
+  f32x16 highest = splat(lowest);
+  for_lanes(n, [&](auto lanes, std::int64_t i)
+                   GT_BODY { highest = max(highest, lanes.get(z + i, lowest)); });
+  return reduce_max(highest);
+}
+
+// sum of e^(z - highest); each term is also written to `terms` unless that is null.
+template <class T>
+float sum_exp(const T* z, std::int64_t n, float highest, float* terms) {
+  f32x16 total{};
+  for (std::int64_t b = 0; b < n; b += kSumBlock) {
+    f32x16 part{};
+    for_lanes(smaller(kSumBlock, n - b), [&](auto lanes, std::int64_t i) GT_BODY {
+      const f32x16 e = exp(lanes.get(z + b + i) - highest);
+      if (terms) lanes.put(terms + b + i, e);
+      part += lanes.keep(e);
+    });
+    total += part;
+  }
+  return reduce_add(total);
+}
+
+template <class T>
+void zero_row(const CrossEntropy& a, std::int64_t row, T* dz, std::int64_t n) {
+  a.loss.as<float>()[row] = 0.0f;
+  if (dz) __builtin_memset(dz, 0, static_cast<std::size_t>(n) * sizeof(T));
+}
+
+// `terms` holds n floats and may be dz itself when T is float.
+template <class T>
+void one_row(const CrossEntropy& a, std::int64_t row, const T* z, T* dz, std::int64_t n,
+             float* terms) {
+  const std::int64_t target = a.targets.as<std::int32_t>()[row];
+  if (target < 0) return zero_row(a, row, dz, n);
+  const float at_target = static_cast<float>(z[target]);  // before dz overwrites z
+  const float highest = row_max(z, n);
+  const float sum = sum_exp(z, n, highest, dz ? terms : nullptr);
+  a.loss.as<float>()[row] = ((highest - at_target) + log(sum)) * a.scale;
+  if (!dz) return;
+  const float factor = a.scale / sum;
+  const float gradient_at_target = terms[target] * factor - a.scale;
+  for_lanes(n, [&](auto lanes, std::int64_t i)
+                   GT_BODY { lanes.put(dz + i, lanes.get(terms + i) * factor); });
+  dz[target] = T(gradient_at_target);
+}
+
+template <class T>
+void cross_entropy(CpuQueue& queue, const CrossEntropy& a) {
+  const std::int64_t n = a.logits.cols(), rows = a.logits.rows();
+  const bool in_place = sizeof(T) == sizeof(float);
+  const std::int64_t floats = a.dlogits && !in_place ? padded(n) : 0;
+  const Scratch terms(queue, floats * 4 * queue.pool.threads(), "cross_entropy.terms");
+  const std::int64_t z_stride = a.logits.strides[0];
+  const std::int64_t dz_stride = a.dlogits ? a.dlogits.strides[0] : 0;
+  const std::int64_t size = larger(1, kChunk / larger(1, n));
+  for_blocks(queue, rows, size, [&](std::int64_t begin, std::int64_t end, int worker) {
+    for (std::int64_t row = begin; row < end; ++row) {
+      T* dz = a.dlogits ? a.dlogits.as<T>() + row * dz_stride : nullptr;
+      void* kept = in_place ? static_cast<void*>(dz) : terms.as<float>() + worker * floats;
+      one_row(a, row, a.logits.as<const T>() + row * z_stride, dz, n, static_cast<float*>(kept));
+    }
+  });
+}
+
+}  // namespace
+
+void run(CpuQueue& queue, const CrossEntropy& args) {
+  with_activation_type(args.kName, args.logits.dtype,
+                       [&](auto type) { cross_entropy<decltype(type)>(queue, args); });
+}
+
+GT_ISA_END
+
+GT_CPU_KERNEL(CrossEntropy)

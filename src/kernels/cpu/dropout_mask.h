@@ -1,0 +1,42 @@
+// Dropout's factors (base/dropout_args.h): 1 / (1 - rate) where an element is kept, else 0.
+#pragma once
+
+#include "gigatrain/base/dropout_args.h"
+#include "kernels/cpu/philox16.h"
+#include "kernels/cpu/work.h"
+
+GT_ISA_BEGIN
+
+GT_INLINE f32x16 dropout_factor(const DropoutArgs& dropout, u32x16 words) {
+  const f32x16 scale = splat(1.0f / (1.0f - dropout.rate));
+  return select(to_uniform(words) >= dropout.rate, scale, f32x16{});
+}
+
+// x * factor, but exactly 0 where dropped, also when x is not finite.
+GT_INLINE f32x16 apply_dropout(f32x16 x, f32x16 factor) {
+  return select(factor > 0.0f, x * factor, f32x16{});
+}
+
+// Floats that dropout_row needs for n columns: it writes whole groups of 64.
+GT_INLINE std::int64_t dropout_row_floats(std::int64_t n) {
+  return blocks_of(n + 3, 64) * 64;
+}
+
+// Factors of columns [first, first + n) of a row of `columns`; returns where in `buffer` they start
+// (a row's first element need not be the first of its random block).
+inline const float* dropout_row(const DropoutArgs& dropout, std::int64_t row, std::int64_t columns,
+                                std::int64_t first, std::int64_t n, float* buffer) {
+  const std::int64_t element = (row % dropout.rows_per_sample) * columns + first;
+  const auto sample =
+      dropout.first_sample + static_cast<std::uint32_t>(row / dropout.rows_per_sample);
+  const std::int64_t skipped = element % 4;
+  for (std::int64_t i = 0; i < n + skipped; i += 64) {
+    const auto block = static_cast<std::uint64_t>((element + i) / 4);
+    const Words64 random = philox64(dropout.key, block, sample, dropout.step);
+    for (int w = 0; w < 4; ++w)
+      store(buffer + i + w * kLanes, dropout_factor(dropout, random.words[w]));
+  }
+  return buffer + skipped;
+}
+
+GT_ISA_END

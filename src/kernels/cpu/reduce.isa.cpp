@@ -1,0 +1,148 @@
+// Sum, on the CPU: see kernels/reduce.h. The elements that one output sums are numbered in
+// row-major order; a chunk is kScalarChunk of them, element j of it goes to f64 lane j mod 8, lanes
+// are added by halves and chunks by the tree. So the order does not depend on strides, threads or
+// class.
+#include "kernels/reduce.h"
+
+#include "kernels/cpu/walk.h"
+
+GT_ISA_BEGIN
+namespace {
+
+constexpr int kSumLanes = 8;
+constexpr std::int64_t kOutputs = 32;  // outputs of one task: neighbours, so cache lines are shared
+
+typedef double f64x8 __attribute__((vector_size(64)));
+typedef float f32x8 __attribute__((vector_size(32)));
+
+GT_INLINE double to_f64(double x) {
+  return x;
+}
+GT_INLINE double to_f64(float x) {
+  return static_cast<double>(x);
+}
+GT_INLINE double to_f64(bf16 x) {
+  return static_cast<double>(static_cast<float>(x));
+}
+
+GT_INLINE double add_lanes(const double* lanes, std::int64_t stride) {
+  const double *s = lanes, a = s[0] + s[4 * stride], b = s[stride] + s[5 * stride];
+  const double c = s[2 * stride] + s[6 * stride], d = s[3 * stride] + s[7 * stride];
+  return (a + c) + (b + d);
+}
+
+// The two halves of a Sum's index space: dims that y keeps (offsets in x and y), dims it sums.
+struct SumPlan {
+  Walk<2> kept;
+  Walk<1> summed;
+};
+
+SumPlan plan(const Sum& a) {
+  TensorView x = a.x, y = a.y, rest = a.x;
+  for (int d = 0; d < a.x.shape.dims(); ++d) {
+    const bool summed = a.y.shape[d] == 1 && a.x.shape[d] != 1;
+    (summed ? x : rest).shape[d] = 1;
+  }
+  return {make_walk<2>({&x, &y}), make_walk<1>({&rest})};
+}
+
+// Elements [begin, end) of the outputs whose data start at x + at[o]; o < outputs <= kOutputs.
+template <class T>
+void sum_chunk(const Walk<1>& summed, std::int64_t begin, std::int64_t end, const T* x,
+               const std::int64_t* at, std::int64_t outputs, double (&lanes)[kSumLanes][kOutputs]) {
+  const std::int64_t stride = summed.stride[summed.dims - 1][0];
+  std::int64_t j = 0;
+  for_runs(summed, begin, end, [&](std::int64_t n, const std::int64_t(&offset)[1]) {
+    for (std::int64_t i = 0; i < n; ++i, ++j) {
+      const T* p = x + offset[0] + i * stride;
+      for (std::int64_t o = 0; o < outputs; ++o) lanes[j % kSumLanes][o] += to_f64(p[at[o]]);
+    }
+  });
+}
+
+template <class T>
+void sum_tasks(CpuQueue& queue, const Sum& a, const SumPlan& p, double* partials,
+               std::int64_t chunks) {
+  const std::int64_t blocks = blocks_of(p.kept.total, kOutputs);
+  queue.pool.parallel_for(blocks * chunks, [&](std::int64_t task, int) {
+    const std::int64_t chunk = task % chunks, first = task / chunks * kOutputs;
+    const std::int64_t outputs = smaller(kOutputs, p.kept.total - first);
+    std::int64_t at[kOutputs], found = 0;
+    for_runs(p.kept, first, first + outputs, [&](std::int64_t n, const std::int64_t(&offset)[2]) {
+      for (std::int64_t i = 0; i < n; ++i)
+        at[found++] = offset[0] + i * p.kept.stride[p.kept.dims - 1][0];
+    });
+    double lanes[kSumLanes][kOutputs] = {};
+    const std::int64_t begin = chunk * kScalarChunk;
+    sum_chunk(p.summed, begin, smaller(p.summed.total, begin + kScalarChunk), a.x.as<const T>(), at,
+              outputs, lanes);
+    for (std::int64_t o = 0; o < outputs; ++o)
+      partials[(first + o) * chunks + chunk] = add_lanes(&lanes[0][o], kOutputs);
+  });
+}
+
+template <class T>
+void write_sums(CpuQueue& queue, const Sum& a, const SumPlan& p, double* partials,
+                std::int64_t chunks) {
+  for_blocks(queue, p.kept.total, kColumns, [&](std::int64_t begin, std::int64_t end, int) {
+    std::int64_t out = begin;
+    for_runs(p.kept, begin, end, [&](std::int64_t n, const std::int64_t(&offset)[2]) {
+      for (std::int64_t i = 0; i < n; ++i, ++out) {
+        const double sum = tree_sum(partials + out * chunks, chunks) * a.scale;
+        T* y = a.y.as<T>() + offset[1] + i * p.kept.stride[p.kept.dims - 1][1];
+        if constexpr (sizeof(T) == sizeof(double))
+          *y = sum;
+        else
+          *y = T(static_cast<float>(sum));
+      }
+    });
+  });
+}
+
+template <class T>
+void sum(CpuQueue& queue, const Sum& a) {
+  const SumPlan p = plan(a);
+  const std::int64_t chunks = larger(1, blocks_of(p.summed.total, kScalarChunk));
+  const Scratch partials(queue, p.kept.total * chunks * 8, "sum.partials");
+  sum_tasks<T>(queue, a, p, partials.as<double>(), chunks);
+  write_sums<T>(queue, a, p, partials.as<double>(), chunks);
+}
+
+GT_INLINE double square_sum(const float* x, std::int64_t n) {
+  f64x8 low{}, high{};
+  for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
+    float part[kLanes];
+    store(part, lanes.get(x + i));
+    f32x8 a, b;
+    std::memcpy(&a, part, sizeof a);
+    std::memcpy(&b, part + 8, sizeof b);
+    const f64x8 c = __builtin_convertvector(a, f64x8), d = __builtin_convertvector(b, f64x8);
+    low += c * c;  // exact products: 24 + 24 bits
+    high += d * d;
+  });
+  double lanes[kSumLanes];
+  const f64x8 both = low + high;
+  std::memcpy(lanes, &both, sizeof lanes);
+  return add_lanes(lanes, 1);
+}
+
+}  // namespace
+
+void run(CpuQueue& queue, const Sum& args) {
+  if (args.x.dtype == DType::f64) return sum<double>(queue, args);
+  with_activation_type(args.kName, args.x.dtype,
+                       [&](auto type) { sum<decltype(type)>(queue, args); });
+}
+
+void run(CpuQueue& queue, const SumOfSquares& args) {
+  if (args.x.dtype != DType::f32) unsupported_dtype(args.kName, args.x.dtype);
+  const float* x = args.x.as<float>();
+  for_blocks(queue, args.x.numel(), kScalarChunk, [&](std::int64_t begin, std::int64_t end, int) {
+    args.partials[begin / kScalarChunk] = square_sum(x + begin, end - begin);
+  });
+}
+
+GT_ISA_END
+
+GT_CPU_KERNEL(Sum)
+GT_CPU_KERNEL(SumOfSquares)
