@@ -1,0 +1,34 @@
+# Packages of the library. All are in Debian 12; every missing one is reported in one go.
+set(GT_MISSING "")
+
+# gt_need(<package> <debian package> [find_package arguments...])
+macro(gt_need package debian)
+  find_package(${package} QUIET ${ARGN})
+  if(NOT ${package}_FOUND)
+    list(APPEND GT_MISSING ${debian})
+  endif()
+endmacro()
+
+gt_need(Threads libc6-dev)
+gt_need(fmt libfmt-dev)
+gt_need(OpenSSL libssl-dev COMPONENTS Crypto)
+gt_need(nlohmann_json nlohmann-json3-dev)
+gt_need(tomlplusplus libtomlplusplus-dev)
+find_path(GT_XXHASH xxhash.h)
+if(NOT GT_XXHASH)
+  list(APPEND GT_MISSING libxxhash-dev)
+endif()
+if(GT_MISSING)
+  list(JOIN GT_MISSING " " GT_MISSING)
+  message(FATAL_ERROR "gigatrain needs packages that are not installed.\n"
+                      "Next: apt-get install ${GT_MISSING}")
+endif()
+
+# Optional ones: the part that needs them is left out when they are absent.
+find_package(CLI11 QUIET)    # the gigatrain command
+find_package(Catch2 2 QUIET) # tests
+find_package(benchmark QUIET)
+find_package(dnnl QUIET)     # only to compare our products with oneDNN's
+if(GIGATRAIN_CUDA)
+  find_package(CUDAToolkit QUIET)
+endif()
