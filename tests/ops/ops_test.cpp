@@ -1,0 +1,135 @@
+// Every op: value against the composed definition in f64, gradient against central differences.
+
+#include <catch2/catch.hpp>
+
+#include "gigatrain/base/error.h"
+#include "gigatrain/tensor/node.h"
+#include "support/op_cases.h"
+
+using namespace gigatrain;
+using namespace gigatrain::test;
+
+namespace {
+
+// The scalar L = sum over outputs of <output, fixed weights>, in f64, and its gradients.
+struct Evaluation {
+  std::vector<double> outputs;
+  std::vector<std::vector<double>> gradients;  // one an input
+};
+
+std::vector<double> cotangent(const Tensor& y, std::size_t output) {
+  return random_values(y.numel(), "cotangent" + std::to_string(output));
+}
+
+Tensors run(const OpCase& c, bool composed, const Tensors& inputs) {
+  return composed && c.composed ? c.composed(inputs) : c.op(inputs);
+}
+
+double value(const OpCase& c, const Tensors& inputs) {
+  const NoGrad off;
+  double total = 0;
+  const Tensors outputs = run(c, true, inputs);
+  for (std::size_t o = 0; o < outputs.size(); ++o) {
+    const auto y = outputs[o].to_vector<double>(), w = cotangent(outputs[o], o);
+    for (std::size_t i = 0; i < y.size(); ++i) total += y[i] * w[i];
+  }
+  return total;
+}
+
+Evaluation evaluate(const OpCase& c, bool composed, const Tensors& inputs) {
+  Evaluation e;
+  const Tensors outputs = run(c, composed, inputs);
+  Tensor total;
+  for (std::size_t o = 0; o < outputs.size(); ++o) {
+    const auto y = outputs[o].to_vector<double>();
+    e.outputs.insert(e.outputs.end(), y.begin(), y.end());
+    const Tensor w = tensor_of(outputs[o].device(), outputs[o].shape(), cotangent(outputs[o], o),
+                               outputs[o].dtype());
+    const Tensor part = ops::sum(ops::mul(outputs[o], w));
+    total = total ? ops::add(total, part) : part;
+  }
+  backward(total);
+  for (const auto& in : inputs) e.gradients.push_back(in.leaf()->gradient.to_vector<double>());
+  return e;
+}
+
+std::vector<double> central_differences(const OpCase& c, Tensors& inputs, std::size_t which) {
+  constexpr double kStep = 1e-5;
+  double* x = inputs[which].view().as<double>();
+  std::vector<double> g(static_cast<std::size_t>(inputs[which].numel()));
+  for (std::size_t i = 0; i < g.size(); ++i) {
+    const double before = x[i];
+    x[i] = before + kStep;
+    const double up = value(c, inputs);
+    x[i] = before - kStep;
+    const double down = value(c, inputs);
+    x[i] = before;
+    g[i] = (up - down) / (2 * kStep);
+  }
+  return g;
+}
+
+}  // namespace
+
+TEST_CASE("every op: value and gradient", "[unit][ops]") {
+  Device device({.threads = 2});
+  for (const auto& c : op_cases(Sizes::small())) {
+    INFO(c.name);
+    Tensors in64 = make_inputs(device, c, DType::f64);
+    const Evaluation truth = evaluate(c, true, in64);
+    const Evaluation f32 = evaluate(c, false, make_inputs(device, c, DType::f32));
+    const Evaluation bf = evaluate(c, false, make_inputs(device, c, DType::bf16));
+    CHECK(relative_error(f32.outputs, truth.outputs) < 1e-6);
+    CHECK(relative_error(bf.outputs, truth.outputs) < 2e-2);
+    for (std::size_t i = 0; i < c.inputs.size(); ++i) {
+      INFO("input " << i);
+      const auto numeric = central_differences(c, in64, i);
+      CHECK(relative_error(truth.gradients[i], numeric) < 1e-7);
+      CHECK(relative_error(f32.gradients[i], numeric) < 3e-6);
+      CHECK(relative_error(bf.gradients[i], numeric) < 3e-2);
+    }
+  }
+}
+
+TEST_CASE("a gradient that arrives twice is added once each", "[unit][ops]") {
+  Device device({.threads = 1});
+  Tensor x = random_tensor(device, {3, 4}, "x", DType::f64);
+  x.require_grad();
+  const Tensor y = ops::add(ops::mul(x, x), ops::scale(x, 3.0));  // dy/dx = 2x + 3
+  backward(ops::sum(y));
+  const auto g = x.leaf()->gradient.to_vector<double>(), v = x.to_vector<double>();
+  for (std::size_t i = 0; i < g.size(); ++i) CHECK(g[i] == Approx(2 * v[i] + 3));
+  backward(ops::sum(x.requires_grad() ? ops::scale(x, 1.0) : x));
+  CHECK(x.leaf()->gradient.to_vector<double>()[0] == Approx(2 * v[0] + 4));  // leaves accumulate
+}
+
+TEST_CASE("ops refuse what does not fit, and print both sides", "[unit][ops][errors]") {
+  using Catch::Matchers::Contains;
+  Device device({.threads = 1});
+  const Tensor a = random_tensor(device, {2, 3}, "a"), b = random_tensor(device, {4, 3}, "b");
+  CHECK_THROWS_WITH(ops::add(a, b), Contains("(2, 3)") && Contains("(4, 3)"));
+  CHECK_THROWS_WITH(ops::matmul(a, b), Contains("(2, 3)") && Contains("(4, 3)"));
+  CHECK_THROWS_WITH(ops::linear(a, random_tensor(device, {5, 7}, "w")), Contains("(5, 7)"));
+  CHECK_THROWS_WITH(ops::reshape(a, {5}), Contains("6 elements"));
+  CHECK_THROWS_WITH(ops::slice(a, 1, 2, 9), Contains("[2, 9)"));
+  CHECK_THROWS_WITH(ops::slice(a, 7, 0, 1), Contains("dim must be in [-2, 2)"));
+  CHECK_THROWS_WITH(ops::add(a, ops::cast(a, DType::bf16)), Contains("f32") && Contains("bf16"));
+  CHECK_THROWS_WITH(ops::attention_packed(random_tensor(device, {1, 2, 13}, "qkv"), 2, 2),
+                    Contains("(1, 2, 13)"));
+  const std::vector<std::int32_t> ids{0, 11};
+  const Tensor tokens = Tensor::from<std::int32_t>(device, {1, 2}, ids);
+  try {
+    ops::embedding(tokens, random_tensor(device, {11, 3}, "table"));
+    FAIL("a token out of range was accepted");
+  } catch (const Error& e) {
+    CHECK(e.code() == ErrorCode::data);
+    CHECK_THAT(e.what(), Contains("token id 11") && Contains("[0, 11)"));
+  }
+  CHECK_THROWS_AS(backward(a), Error);
+  Tensor x = random_tensor(device, {2}, "x");
+  x.require_grad();
+  CHECK_THROWS_WITH(backward(ops::scale(x, 2.0)), Contains("needs a scalar"));
+  const Tensor loss = ops::sum(ops::mul(x, x));
+  backward(loss);
+  CHECK_THROWS_WITH(backward(loss), Contains("earlier backward()"));
+}

@@ -1,0 +1,106 @@
+// The tree gives one result for every way of dealing the leaves out, and a running sum would not.
+
+#include "gigatrain/parallel/gradient_tree.h"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+
+#include "gigatrain/base/error.h"
+#include "kernels/reduce.h"
+#include "support/random.h"
+
+using namespace gigatrain;
+using namespace gigatrain::parallel;
+
+namespace {
+
+constexpr std::int64_t kElements = 1000;
+
+// A parameter of two uses whose leaf gradients differ by powers of two, so that order matters.
+struct Fixture {
+  Device device{{.threads = 1}};
+  Parameter parameter{{kElements}, {}};
+  std::shared_ptr<ParameterUse> first = parameter.add_use(), second = parameter.add_use();
+
+  Fixture() { parameter.allocate(device, DType::f32); }
+
+  std::vector<float> gradient(std::int64_t leaf, int use) const {
+    const auto u = test::random_values(kElements, "leaf" + std::to_string(leaf * 2 + use));
+    std::vector<float> g;
+    for (std::size_t i = 0; i < u.size(); ++i)
+      g.push_back(static_cast<float>(u[i] * std::exp2(static_cast<double>((leaf * 7 + use * 3) % 11))));
+    return g;
+  }
+  void collect(std::int64_t leaf) {
+    for (int use = 0; use < 2; ++use) {
+      GradLeaf& target = (use ? second : first)->leaf();
+      target.gradient = Tensor::from<float>(device, {kElements}, gradient(leaf, use));
+      target.filled = true;
+    }
+  }
+  std::vector<float> sum_in_order(std::int64_t leaves, const std::vector<std::int64_t>& order) {
+    GradientTree tree({&parameter}, leaves);
+    for (const auto leaf : order) {
+      tree.begin_leaf();
+      collect(leaf);
+      tree.end_leaf(leaf);
+    }
+    tree.finish();
+    peak = tree.peak_buffers();
+    return parameter.grad.to_vector<float>();
+  }
+  std::int64_t peak = 0;
+};
+
+std::vector<std::int64_t> dealt(std::int64_t leaves, std::int64_t blocks, bool strided) {
+  std::vector<std::int64_t> order;
+  for (std::int64_t b = 0; b < blocks; ++b)
+    for (const auto leaf : strided ? strided_leaves(leaves, b, blocks) : contiguous_leaves(leaves, b, blocks))
+      order.push_back(leaf);
+  return order;
+}
+
+}  // namespace
+
+TEST_CASE("the tree does not depend on who computes which leaf", "[unit][parallel]") {
+  Fixture f;
+  constexpr std::int64_t kLeaves = 16;
+  const auto whole = f.sum_in_order(kLeaves, dealt(kLeaves, 1, false));
+  CHECK(f.peak <= 5);  // log2(16) partials and the leaf at hand
+  for (const std::int64_t blocks : {2, 3, 4, 5, 7, 8, 16})
+    for (const bool strided : {false, true}) {
+      INFO(blocks << (strided ? " strided" : " contiguous"));
+      CHECK(f.sum_in_order(kLeaves, dealt(kLeaves, blocks, strided)) == whole);
+    }
+  auto backwards = dealt(kLeaves, 1, false);
+  std::reverse(backwards.begin(), backwards.end());
+  CHECK(f.sum_in_order(kLeaves, backwards) == whole);
+}
+
+TEST_CASE("the tree is the aligned binary tree, uses added after it", "[unit][parallel]") {
+  Fixture f;
+  const auto sum = f.sum_in_order(4, {0, 1, 2, 3});
+  std::vector<float> expected, running;
+  for (std::size_t i = 0; i < sum.size(); ++i) {
+    float total[2], all = 0;
+    for (int use = 0; use < 2; ++use) {
+      const auto g = [&](int leaf) { return f.gradient(leaf, use)[i]; };
+      total[use] = (g(0) + g(1)) + (g(2) + g(3));
+      all += ((g(0) + g(1)) + g(2)) + g(3);
+    }
+    expected.push_back(total[0] + total[1]);
+    running.push_back(all);
+  }
+  CHECK(sum == expected);
+  CHECK(sum != running);  // the data would show a running sum
+}
+
+TEST_CASE("the tree refuses lost, repeated and unknown leaves", "[unit][parallel][errors]") {
+  using Catch::Matchers::Contains;
+  Fixture f;
+  CHECK_THROWS_WITH(GradientTree({&f.parameter}, 6), Contains("power of two, got 6"));
+  CHECK_THROWS_WITH(f.sum_in_order(4, {0, 1, 3}), Contains("leaf 2 of 4 was never given"));
+  CHECK_THROWS_WITH(f.sum_in_order(4, {0, 0}), Contains("given twice"));
+  CHECK_THROWS_WITH(f.sum_in_order(4, {4}), Contains("leaf 4 of 4"));
+}
