@@ -1,0 +1,37 @@
+// What is done to a finished block of a product while it is still in the first cache:
+//
+//   v [+ bias] -> [pre = v; v = gelu(v)] -> [+ C] -> C, rounded once if C is bf16
+#pragma once
+
+#include "kernels/cpu/vec_math.h"
+#include "kernels/cpu/work.h"
+#include "kernels/gemm.h"
+
+GT_ISA_BEGIN
+
+// C and its companions for one batch of a product.
+struct Epilogue {
+  void *c = nullptr, *pre = nullptr;
+  const float* bias = nullptr;
+  std::int64_t c_row = 0, pre_row = 0;
+  bool gelu = false, accumulate = false;
+};
+
+template <class Out>
+void finish_block(const Epilogue& e, std::int64_t row, std::int64_t column, std::int64_t rows,
+                  std::int64_t columns, const float* block, std::int64_t ld) {
+  for (std::int64_t i = 0; i < rows; ++i, block += ld) {
+    Out* c = static_cast<Out*>(e.c) + (row + i) * e.c_row + column;
+    Out* pre = e.pre ? static_cast<Out*>(e.pre) + (row + i) * e.pre_row + column : nullptr;
+    for_lanes(columns, [&](auto lanes, std::int64_t j) GT_BODY {
+      f32x16 v = load(block + j);  // rows are padded, so whole groups can be read
+      if (e.bias) v += lanes.get(e.bias + column + j);
+      if (pre) lanes.put(pre + j, v);
+      if (e.gelu) v = gelu(v);
+      if (e.accumulate) v += lanes.get(c + j);
+      lanes.put(c + j, v);
+    });
+  }
+}
+
+GT_ISA_END

@@ -1,0 +1,221 @@
+// Packing: copies an operand of a product into the order in which the micro-kernel reads it.
+//
+// An operand is a set of vectors along k: the rows of A, the columns of B. They are cut into
+// strips, and within a strip all vectors' values of one k lie side by side:
+//
+//   packed[strip][k][i]        i < width of the strip
+//
+// A "unit" is what lies at one (k, i): an f32; or a bf16 widened to f32; or, for the processor's
+// own bf16 arithmetic, two bf16 of adjacent k in the place of one f32 (an odd k is filled with 0).
+#pragma once
+
+#include "kernels/cpu/gemm_micro.h"
+#include "kernels/cpu/gemm_problem.h"
+#include "kernels/cpu/work.h"
+
+GT_ISA_BEGIN
+
+// How vectors [0, size) are cut. A: evenly, so that no strip is much shorter than the others.
+// B: kNR each, the last one padded with zeros.
+struct Strips {
+  std::int64_t size = 0, count = 0;
+  bool even = false;
+
+  GT_INLINE std::int64_t start(std::int64_t s) const { return even ? size * s / count : s * kNR; }
+  GT_INLINE std::int64_t width(std::int64_t s) const { return start(s + 1) - start(s); }
+  GT_INLINE std::int64_t filled(std::int64_t s) const { return smaller(width(s), size - start(s)); }
+};
+GT_INLINE Strips row_strips(std::int64_t m) {
+  return {m, blocks_of(m, kRows), true};
+}
+GT_INLINE Strips column_strips(std::int64_t n) {
+  return {n, blocks_of(n, kNR), false};
+}
+
+struct UnitF32 {
+  using Element = float;
+  static constexpr std::int64_t kPerUnit = 1;
+};
+struct UnitBf16 {
+  using Element = bf16;
+  static constexpr std::int64_t kPerUnit = 1;
+};
+struct UnitPair {
+  using Element = bf16;
+  static constexpr std::int64_t kPerUnit = 2;
+};
+
+#if defined(__AVX512F__)
+using Mask = std::uint32_t;
+GT_INLINE Mask first_lanes(std::int64_t n) {
+  return n >= 32 ? ~Mask{0} : n <= 0 ? Mask{0} : (Mask{1} << n) - 1;
+}
+GT_INLINE f32x16 load_first(const float* p, std::int64_t n) {
+  return (f32x16)_mm512_maskz_loadu_ps(static_cast<__mmask16>(first_lanes(n)), p);
+}
+GT_INLINE u32x16 load_first(const bf16* p, std::int64_t n) {
+  const __m256i h = _mm256_maskz_loadu_epi16(static_cast<__mmask16>(first_lanes(n)), p);
+  return __builtin_convertvector((u16x16)h, u32x16);
+}
+GT_INLINE void store_first(float* p, f32x16 v, std::int64_t n) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>(first_lanes(n)), (__m512)v);
+}
+
+// Sixteen units of one vector, from k on; what lies past the k elements left is 0.
+GT_INLINE f32x16 units_along_k(UnitF32, const float* p, std::int64_t left) {
+  return load_first(p, left);
+}
+GT_INLINE f32x16 units_along_k(UnitBf16, const bf16* p, std::int64_t left) {
+  return (f32x16)(load_first(p, left) << 16);
+}
+GT_INLINE f32x16 units_along_k(UnitPair, const bf16* p, std::int64_t left) {
+  return (f32x16)_mm512_maskz_loadu_epi16(first_lanes(left), p);
+}
+
+// One unit of each of n <= 16 adjacent vectors.
+GT_INLINE f32x16 units_along_i(UnitF32, const float* p, std::int64_t, std::int64_t,
+                               std::int64_t n) {
+  return load_first(p, n);
+}
+GT_INLINE f32x16 units_along_i(UnitBf16, const bf16* p, std::int64_t, std::int64_t,
+                               std::int64_t n) {
+  return (f32x16)(load_first(p, n) << 16);
+}
+GT_INLINE f32x16 units_along_i(UnitPair, const bf16* p, std::int64_t k_step, std::int64_t left,
+                               std::int64_t n) {
+  const u32x16 low = load_first(p, n), high = left > 1 ? load_first(p + k_step, n) : u32x16{};
+  return (f32x16)(low | high << 16);
+}
+
+// r[i][j] <-> r[j][i], in four rounds: lanes, pairs of lanes, quarters, halves of the quarters.
+GT_INLINE void transpose(f32x16 (&r)[16]) {
+  f32x16 t[16];
+#define GT_SHUFFLE(x, y, a, b, c, d, q)                                                       \
+  __builtin_shufflevector(x, y, a, b, c, d, a + q, b + q, c + q, d + q, a + 2 * q, b + 2 * q, \
+                          c + 2 * q, d + 2 * q, a + 3 * q, b + 3 * q, c + 3 * q, d + 3 * q)
+  GT_UNROLL for (int i = 0; i < 16; i += 2) {
+    t[i] = GT_SHUFFLE(r[i], r[i + 1], 0, 16, 1, 17, 4);
+    t[i + 1] = GT_SHUFFLE(r[i], r[i + 1], 2, 18, 3, 19, 4);
+  }
+  GT_UNROLL for (int i = 0; i < 16; i += 4) {
+    GT_UNROLL for (int j = 0; j < 2; ++j) {
+      r[i + 2 * j] = GT_SHUFFLE(t[i + j], t[i + j + 2], 0, 1, 16, 17, 4);
+      r[i + 2 * j + 1] = GT_SHUFFLE(t[i + j], t[i + j + 2], 2, 3, 18, 19, 4);
+    }
+  }
+#undef GT_SHUFFLE
+#define GT_QUARTERS(x, y, first)                                                                  \
+  __builtin_shufflevector(x, y, first, first + 1, first + 2, first + 3, first + 8, first + 9,     \
+                          first + 10, first + 11, first + 16, first + 17, first + 18, first + 19, \
+                          first + 24, first + 25, first + 26, first + 27)
+  GT_UNROLL for (int i = 0; i < 16; i += 8) {
+    GT_UNROLL for (int j = 0; j < 4; ++j) {
+      t[i + j] = GT_QUARTERS(r[i + j], r[i + j + 4], 0);
+      t[i + j + 4] = GT_QUARTERS(r[i + j], r[i + j + 4], 4);
+    }
+  }
+  GT_UNROLL for (int j = 0; j < 8; ++j) {
+    r[j] = GT_QUARTERS(t[j], t[j + 8], 0);
+    r[j + 8] = GT_QUARTERS(t[j], t[j + 8], 4);
+  }
+#undef GT_QUARTERS
+}
+
+// Up to sixteen vectors, each contiguous along k, into lanes of a strip.
+template <class Unit>
+GT_INLINE void pack_along_k(Unit unit, const typename Unit::Element* p, std::int64_t i_step,
+                            std::int64_t vectors, std::int64_t k, float* to, std::int64_t width,
+                            std::int64_t lanes) {
+  for (std::int64_t at = 0; at < k; at += 16 * Unit::kPerUnit) {
+    f32x16 r[16];
+    GT_UNROLL for (int i = 0; i < 16; ++i) r[i] =
+        i < vectors ? units_along_k(unit, p + i * i_step + at, k - at) : f32x16{};
+    transpose(r);
+    const std::int64_t units = smaller(16, blocks_of(k - at, Unit::kPerUnit));
+    for (std::int64_t u = 0; u < units; ++u, to += width) store_first(to, r[u], lanes);
+  }
+}
+#endif
+
+template <class Unit>
+GT_INLINE float one_unit(Unit, const typename Unit::Element* p, std::int64_t k_step,
+                         std::int64_t left) {
+  if constexpr (Unit::kPerUnit == 1) {
+    return float(*p);
+  } else {
+    const std::uint32_t high = left > 1 ? p[k_step].bits : 0;
+    const std::uint32_t both = p->bits | high << 16;
+    float packed;
+    __builtin_memcpy(&packed, &both, sizeof packed);
+    return packed;
+  }
+}
+
+// One strip; its vectors are contiguous along k.
+template <class Unit>
+void pack_strip(Unit unit, const Operand& from, const Strips& strips, std::int64_t s,
+                std::int64_t k, float* to) {
+  using Element = typename Unit::Element;
+  const auto* p = static_cast<const Element*>(from.data) + strips.start(s) * from.i_step;
+  const std::int64_t width = strips.width(s), filled = strips.filled(s);
+#if defined(__AVX512F__)
+  for (std::int64_t i = 0; i < width; i += 16)
+    pack_along_k(unit, p + i * from.i_step, from.i_step, smaller(16, filled - i), k, to + i, width,
+                 smaller(16, width - i));
+#else
+  for (std::int64_t at = 0; at < k; at += Unit::kPerUnit, to += width)
+    for (std::int64_t i = 0; i < width; ++i)
+      to[i] = i < filled
+                  ? one_unit(unit, p + i * from.i_step + at * from.k_step, from.k_step, k - at)
+                  : 0.0f;
+#endif
+}
+
+inline constexpr std::int64_t kPackStrips = 16;  // strips written side by side
+
+// Strips [begin, end), at most kPackStrips, whose vectors lie side by side: k outside, so that
+// memory is read in order.
+template <class Unit>
+void pack_rows(Unit unit, const Operand& from, const Strips& strips, std::int64_t begin,
+               std::int64_t end, std::int64_t k, float* to) {
+  const std::int64_t units = blocks_of(k, Unit::kPerUnit), count = end - begin;
+  std::int64_t start[kPackStrips], width[kPackStrips], filled[kPackStrips];
+  float* out[kPackStrips];
+  for (std::int64_t s = 0; s < count; ++s) {
+    start[s] = strips.start(begin + s), width[s] = strips.width(begin + s);
+    filled[s] = strips.filled(begin + s), out[s] = to + (start[s] - start[0]) * units;
+  }
+  const auto* row = static_cast<const typename Unit::Element*>(from.data);
+  for (std::int64_t left = k; left > 0; left -= Unit::kPerUnit) {
+    for (std::int64_t s = 0; s < count; ++s) {
+#if defined(__AVX512F__)
+      for (std::int64_t i = 0; i < width[s]; i += 16)
+        store_first(out[s] + i,
+                    units_along_i(unit, row + start[s] + i, from.k_step, left, filled[s] - i),
+                    width[s] - i);
+#else
+      for (std::int64_t i = 0; i < width[s]; ++i)
+        out[s][i] = i < filled[s] ? one_unit(unit, row + start[s] + i, from.k_step, left) : 0.0f;
+#endif
+      out[s] += width[s];
+    }
+    row += Unit::kPerUnit * from.k_step;
+  }
+}
+
+// Strips [begin, end) of `from`, whose data stands at the first k of `k` to pack.
+template <class Unit>
+void pack(Unit unit, const Operand& from, const Strips& strips, std::int64_t begin,
+          std::int64_t end, std::int64_t k, float* to) {
+  const std::int64_t units = blocks_of(k, Unit::kPerUnit), first = strips.start(begin);
+  const std::int64_t together = from.k_step == 1 ? 1 : kPackStrips;
+  for (std::int64_t s = begin; s < end; s += together) {
+    float* strip = to + (strips.start(s) - first) * units;
+    if (from.k_step == 1)
+      pack_strip(unit, from, strips, s, k, strip);
+    else
+      pack_rows(unit, from, strips, s, smaller(end, s + together), k, strip);
+  }
+}
+
+GT_ISA_END
