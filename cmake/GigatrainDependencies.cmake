@@ -25,10 +25,13 @@ if(GT_MISSING)
 endif()
 
 # Optional ones: the part that needs them is left out when they are absent.
-find_package(CLI11 QUIET)    # the gigatrain command
-find_package(Catch2 2 QUIET) # tests
-find_package(benchmark QUIET)
-find_package(dnnl QUIET)     # only to compare our products with oneDNN's
+find_package(CLI11 QUIET)     # the gigatrain command
+find_package(Catch2 2 QUIET)  # tests
+if(GIGATRAIN_BENCHMARKS)      # only to compare our products with oneDNN's
+  set(CMAKE_MESSAGE_LOG_LEVEL WARNING)  # its package file reports on OpenCL, which we do not use
+  find_package(dnnl QUIET)
+  unset(CMAKE_MESSAGE_LOG_LEVEL)
+endif()
 if(GIGATRAIN_CUDA)
   find_package(CUDAToolkit QUIET)
 endif()

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Every check that a change must pass, in under 20 minutes on two cores:
+#   1. g++, optimized: all ctests except those labelled slow or gpu
+#   2. AddressSanitizer + UndefinedBehaviorSanitizer: the unit tests
+#   3. ThreadSanitizer: the tests that use threads
+#   4. clang++ without precompiled headers: the library and the command compile clean
+# Installs what is missing on Debian 12 (root or sudo). The last line adds everything up.
+# The long checks are in scripts/check_full.sh.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+source scripts/packages.sh
+exec </dev/null
+
+passed=0 failed=0 skipped=0
+started=$SECONDS
+jobs=$(nproc)
+
+say() { printf '\n== %s (at %d s)\n' "$1" $((SECONDS - started)); }
+
+# attribute <name> <file>: the first such attribute of a JUnit file, 0 if there is none.
+attribute() { grep -o -m 1 "$1=\"[0-9]*\"" "$2" | head -n 1 | grep -o '[0-9]*' || echo 0; }
+
+# run_tests <preset> <ctest arguments>...: runs them and adds to the totals.
+run_tests() {
+  local preset=$1 report="$PWD/build/$1/ctest.xml"
+  shift
+  rm -f "$report"
+  ctest --preset "$preset" -j "$jobs" --no-tests=error --output-junit "$report" "$@"
+  local status=$?
+  if [[ ! -s $report ]]; then
+    echo "ctest of '$preset' left no report"
+    failed=$((failed + 1))
+    return
+  fi
+  local all bad skip
+  all=$(attribute tests "$report") bad=$(attribute failures "$report")
+  skip=$(($(attribute skipped "$report") + $(attribute disabled "$report")))
+  passed=$((passed + all - bad - skip)) failed=$((failed + bad)) skipped=$((skipped + skip))
+  # A failure that the report does not count must not be lost.
+  if [[ $status -ne 0 && $bad -eq 0 ]]; then failed=$((failed + 1)); fi
+}
+
+# build <preset> <targets>...: one check by itself, since a warning is an error.
+build() {
+  local preset=$1
+  shift
+  if cmake --preset "$preset" && cmake --build --preset "$preset" -j "$jobs" "${@/#/--target=}"; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    return 1
+  fi
+}
+
+say "packages"
+install_packages g++ cmake ninja-build catch2 libcli11-dev libtomlplusplus-dev nlohmann-json3-dev \
+  libfmt-dev libxxhash-dev libssl-dev clang clang-format python3 binutils git || exit 1
+
+say "g++, all tests"
+build cpu && run_tests cpu -LE 'slow|gpu'
+
+say "AddressSanitizer and UndefinedBehaviorSanitizer, unit tests"
+export UBSAN_OPTIONS=print_stacktrace=1
+build asan gigatrain_tests && run_tests asan -LE 'slow|gpu'
+
+say "ThreadSanitizer, tests with threads"
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+build tsan gigatrain_tests && run_tests tsan -LE 'slow|gpu'
+
+say "clang++, library and command"
+build clang gigatrain gigatrain_tool
+
+say "done"
+echo "total: $passed passed, $failed failed, $skipped skipped"
+[[ $failed -eq 0 ]]
