@@ -1,0 +1,103 @@
+// Cross-entropy and its gradient against f64.
+#include "kernels/cross_entropy.h"
+
+#include "kernels/same_bits.h"
+
+namespace gigatrain::kernels {
+namespace {
+
+using namespace testing;
+
+struct Reference {
+  std::vector<double> loss, gradient;
+};
+
+template <class T>
+Reference exact(const Array<T>& z, const Array<std::int32_t>& targets, double scale) {
+  const std::int64_t n = z.shape[-1];
+  Reference r;
+  for (std::int64_t row = 0; row < targets.size(); ++row) {
+    double highest = -INFINITY, sum = 0.0;
+    for (std::int64_t c = 0; c < n; ++c) highest = std::max(highest, z.at(row * n + c));
+    for (std::int64_t c = 0; c < n; ++c) sum += std::exp(z.at(row * n + c) - highest);
+    const auto target = static_cast<std::int64_t>(targets.at(row));
+    const bool counts = target >= 0;
+    r.loss.push_back(counts ? scale * (highest + std::log(sum) - z.at(row * n + target)) : 0.0);
+    for (std::int64_t c = 0; c < n; ++c)
+      r.gradient.push_back(
+          counts ? scale * (std::exp(z.at(row * n + c) - highest) / sum - (c == target)) : 0.0);
+  }
+  return r;
+}
+
+Array<std::int32_t> targets_of(std::int64_t rows, std::int64_t n) {
+  auto targets = random_tokens({rows}, 5, static_cast<std::int32_t>(n));
+  for (std::int64_t row = 3; row < rows; row += 4) targets[row] = -1;
+  return targets;
+}
+
+TEMPLATE_TEST_CASE("cross-entropy follows its formulas", "[unit][kernels]", float, bf16) {
+  for (const std::int64_t n : {1, 2, 17, 256, 1031, 50257}) {
+    CAPTURE(n);
+    const std::int64_t rows = n > 10000 ? 5 : 70;
+    auto z = random_array<TestType>({rows, n}, 1, -20, 20);
+    auto targets = targets_of(rows, n);
+    Array<TestType> dz(z.shape, TestType(9.0f));
+    Array<float> loss({rows}), loss_only({rows});
+    Device device;
+    CrossEntropy args{.logits = z.view(),
+                      .targets = targets.view(),
+                      .loss = loss.view(),
+                      .dlogits = dz.view(),
+                      .scale = 0.125f};
+    device.stream().submit(args);
+    const Reference want = exact(z, targets, 0.125);
+    CHECK(relative_error(loss, want.loss) < 1e-6);
+    if (n > 1) CHECK(relative_error(dz, want.gradient) < 2 * kRounding<TestType>);
+    args.loss = loss_only.view();
+    args.dlogits = {};
+    device.stream().submit(args);
+    CHECK(loss_only.values == loss.values);
+    args.dlogits = z.view();
+    device.stream().submit(args);
+    CHECK((bytes_of(z) == bytes_of(dz)));
+  }
+}
+
+TEST_CASE("cross-entropy is stable for large, masked and wrong logits", "[unit][kernels]") {
+  Array<float> z({4, 20}, 1e30f), dz({4, 20}), loss({4});
+  Array<std::int32_t> targets({4}, 2);
+  for (std::int64_t c = 0; c < 20; ++c) {
+    z[20 + c] = c == 2 ? 5.0f : -INFINITY;
+    z[40 + c] = c == 19 ? NAN : 0.0f;
+    z[60 + c] = -1e30f;
+  }
+  Device device;
+  device.stream().submit(CrossEntropy{
+      .logits = z.view(), .targets = targets.view(), .loss = loss.view(), .dlogits = dz.view()});
+  CHECK(loss.at(0) == Approx(std::log(20.0)));
+  CHECK(loss.at(1) == 0.0);
+  CHECK(dz.at(22) == 0.0);
+  CHECK(std::isnan(loss.at(2)));
+  CHECK(loss.at(3) == Approx(std::log(20.0)));
+  CHECK(dz.at(62) == Approx(0.05 - 1.0));
+}
+
+TEMPLATE_TEST_CASE("cross-entropy gives the same bits everywhere", "[unit][kernels]", float, bf16) {
+  for (const std::int64_t n : {97, 5003})
+    check_same_bits([n](Stream& stream) {
+      auto z = random_array<TestType>({40, n}, 1, -9, 9);
+      auto targets = targets_of(40, n);
+      Array<TestType> dz(z.shape);
+      Array<float> loss({40});
+      stream.submit(CrossEntropy{.logits = z.view(),
+                                 .targets = targets.view(),
+                                 .loss = loss.view(),
+                                 .dlogits = dz.view(),
+                                 .scale = 0.1f});
+      return bytes_of(loss, dz);
+    });
+}
+
+}  // namespace
+}  // namespace gigatrain::kernels
