@@ -19,7 +19,7 @@ namespace gigatrain::kernels {
 struct AttentionForward {
   static constexpr const char* kName = "attention_forward";
   TensorView q, k, v, out;
-  TensorView lse;  // may be empty when no backward follows
+  TensorView lse{};  // may be empty when no backward follows
   float scale = 1.0f;
   bool causal = true;
 };
