@@ -113,4 +113,10 @@ void GradientTree::finish() {
   seen_.assign(seen_.size(), false);
 }
 
+void collect_gradients(const std::vector<Parameter*>& parameters) {
+  GradientTree tree(parameters, 1);
+  tree.end_leaf(0);
+  tree.finish();
+}
+
 }  // namespace gigatrain::parallel

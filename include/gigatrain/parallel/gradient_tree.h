@@ -56,4 +56,8 @@ class GradientTree {
   std::int64_t peak_ = 0;
 };
 
+// For a loop of one's own on one rank, V = 1: after one or more backward() calls, moves what the
+// uses collected into each parameter's `grad`.
+void collect_gradients(const std::vector<Parameter*>& parameters);
+
 }  // namespace gigatrain::parallel

@@ -1,0 +1,22 @@
+// Everything a program that trains needs.
+#pragma once
+
+#include "gigatrain/base/error.h"
+#include "gigatrain/base/philox.h"
+#include "gigatrain/nn/layers.h"
+#include "gigatrain/nn/models/gpt.h"
+#include "gigatrain/ops/ops.h"
+#include "gigatrain/optim/adamw.h"
+#include "gigatrain/optim/clip.h"
+#include "gigatrain/optim/schedule.h"
+#include "gigatrain/parallel/gradient_tree.h"
+#include "gigatrain/runtime/device.h"
+#include "gigatrain/tensor/node.h"
+#include "gigatrain/tensor/parameter.h"
+#include "gigatrain/train/evaluate.h"
+#include "gigatrain/train/generate.h"
+#include "gigatrain/train/state_digest.h"
+#include "gigatrain/train/token_source.h"
+#include "gigatrain/train/tokenizer.h"
+#include "gigatrain/train/trainer.h"
+#include "gigatrain/version.h"

@@ -1,0 +1,75 @@
+// The training loop and nothing else: gradient, clip, update, callbacks, until the steps are done,
+// the time is up, or somebody asks to stop. It prints nothing and writes nothing; callbacks do.
+//
+//   gt::Trainer trainer(*model, adamw, data, {.batch = {.micro_batch = 8, .seq_len = 256}, .steps = 500});
+//   trainer.on_step([](const gt::StepReport& r) { std::printf("%lld %.3f\n", r.step, r.loss); });
+//   trainer.fit();
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "gigatrain/optim/optimizer.h"
+#include "gigatrain/optim/schedule.h"
+#include "gigatrain/train/gradient_step.h"
+
+namespace gigatrain {
+
+struct TrainerOptions {
+  BatchShape batch;
+  std::int64_t steps = 100;  // of the whole run
+  std::uint64_t seed = 1;
+  optim::Schedule schedule{};  // its `steps` is the field above
+  float clip = 1.0f;           // largest gradient norm; 0: no clipping
+  double limit_seconds = 0;    // of training in this process; 0: none
+  LeafOrder leaf_order{};      // changes no bit
+};
+
+// What happened in one step. Steps are counted from 1 in reports: `step` is how many are done.
+struct StepReport {
+  std::int64_t step = 0;
+  std::int64_t tokens = 0;  // seen since the beginning of the run
+  double loss = 0;          // mean over target tokens, nats
+  double grad_norm = 0;     // before clipping
+  float lr = 0;
+  double step_ms = 0;       // wall time of this step, callbacks not counted
+  double update_ms = 0;     // of it: norm, clip and optimizer
+  std::int64_t batch_tokens = 0;
+  bool skipped = false;  // no target tokens: the weights stayed
+};
+
+enum class StopReason { finished, time_limit, requested };
+
+class Trainer {
+ public:
+  Trainer(nn::LanguageModel& model, optim::Optimizer& optimizer, const TokenSource& data,
+          const TrainerOptions& options);
+
+  // One optimizer step. Throws Error(cancelled) when the loss or the gradient is not finite; the
+  // weights are then those of the step before.
+  StepReport step();
+  StopReason fit();
+
+  void on_step(std::function<void(const StepReport&)> callback);
+  // Asked between steps; true ends fit() with StopReason::requested.
+  void stop_when(std::function<bool()> asked);
+
+  // Continue a run: `step` steps and `tokens` tokens are behind us.
+  void resume_at(std::int64_t step, std::int64_t tokens);
+  std::int64_t steps_done() const { return step_; }
+  std::int64_t tokens_done() const { return tokens_; }
+  const std::vector<Parameter*>& parameters() const { return gradient_.parameters(); }
+  const TrainerOptions& options() const { return options_; }
+
+ private:
+  TrainerOptions options_;
+  optim::Optimizer& optimizer_;
+  const TokenSource& data_;
+  GradientStep gradient_;
+  std::vector<std::function<void(const StepReport&)>> callbacks_;
+  std::function<bool()> stop_;
+  std::int64_t step_ = 0, tokens_ = 0;
+};
+
+}  // namespace gigatrain

@@ -1,0 +1,71 @@
+// A whole run from a configuration: device, data, model, optimizer, run folder, metrics,
+// evaluation, samples, checkpoints, resume. It prints nothing: an observer is told what happens.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "gigatrain/train/config.h"
+#include "gigatrain/train/evaluate.h"
+#include "gigatrain/train/memory_plan.h"
+#include "gigatrain/train/trainer.h"
+
+namespace gigatrain {
+
+struct RunSummary {
+  std::string folder;         // runs/<name>
+  std::string device;         // "AMD EPYC, 2 threads, avx512"
+  std::int64_t parameters = 0;
+  std::int64_t train_tokens = 0, val_tokens = 0;
+  std::int64_t first_step = 0, steps = 0;  // first_step > 0: resumed there
+  BatchShape batch;
+  MemoryPlan memory;
+  double limit_flops = 0;  // measured, of matrix products in the compute dtype
+};
+
+struct StepLine {
+  StepReport report;
+  std::int64_t steps = 0;
+  double tokens_per_s = 0;    // over the log interval
+  double limit_fraction = 0;  // of the machine's measured matrix-product rate
+  double eta_seconds = 0;
+  std::int64_t memory_bytes = 0;  // peak
+  bool log = false;  // an interval ends: worth a line
+};
+
+struct EvalLine {
+  std::int64_t step = 0;
+  Evaluation evaluation;
+  bool best = false;
+};
+
+class RunObserver {
+ public:
+  virtual ~RunObserver() = default;
+  virtual void on_start(const RunSummary&) {}
+  virtual void on_step(const StepLine&) {}
+  virtual void on_eval(const EvalLine&) {}
+  virtual void on_sample(const std::string& /*text*/, std::int64_t /*step*/) {}
+  virtual void on_checkpoint(const std::string& /*path*/, std::int64_t /*step*/,
+                             const std::string& /*digest*/) {}
+  virtual void on_warning(const std::string&) {}
+};
+
+enum class RunMode {
+  fresh,      // a folder that already holds a run is refused
+  resume,     // continue from the newest whole checkpoint
+  overwrite,  // start again in the same folder
+};
+
+struct RunOutcome {
+  StopReason reason = StopReason::finished;
+  std::int64_t step = 0;
+  std::string folder, checkpoint, digest;
+  double loss = 0, val_loss = 0;  // last seen; NaN when never
+};
+
+RunOutcome train_run(Device& device, const Config& config, RunMode mode, RunObserver& observer,
+                     const std::function<bool()>& stop_requested = {});
+
+}  // namespace gigatrain

@@ -1,0 +1,111 @@
+#include "gigatrain/train/trainer.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "gigatrain/base/error.h"
+#include "gigatrain/optim/clip.h"
+
+namespace gigatrain {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+Device& device_of(nn::LanguageModel& model) {
+  const auto parameters = nn::named_parameters(model);
+  if (parameters.empty() || !parameters.front()->value())
+    throw Error(ErrorCode::invalid_argument, "the model has no weights yet",
+                "call nn::materialize(model, device, ...) before making a Trainer");
+  return parameters.front()->value().device();
+}
+
+TrainerOptions checked(TrainerOptions o, const nn::LanguageModel& model) {
+  const auto require = [](bool ok, const std::string& text) {
+    if (!ok) throw Error(ErrorCode::invalid_argument, text);
+  };
+  const BatchShape& b = o.batch;
+  require(b.leaves >= 1 && b.micro_batches >= 1 && b.micro_batch >= 1 && b.seq_len >= 1,
+          "leaves, micro_batches, micro_batch and seq_len must be at least 1");
+  require(b.seq_len <= model.max_positions(),
+          fmt::format("train.seq_len must not pass the model's {} positions, got {}",
+                      model.max_positions(), b.seq_len));
+  require(o.steps >= 1, fmt::format("train.steps must be at least 1, got {}", o.steps));
+  o.schedule.steps = o.steps;
+  return o;
+}
+
+void require_finite(double loss, double norm, std::int64_t step) {
+  if (std::isfinite(loss) && std::isfinite(norm)) return;
+  throw Error(ErrorCode::cancelled,
+              fmt::format("step {}: the loss is {} and the gradient norm {}; the weights were not "
+                          "changed by this step",
+                          step, loss, norm),
+              "lower optim.lr, raise schedule.warmup, or set precision.compute = \"f32\", and "
+              "continue from the last checkpoint");
+}
+
+}  // namespace
+
+Trainer::Trainer(nn::LanguageModel& model, optim::Optimizer& optimizer, const TokenSource& data,
+                 const TrainerOptions& options)
+    : options_(checked(options, model)),
+      optimizer_(optimizer),
+      data_(data),
+      gradient_(model, device_of(model), options.batch, options.seed, options.leaf_order) {}
+
+StepReport Trainer::step() {
+  const auto start = Clock::now();
+  StepReport report{.batch_tokens = options_.batch.tokens()};
+  const auto [loss, targets] = gradient_.run(data_, step_);
+  const auto gradient_done = Clock::now();
+  report.lr = options_.schedule.at(step_);
+  report.loss = loss;
+  report.skipped = targets == 0;
+  if (!report.skipped) {
+    report.grad_norm = optim::gradient_norm(gradient_.parameters());
+    require_finite(loss, report.grad_norm, step_ + 1);
+    optimizer_.step({.step = step_ + 1, .lr = report.lr,
+                     .clip_factor = optim::clip_factor(report.grad_norm, options_.clip)});
+  }
+  report.step = ++step_;
+  report.tokens = tokens_ += report.batch_tokens;
+  report.update_ms = ms_since(gradient_done);
+  report.step_ms = ms_since(start);
+  return report;
+}
+
+StopReason Trainer::fit() {
+  double trained_ms = 0;
+  while (step_ < options_.steps) {
+    if (stop_ && stop_()) return StopReason::requested;
+    if (options_.limit_seconds > 0 && trained_ms >= options_.limit_seconds * 1e3)
+      return StopReason::time_limit;
+    const StepReport report = step();
+    trained_ms += report.step_ms;
+    for (const auto& callback : callbacks_) callback(report);
+  }
+  return StopReason::finished;
+}
+
+void Trainer::on_step(std::function<void(const StepReport&)> callback) {
+  callbacks_.push_back(std::move(callback));
+}
+void Trainer::stop_when(std::function<bool()> asked) { stop_ = std::move(asked); }
+
+void Trainer::resume_at(std::int64_t step, std::int64_t tokens) {
+  if (step < 0 || step > options_.steps)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("cannot continue at step {} of a run of {} steps", step, options_.steps),
+                "raise train.steps");
+  step_ = step;
+  tokens_ = tokens;
+}
+
+}  // namespace gigatrain

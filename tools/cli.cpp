@@ -1,0 +1,52 @@
+#include "cli.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "gigatrain/runtime/environment.h"
+
+namespace gigatrain::tools {
+
+int exit_code(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::invalid_argument: return kUsage;
+    case ErrorCode::data: return kData;
+    case ErrorCode::io: return kData;
+    case ErrorCode::unsupported:
+    case ErrorCode::out_of_memory:
+    case ErrorCode::device: return kDevice;
+    case ErrorCode::communication:
+    case ErrorCode::timeout: return kDistributed;
+    case ErrorCode::corrupt: return kCheckpoint;
+    case ErrorCode::cancelled: return kStopped;
+  }
+  return kInternal;
+}
+
+void print_error(const Error& error) {
+  const bool color = isatty(2) && !Environment::read().no_color;
+  std::string text = fmt::format("{}error:{} {}\n", color ? "\033[1;31m" : "", color ? "\033[0m" : "",
+                                 error.message());
+  for (const auto& frame : error.frames()) text += "  " + frame + "\n";
+  if (!error.next().empty()) text += "  next: " + error.next() + "\n";
+  std::fputs(text.c_str(), stderr);
+}
+
+std::unique_ptr<Device> make_device(const Globals& globals) {
+  if (globals.device != "auto" && globals.device != "cpu") {
+    if (globals.device == "cuda")
+      throw Error(ErrorCode::unsupported, "this build has no CUDA backend",
+                  "run with --device cpu (or auto)");
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("--device must be auto, cpu or cuda, got '{}'", globals.device));
+  }
+  if (globals.ranks != 1)
+    throw Error(globals.ranks < 1 ? ErrorCode::invalid_argument : ErrorCode::unsupported,
+                fmt::format("this build runs one rank, got --ranks {}", globals.ranks),
+                "leave --ranks out; one rank already uses every core");
+  return std::make_unique<Device>();
+}
+
+}  // namespace gigatrain::tools

@@ -1,0 +1,42 @@
+// What the subcommands share: global flags, exit codes, the shape of an error.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <string>
+
+#include "gigatrain/base/error.h"
+#include "gigatrain/runtime/device.h"
+
+namespace gigatrain::tools {
+
+struct Globals {
+  int ranks = 1;
+  std::string device = "auto";
+  bool quiet = false;
+  bool json = false;
+};
+
+// docs/reference.md has the table.
+enum ExitCode : int {
+  kOk = 0, kUsage = 2, kData = 3, kDevice = 4, kDistributed = 5, kCheckpoint = 6, kStopped = 7,
+  kInternal = 70, kPreempted = 75
+};
+int exit_code(const Error& error);
+void print_error(const Error& error);
+
+// Checks --device and --ranks, and makes the device.
+std::unique_ptr<Device> make_device(const Globals& globals);
+
+// A subcommand: `add_*` declares its options and, when it is chosen, sets what to run.
+using Action = std::function<int()>;
+void add_doctor(CLI::App& app, const Globals& globals, Action& action);
+void add_validate(CLI::App& app, const Globals& globals, Action& action);
+void add_data(CLI::App& app, const Globals& globals, Action& action);
+void add_train(CLI::App& app, const Globals& globals, Action& action);
+void add_eval(CLI::App& app, const Globals& globals, Action& action);
+void add_generate(CLI::App& app, const Globals& globals, Action& action);
+void add_ckpt(CLI::App& app, const Globals& globals, Action& action);
+
+}  // namespace gigatrain::tools
