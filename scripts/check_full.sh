@@ -8,7 +8,7 @@
 # Usage: scripts/check_full.sh [--python PATH]   a Python that has torch and transformers; without
 #        it both are installed from PyPI into build/reference_venv (several GB).
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 source scripts/packages.sh
 
 failed=()

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: installs Debian packages that are missing, and only those.
 
 # install_packages <package>...: quiet; explains itself when it cannot.

@@ -7,7 +7,7 @@
 # Installs what is missing on Debian 12 (root or sudo). The last line adds everything up.
 # The long checks are in scripts/check_full.sh.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 source scripts/packages.sh
 exec </dev/null
 
