@@ -9,9 +9,12 @@ namespace {
 template <class From, class To>
 void copy_lanes(CpuQueue& queue, const Copy& a) {
   for_view_runs<2>(queue, {&a.x, &a.y}, [&](std::int64_t n, const auto& at, const auto& stride) {
-    const Run<const From> in{a.x.as<const From>() + at[0], stride[0]};
-    const Run<To> out{a.y.as<To>() + at[1], stride[1]};
-    for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY { out.put(lanes, i, in.get(lanes, i)); });
+    for_pieces(n, Run<const From>{a.x.as<const From>() + at[0], stride[0]},
+               Run<To>{a.y.as<To>() + at[1], stride[1]},
+               [&](const From* in, To* out, std::int64_t m) GT_BODY {
+                 for_lanes(m, [&](auto lanes, std::int64_t i)
+                                  GT_BODY { lanes.put(out + i, lanes.get(in + i)); });
+               });
   });
 }
 

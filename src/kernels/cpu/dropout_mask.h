@@ -9,12 +9,12 @@ GT_ISA_BEGIN
 
 GT_INLINE f32x16 dropout_factor(const DropoutArgs& dropout, u32x16 words) {
   const f32x16 scale = splat(1.0f / (1.0f - dropout.rate));
-  return select(to_uniform(words) >= dropout.rate, scale, f32x16{});
+  return (f32x16)((i32x16)scale & less_equal(splat(dropout.rate), to_uniform(words)));
 }
 
 // x * factor, but exactly 0 where dropped, also when x is not finite.
 GT_INLINE f32x16 apply_dropout(f32x16 x, f32x16 factor) {
-  return select(factor > 0.0f, x * factor, f32x16{});
+  return (f32x16)((i32x16)(x * factor) & less(f32x16{}, factor));
 }
 
 // Floats that dropout_row needs for n columns: it writes whole groups of 64.

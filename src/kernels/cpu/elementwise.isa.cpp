@@ -55,13 +55,23 @@ struct RsqrtOp {
   GT_INLINE double operator()(double x) const { return 1.0 / __builtin_sqrt(x); }
 };
 
+// op on n contiguous elements: of f32 and bf16 by lanes, of f64 one by one.
+template <class T, class Op, class... In>
+GT_INLINE void apply(const Op& op, std::int64_t n, T* y, const In*... x) {
+  if constexpr (sizeof(T) == sizeof(double)) {
+    for (std::int64_t i = 0; i < n; ++i) y[i] = op(x[i]...);
+  } else {
+    for_lanes(
+        n, [&](auto lanes, std::int64_t i) GT_BODY { lanes.put(y + i, op(lanes.get(x + i)...)); });
+  }
+}
+
 template <class T, class Op>
 void unary_as(CpuQueue& queue, const TensorView& x, const TensorView& y, const Op& op) {
   for_view_runs<2>(queue, {&x, &y}, [&](std::int64_t n, const auto& at, const auto& stride) {
-    const Run<const T> in{x.as<const T>() + at[0], stride[0]};
-    const Run<T> out{y.as<T>() + at[1], stride[1]};
-    for_lanes(n,
-              [&](auto lanes, std::int64_t i) GT_BODY { out.put(lanes, i, op(in.get(lanes, i))); });
+    for_pieces(n, Run<const T>{x.as<const T>() + at[0], stride[0]},
+               Run<T>{y.as<T>() + at[1], stride[1]},
+               [&](const T* in, T* out, std::int64_t m) GT_BODY { apply(op, m, out, in); });
   });
 }
 
@@ -69,47 +79,31 @@ template <class T, class Op>
 void binary_as(CpuQueue& queue, const TensorView& a, const TensorView& b, const TensorView& y,
                const Op& op) {
   for_view_runs<3>(queue, {&a, &b, &y}, [&](std::int64_t n, const auto& at, const auto& stride) {
-    const Run<const T> left{a.as<const T>() + at[0], stride[0]};
-    const Run<const T> right{b.as<const T>() + at[1], stride[1]};
-    const Run<T> out{y.as<T>() + at[2], stride[2]};
-    for_lanes(n, [&](auto lanes, std::int64_t i)
-                     GT_BODY { out.put(lanes, i, op(left.get(lanes, i), right.get(lanes, i))); });
+    for_pieces(n, Run<const T>{a.as<const T>() + at[0], stride[0]},
+               Run<const T>{b.as<const T>() + at[1], stride[1]},
+               Run<T>{y.as<T>() + at[2], stride[2]},
+               [&](const T* left, const T* right, T* out, std::int64_t m)
+                   GT_BODY { apply(op, m, out, left, right); });
   });
 }
 
-template <class Op>
-void unary_f64(CpuQueue& queue, const TensorView& x, const TensorView& y, const Op& op) {
-  for_view_runs<2>(queue, {&x, &y}, [&](std::int64_t n, const auto& at, const auto& stride) {
-    const double* in = x.as<double>() + at[0];
-    double* out = y.as<double>() + at[1];
-    for (std::int64_t i = 0; i < n; ++i) out[i * stride[1]] = op(in[i * stride[0]]);
-  });
-}
-
-template <class Op>
-void binary_f64(CpuQueue& queue, const TensorView& a, const TensorView& b, const TensorView& y,
-                const Op& op) {
-  for_view_runs<3>(queue, {&a, &b, &y}, [&](std::int64_t n, const auto& at, const auto& stride) {
-    const double *left = a.as<double>() + at[0], *right = b.as<double>() + at[1];
-    double* out = y.as<double>() + at[2];
-    for (std::int64_t i = 0; i < n; ++i)
-      out[i * stride[2]] = op(left[i * stride[0]], right[i * stride[1]]);
-  });
+// Calls f(T{}) with the element type: float, bf16 or double.
+template <class F>
+GT_INLINE void with_type(const char* kernel, DType dtype, const F& f) {
+  if (dtype == DType::f64) return f(double{});
+  with_activation_type(kernel, dtype, f);
 }
 
 template <class Args, class Op>
 GT_INLINE void unary(CpuQueue& queue, const Args& args, const Op& op) {
-  if (args.x.dtype == DType::f64) return unary_f64(queue, args.x, args.y, op);
-  with_activation_type(args.kName, args.x.dtype,
-                       [&](auto type) { unary_as<decltype(type)>(queue, args.x, args.y, op); });
+  with_type(args.kName, args.x.dtype,
+            [&](auto type) { unary_as<decltype(type)>(queue, args.x, args.y, op); });
 }
 
 template <class Args, class Op>
 GT_INLINE void binary(CpuQueue& queue, const Args& args, const Op& op) {
-  if (args.a.dtype == DType::f64) return binary_f64(queue, args.a, args.b, args.y, op);
-  with_activation_type(args.kName, args.a.dtype, [&](auto type) {
-    binary_as<decltype(type)>(queue, args.a, args.b, args.y, op);
-  });
+  with_type(args.kName, args.a.dtype,
+            [&](auto type) { binary_as<decltype(type)>(queue, args.a, args.b, args.y, op); });
 }
 
 }  // namespace

@@ -49,13 +49,16 @@ void add_row(const EmbeddingBackward& a, std::int64_t row, std::int64_t first, s
   });
 }
 
-// Writes a finished sum, or, where nothing was added, zero or nothing.
-GT_INLINE void finish(float* out, const float* sum, std::int64_t n, bool any, bool accumulate) {
-  if (accumulate && !any) return;
+GT_INLINE void finish(float* out, const float* sum, std::int64_t n, bool accumulate) {
   for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
     const f32x16 s = lanes.get(sum + i);
     lanes.put(out + i, accumulate ? lanes.get(out + i) + s : s);
   });
+}
+
+// Nothing was added to these n elements.
+GT_INLINE void finish_empty(float* out, std::int64_t n, bool accumulate) {
+  if (!accumulate) __builtin_memset(out, 0, static_cast<std::size_t>(n) * sizeof(float));
 }
 
 // body(row, first column, columns) for every row and every group of columns of a gradient: a task
@@ -87,11 +90,12 @@ void table_gradient(CpuQueue& queue, const EmbeddingBackward& a) {
   std::int32_t *start = index.as<std::int32_t>(), *order = start + rows + 2;
   sort_places(a.tokens.as<std::int32_t>(), places, rows, start, order);
   for_table(queue, rows, columns, [&](std::int64_t row, std::int64_t first, std::int64_t n) {
+    float* out = a.dtable.as<float>() + row * columns + first;
+    if (start[row] == start[row + 1]) return finish_empty(out, n, a.accumulate_table);
     float sum[kColumns] = {};
     for (std::int32_t i = start[row]; i < start[row + 1]; ++i)
       add_row<T>(a, order[i], first, n, sum);
-    finish(a.dtable.as<float>() + row * columns + first, sum, n, start[row] < start[row + 1],
-           a.accumulate_table);
+    finish(out, sum, n, a.accumulate_table);
   });
 }
 
@@ -101,10 +105,11 @@ void position_gradient(CpuQueue& queue, const EmbeddingBackward& a) {
   const std::int64_t rows = a.dpositions.rows(), columns = a.dpositions.cols();
   for_table(queue, rows, columns, [&](std::int64_t row, std::int64_t first, std::int64_t n) {
     const std::int64_t t = row - a.first_position;
-    const bool any = t >= 0 && t < length;
+    float* out = a.dpositions.as<float>() + row * columns + first;
+    if (t < 0 || t >= length) return finish_empty(out, n, a.accumulate_positions);
     float sum[kColumns] = {};
-    for (std::int64_t b = 0; any && b < batch; ++b) add_row<T>(a, b * length + t, first, n, sum);
-    finish(a.dpositions.as<float>() + row * columns + first, sum, n, any, a.accumulate_positions);
+    for (std::int64_t b = 0; b < batch; ++b) add_row<T>(a, b * length + t, first, n, sum);
+    finish(out, sum, n, a.accumulate_positions);
   });
 }
 

@@ -21,21 +21,17 @@ GT_INLINE void multiply_wide(u32x16 a, std::uint32_t m, u32x16& high, u32x16& lo
   high = (u32x16)_mm512_mask_blend_epi32(0xaaaa, (__m512i)(even >> 32), (__m512i)odd);
   low = (u32x16)_mm512_mask_blend_epi32(0xaaaa, (__m512i)even, (__m512i)(odd << 32));
 #elif defined(__AVX2__)
-  typedef std::uint32_t u32x8 __attribute__((vector_size(32)));
-  union Halves {
-    u32x16 whole;
-    u32x8 half[2];
-  };
   const __m256i factor = _mm256_set1_epi32(static_cast<int>(m));
-  Halves in{a}, h, l;
+  const Halves in{(f32x16)a};
+  Halves h, l;
   for (int i = 0; i < 2; ++i) {
-    const __m256i even = _mm256_mul_epu32((__m256i)in.half[i], factor);
-    const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64((__m256i)in.half[i], 32), factor);
-    h.half[i] = (u32x8)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
-    l.half[i] = (u32x8)_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+    const __m256i x = (__m256i)in.half[i], even = _mm256_mul_epu32(x, factor);
+    const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), factor);
+    h.half[i] = (__m256)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+    l.half[i] = (__m256)_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
   }
-  high = h.whole;
-  low = l.whole;
+  high = (u32x16)h.whole;
+  low = (u32x16)l.whole;
 #else
   for (int i = 0; i < kLanes; ++i) {
     const std::uint64_t p = std::uint64_t{a[i]} * m;
@@ -56,6 +52,16 @@ GT_INLINE u32x16 interleave(u32x16 a, u32x16 b) {
   else
     return (u32x16)(High ? _mm512_maskz_unpackhi_epi64(0xff, x, y)
                          : _mm512_maskz_unpacklo_epi64(0xff, x, y));
+#elif defined(__AVX2__)
+  Halves x{(f32x16)a}, y{(f32x16)b};
+  for (int h = 0; h < 2; ++h) {
+    const __m256i p = (__m256i)x.half[h], q = (__m256i)y.half[h];
+    if constexpr (N == 1)
+      x.half[h] = (__m256)(High ? _mm256_unpackhi_epi32(p, q) : _mm256_unpacklo_epi32(p, q));
+    else
+      x.half[h] = (__m256)(High ? _mm256_unpackhi_epi64(p, q) : _mm256_unpacklo_epi64(p, q));
+  }
+  return (u32x16)x.whole;
 #else
   u32x16 r;
   constexpr int k = High ? 2 : 0;
@@ -76,8 +82,9 @@ GT_INLINE Words64 philox_blocks(PhiloxKey key, std::uint64_t block, std::uint32_
   constexpr u32x16 kOrder = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
   const u32x16 zero{};
   u32x16 c0 = kOrder + static_cast<std::uint32_t>(block);
-  const u32x16 wrapped = (u32x16)(c0 < kOrder);  // all ones, that is -1, where the low word wrapped
-  u32x16 c1 = (zero + static_cast<std::uint32_t>(block >> 32)) - wrapped;
+  u32x16 c1 = zero + static_cast<std::uint32_t>(block >> 32);
+  if (static_cast<std::uint32_t>(block) > 0xfffffff0u)  // the low word wraps in some lanes
+    for (int i = 0; i < kLanes; ++i) c1[i] += c0[i] < kOrder[i];
   u32x16 c2 = zero + sample, c3 = zero + step;
   for (int round = 0; round < 10; ++round) {
     u32x16 high0, low0, high1, low1;

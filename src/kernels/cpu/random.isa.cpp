@@ -49,7 +49,8 @@ void run(CpuQueue& queue, const FillUniform& args) {
     Words64 w = philox64(args.key, block, 0, 0);
     for (u32x16& word : w.words) {
       const f32x16 v = fma(to_uniform(word), splat(args.high - args.low), splat(args.low));
-      word = (u32x16)select(v < args.high, v, splat(args.low));  // never rounds up to `high`
+      word = (u32x16)select(less(v, splat(args.high)), v,
+                            splat(args.low));  // never rounds up to `high`
     }
     return w;
   });

@@ -46,17 +46,49 @@ SumPlan plan(const Sum& a) {
   return {make_walk<2>({&x, &y}), make_walk<1>({&rest})};
 }
 
-// Elements [begin, end) of the outputs whose data start at x + at[o]; o < outputs <= kOutputs.
+// n consecutive elements, the first of which goes to lane `phase`.
+template <class T>
+GT_INLINE void add_run(const T* x, std::int64_t n, std::int64_t phase, f64x8& lanes) {
+  std::int64_t i = 0;
+  for (; i < n && (phase + i) % kSumLanes != 0; ++i) lanes[(phase + i) % kSumLanes] += to_f64(x[i]);
+  for (; i + kSumLanes <= n; i += kSumLanes) {
+    f64x8 v;
+    for (int l = 0; l < kSumLanes; ++l) v[l] = to_f64(x[i + l]);
+    lanes += v;
+  }
+  for (int l = 0; i < n; ++i, ++l) lanes[l] += to_f64(x[i]);
+}
+
+using SumLanes = double[kSumLanes][kOutputs];
+
+// Elements [begin, end) of the outputs whose data start at x + at[o], o < outputs <= kOutputs: one
+// output after the other where the summed elements are side by side, else all of them together.
 template <class T>
 void sum_chunk(const Walk<1>& summed, std::int64_t begin, std::int64_t end, const T* x,
-               const std::int64_t* at, std::int64_t outputs, double (&lanes)[kSumLanes][kOutputs]) {
+               const std::int64_t* at, std::int64_t outputs, SumLanes& lanes) {
   const std::int64_t stride = summed.stride[summed.dims - 1][0];
+  bool neighbours = true;
+  for (std::int64_t o = 1; o < outputs; ++o) neighbours = neighbours && at[o] == at[0] + o;
   std::int64_t j = 0;
   for_runs(summed, begin, end, [&](std::int64_t n, const std::int64_t(&offset)[1]) {
-    for (std::int64_t i = 0; i < n; ++i, ++j) {
-      const T* p = x + offset[0] + i * stride;
-      for (std::int64_t o = 0; o < outputs; ++o) lanes[j % kSumLanes][o] += to_f64(p[at[o]]);
+    const T* p = x + offset[0];
+    if (stride == 1) {
+      for (std::int64_t o = 0; o < outputs; ++o) {
+        f64x8 sums;
+        for (int l = 0; l < kSumLanes; ++l) sums[l] = lanes[l][o];
+        add_run(p + at[o], n, j, sums);
+        for (int l = 0; l < kSumLanes; ++l) lanes[l][o] = sums[l];
+      }
+    } else {
+      for (std::int64_t i = 0; i < n; ++i, p += stride) {
+        double* sums = lanes[(j + i) % kSumLanes];
+        if (neighbours)
+          for (std::int64_t o = 0; o < outputs; ++o) sums[o] += to_f64(p[at[0] + o]);
+        else
+          for (std::int64_t o = 0; o < outputs; ++o) sums[o] += to_f64(p[at[o]]);
+      }
     }
+    j += n;
   });
 }
 
@@ -72,7 +104,7 @@ void sum_tasks(CpuQueue& queue, const Sum& a, const SumPlan& p, double* partials
       for (std::int64_t i = 0; i < n; ++i)
         at[found++] = offset[0] + i * p.kept.stride[p.kept.dims - 1][0];
     });
-    double lanes[kSumLanes][kOutputs] = {};
+    SumLanes lanes = {};
     const std::int64_t begin = chunk * kScalarChunk;
     sum_chunk(p.summed, begin, smaller(p.summed.total, begin + kScalarChunk), a.x.as<const T>(), at,
               outputs, lanes);

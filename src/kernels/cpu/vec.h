@@ -23,28 +23,116 @@ typedef std::int32_t i32x16 __attribute__((vector_size(64)));
 typedef std::uint32_t u32x16 __attribute__((vector_size(64)));
 typedef std::uint16_t u16x16 __attribute__((vector_size(32)));
 
-GT_INLINE f32x16 splat(float x) { return x - f32x16{}; }  // not x + 0: it would lose -0
-GT_INLINE i32x16 splat_i(std::int32_t x) { return i32x16{} + x; }
+#if defined(__AVX2__) && !defined(__AVX512F__)
+// The compilers split most operations on sixteen lanes into two registers by themselves; for the
+// others, which g++ would do lane by lane, we say how.
+union Halves {
+  f32x16 whole;
+  __m256 half[2];
+};
+#endif
+
+GT_INLINE f32x16 splat(float x) {
+  return x - f32x16{};
+}  // not x + 0: it would lose -0
+GT_INLINE i32x16 splat_i(std::int32_t x) {
+  return i32x16{} + x;
+}
 
 GT_INLINE f32x16 load(const float* p) {
   f32x16 v;
   std::memcpy(&v, p, sizeof v);
   return v;
 }
-GT_INLINE void store(float* p, f32x16 v) { std::memcpy(p, &v, sizeof v); }
+GT_INLINE void store(float* p, f32x16 v) {
+  std::memcpy(p, &v, sizeof v);
+}
+
+// Comparisons: all ones where true, all zeros where false or where a lane is NaN.
+#if defined(__AVX2__) && !defined(__AVX512F__)
+template <int Predicate>
+GT_INLINE i32x16 compare(f32x16 a, f32x16 b) {
+  Halves x{a}, y{b};
+  for (int h = 0; h < 2; ++h) x.half[h] = _mm256_cmp_ps(x.half[h], y.half[h], Predicate);
+  return (i32x16)x.whole;
+}
+GT_INLINE i32x16 less(f32x16 a, f32x16 b) {
+  return compare<_CMP_LT_OQ>(a, b);
+}
+GT_INLINE i32x16 less_equal(f32x16 a, f32x16 b) {
+  return compare<_CMP_LE_OQ>(a, b);
+}
+GT_INLINE i32x16 equal(f32x16 a, f32x16 b) {
+  return compare<_CMP_EQ_OQ>(a, b);
+}
+#else
+GT_INLINE i32x16 less(f32x16 a, f32x16 b) {
+  return a < b;
+}
+GT_INLINE i32x16 less_equal(f32x16 a, f32x16 b) {
+  return a <= b;
+}
+GT_INLINE i32x16 equal(f32x16 a, f32x16 b) {
+  return a == b;
+}
+#endif
+
+GT_INLINE f32x16 select(i32x16 mask, f32x16 yes, f32x16 no) {
+  return (f32x16)(((i32x16)yes & mask) | ((i32x16)no & ~mask));
+}
+
+// a > b ? a : b and a < b ? a : b, so a NaN in either gives b: the hardware's instruction.
+GT_INLINE f32x16 max(f32x16 a, f32x16 b) {
+#if defined(__AVX512F__)
+  return (f32x16)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+  Halves x{a}, y{b};
+  for (int h = 0; h < 2; ++h) x.half[h] = _mm256_max_ps(x.half[h], y.half[h]);
+  return x.whole;
+#else
+  return select(less(b, a), a, b);
+#endif
+}
+GT_INLINE f32x16 min(f32x16 a, f32x16 b) {
+#if defined(__AVX512F__)
+  return (f32x16)_mm512_maskz_min_ps(0xffff, (__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+  Halves x{a}, y{b};
+  for (int h = 0; h < 2; ++h) x.half[h] = _mm256_min_ps(x.half[h], y.half[h]);
+  return x.whole;
+#else
+  return select(less(a, b), a, b);
+#endif
+}
 
 GT_INLINE f32x16 load(const bf16* p) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  Halves v;
+  for (int h = 0; h < 2; ++h) {
+    const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8 * h));
+    v.half[h] = (__m256)_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16);
+  }
+  return v.whole;
+#else
   u16x16 h;
   std::memcpy(&h, p, sizeof h);
   return (f32x16)(__builtin_convertvector(h, u32x16) << 16);
+#endif
 }
 // Round to nearest even; a NaN stays a (quiet) NaN.
 GT_INLINE void store(bf16* p, f32x16 v) {
-  const u32x16 u = (u32x16)v;
-  const u32x16 rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
-  const u32x16 nan = (u32x16)(v != v);
-  const u16x16 h = __builtin_convertvector((rounded & ~nan) | (((u >> 16) | 0x40u) & nan), u16x16);
+  const u32x16 u = (u32x16)v, top = u >> 16;
+  const u32x16 rounded = (u + ((top & 1u) + 0x7fffu)) >> 16;
+  const i32x16 number = equal(v, v);
+  const u32x16 bits = (u32x16)select(number, (f32x16)rounded, (f32x16)(top | 0x40u));
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  const Halves r{(f32x16)bits};
+  const __m256i packed = _mm256_packus_epi32((__m256i)r.half[0], (__m256i)r.half[1]);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xd8));
+#else
+  const u16x16 h = __builtin_convertvector(bits, u16x16);
   std::memcpy(p, &h, sizeof h);
+#endif
 }
 
 // The first n < 16 elements; the other lanes are `fill`.
@@ -67,11 +155,8 @@ GT_INLINE f32x16 fma(f32x16 a, f32x16 b, f32x16 c) {
 #if defined(__AVX512F__)
   return (f32x16)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 #elif defined(__FMA__)
-  typedef float f32x8 __attribute__((vector_size(32)));
-  union Halves { f32x16 whole; f32x8 half[2]; };
   Halves x{a}, y{b}, z{c};
-  for (int h = 0; h < 2; ++h)
-    z.half[h] = (f32x8)_mm256_fmadd_ps((__m256)x.half[h], (__m256)y.half[h], (__m256)z.half[h]);
+  for (int h = 0; h < 2; ++h) z.half[h] = _mm256_fmadd_ps(x.half[h], y.half[h], z.half[h]);
   return z.whole;
 #else
   f32x16 r;
@@ -79,23 +164,16 @@ GT_INLINE f32x16 fma(f32x16 a, f32x16 b, f32x16 c) {
   return r;
 #endif
 }
-GT_INLINE float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
-
-GT_INLINE f32x16 select(i32x16 mask, f32x16 yes, f32x16 no) {
-  return (f32x16)(((i32x16)yes & mask) | ((i32x16)no & ~mask));
+GT_INLINE float fma(float a, float b, float c) {
+  return __builtin_fmaf(a, b, c);
 }
-// A NaN in `a` gives b, like the hardware's.
-GT_INLINE f32x16 max(f32x16 a, f32x16 b) { return select(a > b, a, b); }
-GT_INLINE f32x16 min(f32x16 a, f32x16 b) { return select(a < b, a, b); }
 
 GT_INLINE f32x16 sqrt(f32x16 x) {
 #if defined(__AVX512F__)
   return (f32x16)_mm512_maskz_sqrt_ps(0xffff, (__m512)x);
 #elif defined(__AVX2__)
-  typedef float f32x8 __attribute__((vector_size(32)));
-  union Halves { f32x16 whole; f32x8 half[2]; };
   Halves r{x};
-  for (int h = 0; h < 2; ++h) r.half[h] = (f32x8)_mm256_sqrt_ps((__m256)r.half[h]);
+  for (int h = 0; h < 2; ++h) r.half[h] = _mm256_sqrt_ps(r.half[h]);
   return r.whole;
 #else
   f32x16 r;
@@ -120,15 +198,25 @@ GT_INLINE float reduce_max(f32x16 v) {
   return s[0];
 }
 
-// e^x to about 1 ulp: x = n ln2 + r, |r| <= ln2/2, degree-7 Taylor series in r, exponent shifted by
-// n. 0 below -87.33 (no subnormals), +inf above 88.72, NaN stays NaN.
+// x 2^n for the integer n that `shifted` = n + 1.5 * 2^23 holds in its low bits, |n| < 200.
+GT_INLINE f32x16 scale_by_power(f32x16 x, f32x16 shifted) {
+#if defined(__AVX512F__)
+  return (f32x16)_mm512_maskz_scalef_ps(0xffff, (__m512)x, (__m512)(shifted - 0x1.8p23f));
+#else
+  const i32x16 n = (i32x16)shifted - 0x4b400000, half = n >> 1;  // in two steps: 2^128 is infinite
+  return x * (f32x16)((half + 127) << 23) * (f32x16)((n - half + 127) << 23);
+#endif
+}
+
+// e^x to 1 ulp: x = n ln2 + r, |r| <= ln2/2, degree-7 Taylor series in r, exponent shifted by n.
+// 0 below -87.33 (no subnormals), +inf above 88.72, NaN stays NaN.
 GT_INLINE f32x16 exp(f32x16 x) {
-  const f32x16 low = splat(-87.33654f), high = splat(88.72283f);
-  const f32x16 c = select(x > high, high, select(x < low, low, x));
+  const f32x16 low = splat(-87.33654f), high = splat(89.0f);  // e^89 overflows
+  const f32x16 c = min(high, max(low, x));
   const f32x16 magic = splat(0x1.8p23f);  // adding it rounds to an integer
-  const f32x16 n = fma(c, splat(0x1.715476p0f), magic) - magic;
-  f32x16 r = fma(n, splat(-0x1.62e4p-1f), c);        // ln2, high part (exact product)
-  r = fma(n, splat(-0x1.7f7d1cp-20f), r);            // ln2, low part
+  const f32x16 shifted = fma(c, splat(0x1.715476p0f), magic), n = shifted - magic;
+  f32x16 r = fma(n, splat(-0x1.62e4p-1f), c);  // ln2, high part (exact product)
+  r = fma(n, splat(-0x1.7f7d1cp-20f), r);      // ln2, low part
   f32x16 p = splat(1.0f / 5040.0f);
   p = fma(p, r, splat(1.0f / 720.0f));
   p = fma(p, r, splat(1.0f / 120.0f));
@@ -137,14 +225,7 @@ GT_INLINE f32x16 exp(f32x16 x) {
   p = fma(p, r, splat(0.5f));
   p = fma(p, r, splat(1.0f));
   p = fma(p, r, splat(1.0f));
-  // 2^n in two steps, so that n = 128 does not overflow on the way.
-  const i32x16 e = __builtin_convertvector(n, i32x16);
-  const i32x16 half = e >> 1;
-  const f32x16 s1 = (f32x16)((half + 127) << 23), s2 = (f32x16)((e - half + 127) << 23);
-  f32x16 y = p * s1 * s2;
-  y = select(x < low, f32x16{}, y);
-  y = select(x > high, splat(__builtin_inff()), y);
-  return select(x == x, y, x);
+  return (f32x16)((i32x16)scale_by_power(p, shifted) & ~less(x, low));
 }
 
 GT_ISA_END

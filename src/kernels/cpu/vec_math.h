@@ -28,7 +28,8 @@ GT_INLINE f32x16 tanh(f32x16 x) {
   const f32x16 a = abs(x), z = a * a;
   const f32x16 small = fma(a * z, horner(z, kP), a);
   const f32x16 large = 1.0f - 2.0f / (exp(a + a) + 1.0f);
-  const f32x16 y = select(a < 0.625f, small, large);  // a NaN takes `large`, and stays one
+  const f32x16 y =
+      select(less(a, splat(0.625f)), small, large);  // a NaN takes `large`, and stays one
   return (f32x16)((i32x16)y | ((i32x16)x & (-0x7fffffff - 1)));
 }
 
@@ -38,7 +39,7 @@ GT_INLINE f32x16 log(f32x16 x) {
   constexpr float kP[] = {0x1.14573ep-4f,  -0x1.de3bf8p-4f, 0x1.e6f08cp-4f,
                           -0x1.fc220ep-4f, 0x1.233766p-3f,  -0x1.555c4ep-3f,
                           0x1.99a4b6p-3f,  -0x1.000006p-2f, 0x1.555548p-2f};
-  const i32x16 tiny = x < 0x1p-126f;
+  const i32x16 tiny = less(x, splat(0x1p-126f));
   const i32x16 bits = (i32x16)select(tiny, x * 0x1p23f, x);
   const i32x16 e = (bits - 0x3f3504f3) >> 23;  // 0x3f3504f3 is sqrt(1/2)
   const f32x16 f = (f32x16)(bits - (e << 23)) - 1.0f;
@@ -47,9 +48,9 @@ GT_INLINE f32x16 log(f32x16 x) {
   f32x16 y = fma(f * z, horner(f, kP), n * 0x1.7f7d1cp-20f);  // ln2, low part
   y = fma(z, splat(-0.5f), y);
   y = fma(n, splat(0x1.62e4p-1f), f + y);  // ln2, high part: the product is exact
-  y = select(x == 0.0f, splat(-__builtin_inff()), y);
-  y = select(x < 0.0f, splat(__builtin_nanf("")), y);
-  return select(x < __builtin_inff(), y, x);  // inf and NaN give themselves
+  y = select(equal(x, f32x16{}), splat(-__builtin_inff()), y);
+  y = select(less(x, f32x16{}), splat(__builtin_nanf("")), y);
+  return select(less(x, splat(__builtin_inff())), y, x);  // inf and NaN give themselves
 }
 
 // sin and cos of 2 pi t for t in [0, 1], to about 1 ulp of the larger: the quadrant is taken off
@@ -59,10 +60,10 @@ GT_INLINE void sincos_turns(f32x16 t, f32x16& sine, f32x16& cosine) {
   constexpr float kCos[] = {0x1.d9c364p-11f, -0x1.55c57cp-6f, 0x1.03c1dcp-2f, -0x1.3bd3ccp+0f,
                             1.0f};
   const f32x16 magic = splat(0x1.8p23f);
-  const f32x16 turned = t * 4.0f, nearest = (turned + magic) - magic, r = turned - nearest;
-  const i32x16 q = __builtin_convertvector(nearest, i32x16);
+  const f32x16 turned = t * 4.0f, nearest = turned + magic - magic, r = turned - nearest;
+  const i32x16 q = (i32x16)(turned + magic);  // its low bits
   const f32x16 z = r * r, s = r * horner(z, kSin), c = horner(z, kCos);
-  const i32x16 odd = (q & 1) != 0;
+  const i32x16 odd = -(q & 1);
   sine = (f32x16)((i32x16)select(odd, c, s) ^ ((q & 2) << 30));
   cosine = (f32x16)((i32x16)select(odd, s, c) ^ (((q + 1) & 2) << 30));
 }
@@ -79,12 +80,12 @@ GT_INLINE f32x16 gelu_exp(f32x16 x) {
 }
 GT_INLINE f32x16 gelu_clamp(f32x16 x) {  // a NaN stays one
   const f32x16 low = splat(-10.0f), high = splat(10.0f);
-  return select(x < low, low, select(x > high, high, x));
+  return min(high, max(low, x));
 }
 
 GT_INLINE f32x16 gelu(f32x16 x) {
   const f32x16 c = gelu_clamp(x);
-  return select(x > 10.0f, x, c / (gelu_exp(c) + 1.0f));
+  return select(less(splat(10.0f), x), x, c / (gelu_exp(c) + 1.0f));
 }
 
 // d gelu / dx = s + x s (1 - s) 2u', s = sigmoid(2u), 1 - s = e s, 2u' = 2c (1 + 3 * 0.044715 x^2).

@@ -66,27 +66,60 @@ GT_INLINE void for_view_runs(CpuQueue& queue, const TensorView* const (&views)[N
   });
 }
 
-// One view's part of a run, read or written sixteen lanes at a time whatever its stride.
+// Strided elements are handled in blocks of kStrided, by way of a contiguous buffer, so that each
+// operation needs one loop only.
+inline constexpr std::int64_t kStrided = 256;
+
+template <class T>
+__attribute__((noinline)) void gather(const T* from, std::int64_t stride, std::int64_t n, T* to) {
+  for (std::int64_t i = 0; i < n; ++i) to[i] = from[i * stride];
+}
+template <class T>
+__attribute__((noinline)) void scatter(const T* from, T* to, std::int64_t stride, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) to[i * stride] = from[i];
+}
+
+// One view's part of a run.
 template <class T>
 struct Run {
   T* data;
   std::int64_t stride;
 
-  template <class Lanes>
-  GT_INLINE f32x16 get(Lanes lanes, std::int64_t i) const {
-    if (stride == 1) return lanes.get(data + i);
-    if (stride == 0) return splat(static_cast<float>(*data));
-    f32x16 v{};
-    for (int l = 0; l < lanes.n; ++l) v[l] = static_cast<float>(data[(i + l) * stride]);
-    return v;
-  }
-  template <class Lanes>
-  GT_INLINE void put(Lanes lanes, std::int64_t i, f32x16 v) const {
-    if (stride == 1) return lanes.put(data + i, v);
-    T buffer[kLanes];
-    store(buffer, v);
-    for (int l = 0; l < lanes.n; ++l) data[(i + l) * stride] = buffer[l];
+  // Elements [i, i + n) side by side: where they are, or copied to `buffer`.
+  template <class Buffer>
+  GT_INLINE const T* read(std::int64_t i, std::int64_t n, Buffer& buffer) const {
+    if (stride == 1) return data + i;
+    gather(data + i * stride, stride, n, buffer);
+    return buffer;
   }
 };
+
+// Calls body(inputs..., output, n) on contiguous pieces of one run.
+template <class T, class Out, class Body>
+GT_INLINE void for_pieces(std::int64_t n, Run<const T> in, Run<Out> out, const Body& body) {
+  const bool direct = in.stride == 1 && out.stride == 1;
+  const std::int64_t size = direct ? n : kStrided;
+  for (std::int64_t i = 0; i < n; i += size) {
+    const std::int64_t count = smaller(size, n - i);
+    T x[kStrided];
+    Out y[kStrided];
+    Out* to = out.stride == 1 ? out.data + i : y;
+    body(in.read(i, count, x), to, count);
+    if (to == y) scatter<Out>(y, out.data + i * out.stride, out.stride, count);
+  }
+}
+template <class T, class Body>
+GT_INLINE void for_pieces(std::int64_t n, Run<const T> a, Run<const T> b, Run<T> out,
+                          const Body& body) {
+  const std::int64_t size = b.stride == 1 && a.stride == 1 && out.stride == 1 ? n : kStrided;
+  for (std::int64_t i = 0; i < n; i += size) {
+    const std::int64_t count = smaller(size, n - i);
+    T buffer[kStrided];
+    const T* right = b.read(i, count, buffer);
+    for_pieces(count, Run<const T>{a.data + i * a.stride, a.stride},
+               Run<T>{out.data + i * out.stride, out.stride},
+               [&](const T* left, T* to, std::int64_t m) GT_BODY { body(left, right, to, m); });
+  }
+}
 
 GT_ISA_END
