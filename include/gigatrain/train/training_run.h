@@ -14,8 +14,8 @@
 namespace gigatrain {
 
 struct RunSummary {
-  std::string folder;         // runs/<name>
-  std::string device;         // "AMD EPYC, 2 threads, avx512"
+  std::string folder;  // runs/<name>
+  std::string device;  // "AMD EPYC, 2 threads, avx512"
   std::int64_t parameters = 0;
   std::int64_t train_tokens = 0, val_tokens = 0;
   std::int64_t first_step = 0, steps = 0;  // first_step > 0: resumed there
@@ -31,7 +31,7 @@ struct StepLine {
   double limit_fraction = 0;  // of the machine's measured matrix-product rate
   double eta_seconds = 0;
   std::int64_t memory_bytes = 0;  // peak
-  bool log = false;  // an interval ends: worth a line
+  bool log = false;               // an interval ends: worth a line
 };
 
 struct EvalLine {
@@ -61,7 +61,7 @@ enum class RunMode {
 struct RunOutcome {
   StopReason reason = StopReason::finished;
   std::int64_t step = 0;
-  std::string folder, checkpoint, digest;
+  std::string folder = {}, checkpoint = {}, digest = {};
   double loss = 0, val_loss = 0;  // last seen; NaN when never
 };
 

@@ -1,0 +1,85 @@
+#include "train/run_state.h"
+
+#include <fmt/format.h>
+
+#include "gigatrain/base/error.h"
+
+namespace gigatrain {
+
+CheckpointContents checkpoint_contents(nn::LanguageModel& model, optim::Optimizer& optimizer,
+                                       const Tokenizer* tokenizer, TrainState state) {
+  const auto parameters = nn::named_parameters(model);
+  const StateDigest digest = state_digest(parameters, &optimizer);
+  CheckpointContents contents;
+  for (const auto* p : parameters) contents.model.push_back({p->name(), p->value().view()});
+  for (const auto& s : optimizer.state()) contents.optimizer.push_back({s.name, s.tensor.view()});
+  contents.digests = digest.tensors;
+  contents.config_json = model.hf_config();
+  if (tokenizer) contents.tokenizer_json = tokenizer->to_json();
+  contents.state = std::move(state);
+  contents.state.state_digest = digest.value;
+  return contents;
+}
+
+namespace {
+
+const StoredTensor& find(const ModelFiles& files, const std::string& name, const Shape& shape,
+                         const std::string& folder) {
+  const StoredTensor* stored = files.find(name);
+  if (!stored || !(stored->shape == shape))
+    throw Error(ErrorCode::corrupt,
+                fmt::format("{} is a checkpoint of another model: '{}' is {} here and {} there", folder,
+                            name, shape.str(), stored ? stored->shape.str() : "missing"),
+                "continue with the configuration that the checkpoint was made with, or choose another "
+                "run.name");
+  return *stored;
+}
+
+}  // namespace
+
+void restore(const Checkpoint& checkpoint, nn::LanguageModel& model, optim::Optimizer& optimizer) {
+  const auto parameters = nn::named_parameters(model);
+  const auto state = optimizer.state();
+  // Everything is looked up before anything is written.
+  for (const auto* p : parameters) find(checkpoint.model(), p->name(), p->shape(), checkpoint.folder());
+  for (const auto& s : state) find(checkpoint.optimizer(), s.name, s.tensor.shape(), checkpoint.folder());
+  if (checkpoint.model().tensors().size() != parameters.size())
+    throw Error(ErrorCode::corrupt,
+                fmt::format("{} is a checkpoint of another model: it has {} weights, this model {}",
+                            checkpoint.folder(), checkpoint.model().tensors().size(), parameters.size()));
+  for (auto* p : parameters) {
+    copy_tensor(checkpoint.model().at(p->name()), p->value().view());
+    p->changed();
+  }
+  for (const auto& s : state) copy_tensor(checkpoint.optimizer().at(s.name), s.tensor.view());
+  const std::uint64_t digest = state_digest(parameters, &optimizer).value;
+  if (digest != checkpoint.state().state_digest)
+    throw Error(ErrorCode::corrupt,
+                fmt::format("{}: the loaded state has digest {:016x}, the checkpoint says {:016x}",
+                            checkpoint.folder(), digest, checkpoint.state().state_digest),
+                fmt::format("gigatrain ckpt verify {}", checkpoint.folder()));
+}
+
+std::vector<std::string> check_resumable(const TrainState& saved, const TrainState& now) {
+  std::string differences;
+  const auto compare = [&](const char* what, const auto& a, const auto& b) {
+    if (a != b) differences += fmt::format("\n  {}: the checkpoint has {}, this run {}", what, a, b);
+  };
+  compare("train.seed", saved.seed, now.seed);
+  compare("train.leaves", saved.leaves, now.leaves);
+  compare("train.numerics", saved.numerics, now.numerics);
+  compare("digest of the training data", saved.dataset_digest, now.dataset_digest);
+  compare("scalar chunk", saved.scalar_chunk, now.scalar_chunk);
+  if (!differences.empty())
+    throw Error(ErrorCode::invalid_argument,
+                "the checkpoint cannot be continued by this run:" + differences,
+                "restore these settings, or start a new run with another run.name");
+  std::vector<std::string> warnings;
+  if (saved.isa != now.isa)
+    warnings.push_back(fmt::format("the checkpoint was made with {} products, this machine runs {}: "
+                                   "the run continues, with other bits",
+                                   saved.isa, now.isa));
+  return warnings;
+}
+
+}  // namespace gigatrain

@@ -1,0 +1,261 @@
+#include "gigatrain/train/training_run.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+#include <optional>
+
+#include "gigatrain/base/error.h"
+#include "gigatrain/optim/adamw.h"
+#include "gigatrain/train/generate.h"
+#include "gigatrain/train/machine_limit.h"
+#include "gigatrain/train/metrics.h"
+#include "gigatrain/train/run_folder.h"
+#include "gigatrain/train/session.h"
+#include "gigatrain/version.h"
+#include "kernels/reduce.h"
+#include "train/run_state.h"
+
+namespace gigatrain {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+optim::AdamWOptions adamw_options(const OptimConfig& o) {
+  return {.weight_decay = static_cast<float>(o.weight_decay), .beta1 = static_cast<float>(o.beta1),
+          .beta2 = static_cast<float>(o.beta2), .eps = static_cast<float>(o.eps)};
+}
+
+TrainerOptions trainer_options(const Config& c, const BatchShape& batch) {
+  return {.batch = batch,
+          .steps = c.train.steps,
+          .seed = static_cast<std::uint64_t>(c.train.seed),
+          .schedule = {.kind = optim::parse_schedule(c.schedule.kind),
+                       .lr = static_cast<float>(c.optim.lr),
+                       .warmup = c.schedule.warmup,
+                       .steps = c.train.steps,
+                       .min_lr = static_cast<float>(c.schedule.min_lr)},
+          .clip = static_cast<float>(c.optim.clip),
+          .limit_seconds = c.train.limit_seconds};
+}
+
+// What names the bits of a run on this machine.
+std::string arithmetic_class(DType compute, const CpuQueue& queue) {
+  if (compute == DType::bf16) return queue.hardware_bf16 ? "f32, bf16 by avx512_bf16" : "f32, bf16 widened";
+  return "f32";  // the same on every processor
+}
+
+bool due(std::int64_t step, std::int64_t every) { return every > 0 && step % every == 0; }
+
+class Run {
+ public:
+  Run(Device& device, const Config& config, RunMode mode, RunObserver& observer)
+      : device_(device),
+        config_(config),
+        observer_(observer),
+        tokenizer_(make_tokenizer(config)),
+        sizes_(model_config(config, tokenizer_.get())),
+        batch_(batch_shape(config, nn::parameter_count(sizes_))),
+        train_(open_data(config, Split::train, tokenizer_.get(), sizes_.vocab_size, batch_.global_batch())),
+        plan_(plan_memory(sizes_, batch_, compute_dtype(config))),
+        folder_(RunFolder::create(config.run.dir, config.run.name, folder_options(mode))),
+        metrics_(folder_.metrics()) {
+    if (!config.data.val.empty())
+      val_.emplace(open_data(config, Split::val, tokenizer_.get(), sizes_.vocab_size, batch_.global_batch()));
+    model_ = build_model(device, config, sizes_);
+    adamw_ = std::make_unique<optim::AdamW>(nn::named_parameters(*model_), adamw_options(config.optim));
+    trainer_ = std::make_unique<Trainer>(*model_, *adamw_, train_, trainer_options(config, batch_));
+    if (mode == RunMode::resume) resume();
+    limit_flops_ = measure_gemm(device, compute_dtype(config));
+  }
+
+  RunOutcome execute(const std::function<bool()>& stop_requested) {
+    start();
+    trainer_->on_step([this](const StepReport& report) { after_step(report); });
+    trainer_->stop_when(stop_requested);
+    StopReason reason;
+    try {
+      reason = trainer_->fit();
+    } catch (const Error& e) {
+      metrics_.error(e.message(), trainer_->steps_done());
+      throw;
+    }
+    return finish(reason);
+  }
+
+ private:
+  RunFolderOptions folder_options(RunMode mode) const {
+    const std::int64_t checkpoint = nn::parameter_count(sizes_) * 12;  // master and two moments
+    return {.mode = mode,
+            .config_toml = to_toml(config_),
+            .bytes_needed = checkpoint * (config_.checkpoint.keep + 2) + (1 << 20),
+            .record = {{"seed", std::to_string(config_.train.seed)},
+                       {"device", describe_device()},
+                       {"arithmetic", arithmetic_class(compute_dtype(config_), device_.stream().cpu())},
+                       {"dataset_digest", fmt::format("{:016x}", train_.digest())}}};
+  }
+
+  std::string describe_device() const {
+    return fmt::format("{}, {} threads, {}", CpuFeatures::get().model, device_.pool().threads(),
+                       name(device_.stream().cpu().isa));
+  }
+
+  TrainState state() const {
+    TrainState s;
+    s.step = trainer_->steps_done();
+    s.tokens = trainer_->tokens_done();
+    s.seed = static_cast<std::uint64_t>(config_.train.seed);
+    s.leaves = batch_.leaves;
+    s.scalar_chunk = kernels::kScalarChunk;
+    s.best_eval_loss = best_;
+    s.numerics = config_.train.numerics;
+    s.schedule = config_.schedule.kind;
+    s.config = to_toml(config_);
+    s.dataset_digest = fmt::format("{:016x}", train_.digest());
+    s.run_name = config_.run.name;
+    s.isa = arithmetic_class(compute_dtype(config_), device_.stream().cpu());
+    s.library_version = GIGATRAIN_VERSION;
+    return s;
+  }
+
+  void resume() {
+    std::vector<std::string> warnings;
+    const Checkpoint checkpoint = newest_whole(folder_.path(), &warnings);
+    for (const auto& text : check_resumable(checkpoint.state(), state())) warnings.push_back(text);
+    for (const auto& text : warnings) warn(text);
+    restore(checkpoint, *model_, *adamw_);
+    trainer_->resume_at(checkpoint.state().step, checkpoint.state().tokens);
+    best_ = checkpoint.state().best_eval_loss;
+    saved_step_ = checkpoint.state().step;
+    outcome_.checkpoint = checkpoint.folder();
+    outcome_.digest = fmt::format("{:016x}", checkpoint.state().state_digest);
+  }
+
+  void start() {
+    observer_.on_start({.folder = folder_.path(), .device = describe_device(),
+                        .parameters = nn::parameter_count(sizes_), .train_tokens = train_.tokens(),
+                        .val_tokens = val_ ? val_->tokens() : 0, .first_step = trainer_->steps_done(),
+                        .steps = config_.train.steps, .batch = batch_, .memory = plan_,
+                        .limit_flops = limit_flops_});
+    metrics_.start(trainer_->steps_done(), {{"version", GIGATRAIN_VERSION}, {"device", describe_device()}});
+  }
+
+  void after_step(const StepReport& r) {
+    interval_ms_ += r.step_ms;
+    interval_tokens_ += r.batch_tokens;
+    // A moving average, so that the time left does not jump.
+    step_ms_ = step_ms_ == 0 ? r.step_ms : 0.95 * step_ms_ + 0.05 * r.step_ms;
+    report_step(r);
+    const bool last = r.step == config_.train.steps;
+    if (val_ && config_.train.eval_every > 0 && (due(r.step, config_.train.eval_every) || last)) run_evaluation(r.step);
+    if (tokenizer_ && due(r.step, config_.train.sample_every)) run_sample(r.step);
+    if (due(r.step, config_.checkpoint.every) || last) save();
+    outcome_.loss = r.loss;
+  }
+
+  void report_step(const StepReport& r) {
+    const double rate = static_cast<double>(interval_tokens_) / interval_ms_ * 1e3;
+    const double used = rate * model_->flops_per_token(batch_.seq_len) / limit_flops_;
+    const bool log = due(r.step, config_.log.every) || r.step == config_.train.steps || r.skipped;
+    const std::int64_t memory = device_.allocator().stats().total.peak;
+    metrics_.step({.step = r.step, .tokens = r.tokens, .loss = r.loss, .lr = static_cast<double>(r.lr),
+                   .grad_norm = r.grad_norm, .step_ms = r.step_ms,
+                   .tokens_per_s = static_cast<double>(r.batch_tokens) / r.step_ms * 1e3, .mfu = used,
+                   .mem_bytes = memory});
+    if (r.skipped) metrics_.warn("no target tokens: the step was skipped", r.step);
+    observer_.on_step({.report = r, .steps = config_.train.steps, .tokens_per_s = rate,
+                       .limit_fraction = used,
+                       .eta_seconds = static_cast<double>(config_.train.steps - r.step) * step_ms_ / 1e3,
+                       .memory_bytes = memory, .log = log});
+    if (log) interval_ms_ = 0, interval_tokens_ = 0;
+  }
+
+  void run_evaluation(std::int64_t step) {
+    const auto begin = Clock::now();
+    const Evaluation e = evaluate(*model_, device_, *val_, batch_.micro_batch, config_.train.eval_batches);
+    const bool best = e.loss < best_;
+    if (best) best_ = e.loss, best_step_ = step;
+    outcome_.val_loss = e.loss;
+    metrics_.eval({.step = step, .tokens = trainer_->tokens_done(), .loss = e.loss, .best = best,
+                   .eval_ms = ms_since(begin)});
+    observer_.on_eval({.step = step, .evaluation = e, .best = best});
+  }
+
+  void run_sample(std::int64_t step) {
+    std::vector<std::int32_t> prompt = tokenizer_->encode(config_.train.sample_prompt);
+    if (prompt.empty()) prompt.push_back(tokenizer_->eot().value_or(0));
+    const auto ids = generate(*model_, device_, prompt,
+                              {.max_tokens = config_.train.sample_tokens,
+                               .seed = static_cast<std::uint64_t>(config_.train.seed)});
+    Utf8Stream utf8;
+    std::string text = config_.train.sample_prompt + utf8.push(tokenizer_->decode(ids));
+    observer_.on_sample(text + utf8.finish(), step);
+  }
+
+  void save() {
+    const auto begin = Clock::now();
+    const auto contents = checkpoint_contents(*model_, *adamw_, tokenizer_.get(), state());
+    const std::int64_t step = contents.state.step;
+    outcome_.checkpoint = write_checkpoint(folder_.checkpoints(), contents,
+                                           {.keep = static_cast<int>(config_.checkpoint.keep),
+                                            .is_best = best_step_ == step});
+    outcome_.digest = fmt::format("{:016x}", contents.state.state_digest);
+    saved_step_ = step;
+    metrics_.ckpt({.step = step, .tokens = contents.state.tokens, .path = outcome_.checkpoint,
+                   .digest = outcome_.digest, .ckpt_ms = ms_since(begin)});
+    observer_.on_checkpoint(outcome_.checkpoint, step, outcome_.digest);
+  }
+
+  RunOutcome finish(StopReason reason) {
+    if (saved_step_ != trainer_->steps_done()) save();
+    outcome_.reason = reason;
+    outcome_.step = trainer_->steps_done();
+    outcome_.folder = folder_.path();
+    constexpr const char* kReasons[] = {"finished", "time_limit", "requested"};
+    metrics_.end({.step = outcome_.step, .tokens = trainer_->tokens_done(),
+                  .reason = kReasons[static_cast<int>(reason)], .loss = outcome_.loss,
+                  .digest = outcome_.digest});
+    return outcome_;
+  }
+
+  void warn(const std::string& text) {
+    metrics_.warn(text, trainer_->steps_done());
+    observer_.on_warning(text);
+  }
+
+  Device& device_;
+  Config config_;
+  RunObserver& observer_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  nn::GptConfig sizes_;
+  BatchShape batch_;
+  TokenSource train_;
+  MemoryPlan plan_;
+  RunFolder folder_;
+  MetricsWriter metrics_;
+  std::optional<TokenSource> val_;
+  std::shared_ptr<nn::LanguageModel> model_;
+  std::unique_ptr<optim::AdamW> adamw_;
+  std::unique_ptr<Trainer> trainer_;
+  double limit_flops_ = 0;
+  double best_ = std::numeric_limits<double>::infinity();
+  std::int64_t best_step_ = -1, saved_step_ = -1;
+  double interval_ms_ = 0, step_ms_ = 0;
+  std::int64_t interval_tokens_ = 0;
+  RunOutcome outcome_{.loss = std::nan(""), .val_loss = std::nan("")};
+};
+
+}  // namespace
+
+RunOutcome train_run(Device& device, const Config& config, RunMode mode, RunObserver& observer,
+                     const std::function<bool()>& stop_requested) {
+  return Run(device, config, mode, observer).execute(stop_requested);
+}
+
+}  // namespace gigatrain

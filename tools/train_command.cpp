@@ -1,0 +1,100 @@
+// `gigatrain train CONFIG [key=value ...]`: runs it, or continues it where it stopped.
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cmath>
+#include <csignal>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli.h"
+#include "gigatrain/train/config.h"
+#include "gigatrain/train/training_run.h"
+#include "progress.h"
+
+namespace gigatrain::tools {
+
+namespace {
+
+std::atomic<int> signals_seen{0};
+
+// The first signal ends the step and saves; a second one ends at once, with the last checkpoint whole.
+extern "C" void on_signal(int) {
+  if (signals_seen.fetch_add(1) > 0) _exit(130);
+}
+
+void catch_signals() {
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+int terminal_width() {
+  winsize size{};
+  return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+struct Options {
+  std::string config;
+  std::vector<std::string> overrides;
+  bool overwrite = false;
+};
+
+RunMode choose_mode(const Config& config, bool overwrite) {
+  if (overwrite) return RunMode::overwrite;
+  const auto latest = std::filesystem::path(config.run.dir) / config.run.name / "ckpt" / "LATEST";
+  std::error_code ignored;
+  return std::filesystem::exists(latest, ignored) ? RunMode::resume : RunMode::fresh;
+}
+
+int report(const RunOutcome& o, const Config& config, const Globals& globals) {
+  const bool stopped = o.reason == StopReason::requested;
+  if (globals.json) {
+    const auto number = [](double x) { return std::isfinite(x) ? nlohmann::json(x) : nlohmann::json(); };
+    fmt::print("{}\n", nlohmann::ordered_json{{"folder", o.folder}, {"step", o.step},
+                                              {"steps", config.train.steps}, {"loss", number(o.loss)},
+                                              {"val_loss", number(o.val_loss)},
+                                              {"checkpoint", o.checkpoint}, {"digest", o.digest},
+                                              {"finished", o.reason == StopReason::finished}}
+                           .dump());
+  } else if (!globals.quiet) {
+    fmt::print("{} at step {} of {}; state digest {}\n",
+               o.reason == StopReason::finished ? "finished" : "stopped", o.step, config.train.steps, o.digest);
+    fmt::print("next: {}\n", stopped || o.reason == StopReason::time_limit
+                                 ? "the same command again continues the run"
+                                 : fmt::format("gigatrain generate {}", o.folder));
+  }
+  return stopped ? kPreempted : o.reason == StopReason::time_limit ? kStopped : kOk;
+}
+
+int train(const Globals& globals, const Options& options) {
+  const Config config = load_config(options.config, options.overrides);
+  const auto device = make_device(globals);
+  catch_signals();
+  const bool quiet = globals.quiet || globals.json;
+  Progress progress(quiet, isatty(STDOUT_FILENO) != 0, terminal_width());
+  const RunOutcome outcome = train_run(*device, config, choose_mode(config, options.overwrite), progress,
+                                       [] { return signals_seen.load() > 0; });
+  return report(outcome, config, globals);
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, const Globals& globals, Action& action) {
+  auto* command = app.add_subcommand("train", "train a model; run it again to continue");
+  command->footer("Example: gigatrain train examples/recipes/bible.toml optim.lr=2e-3 run.name=slower\n\n" +
+                  config_help());
+  auto options = std::make_shared<Options>();
+  command->add_option("config", options->config, "configuration file (TOML)")->required();
+  command->add_option("overrides", options->overrides, "key=value, e.g. train.steps=500");
+  command->add_flag("--overwrite", options->overwrite, "start again in a folder that holds a run");
+  command->callback([&globals, &action, options] {
+    action = [&globals, options] { return train(globals, *options); };
+  });
+}
+
+}  // namespace gigatrain::tools
