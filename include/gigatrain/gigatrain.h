@@ -15,6 +15,7 @@
 #include "gigatrain/tensor/parameter.h"
 #include "gigatrain/train/evaluate.h"
 #include "gigatrain/train/generate.h"
+#include "gigatrain/train/shard.h"
 #include "gigatrain/train/state_digest.h"
 #include "gigatrain/train/token_source.h"
 #include "gigatrain/train/tokenizer.h"

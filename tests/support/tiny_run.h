@@ -1,0 +1,93 @@
+// A small model, data and optimizer: a training state that tests can run and compare by digest.
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include <unistd.h>
+
+#include "gigatrain/nn/models/gpt.h"
+#include "gigatrain/optim/adamw.h"
+#include "gigatrain/train/shard.h"
+#include "gigatrain/train/state_digest.h"
+#include "gigatrain/train/trainer.h"
+#include "support/random.h"
+
+namespace gigatrain::test {
+
+// A folder of this test's own, removed at the end.
+class TempFolder {
+ public:
+  TempFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "gigatrain-test-XXXXXX").string();
+    if (!mkdtemp(name.data())) throw std::runtime_error("no temporary folder");
+    path_ = name;
+  }
+  ~TempFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TempFolder(const TempFolder&) = delete;
+  TempFolder& operator=(const TempFolder&) = delete;
+  const std::string& path() const { return path_; }
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+// A shard of ids in [0, vocab) with some structure to learn: each id follows from the one before.
+inline void write_shard(const std::string& path, std::int64_t tokens, std::int64_t vocab) {
+  const auto u = random_values(tokens, "shard");
+  std::vector<std::int32_t> ids{0};
+  for (std::size_t i = 1; i < u.size(); ++i) {
+    const auto next = (ids.back() * 5 + 3) % vocab;
+    ids.push_back(static_cast<std::int32_t>(
+        u[i] < 0.4 ? next : static_cast<std::int64_t>((u[i] + 1) / 2 * static_cast<double>(vocab))));
+  }
+  ShardWriter writer(path, vocab);
+  writer.append(ids);
+  ShardSidecar sidecar;
+  sidecar.vocab_size = vocab;
+  writer.finish(sidecar);
+}
+
+struct TinyOptions {
+  int threads = 1;
+  Isa isa = CpuFeatures::get().best;
+  DType compute = DType::f32;
+  BatchShape batch{.leaves = 8, .micro_batches = 2, .micro_batch = 2, .seq_len = 12};
+  LeafOrder order{};
+  float dropout = 0.1f;
+};
+
+struct TinyRun {
+  static constexpr std::int64_t kVocab = 37, kSteps = 6;
+  Device device;
+  std::shared_ptr<nn::LanguageModel> model;
+  std::unique_ptr<optim::AdamW> adamw;
+  TokenSource data;
+  std::unique_ptr<Trainer> trainer;
+
+  TinyRun(const std::string& shard, const TinyOptions& o)
+      : device({.threads = o.threads, .isa = o.isa}),
+        data({shard}, {.seq_len = o.batch.seq_len, .global_batch = o.batch.global_batch(), .seed = 5}) {
+    model = nn::gpt({.vocab_size = kVocab, .n_positions = o.batch.seq_len, .n_layer = 2, .n_head = 4,
+                     .n_kv_head = 2, .n_embd = 32, .dropout = o.dropout});
+    nn::materialize(*model, device, {.compute = o.compute, .seed = 5});
+    adamw = std::make_unique<optim::AdamW>(nn::named_parameters(*model), optim::AdamWOptions{});
+    trainer = std::make_unique<Trainer>(
+        *model, *adamw, data,
+        TrainerOptions{.batch = o.batch, .steps = kSteps, .seed = 5,
+                       .schedule = {.lr = 3e-3f, .warmup = 2}, .leaf_order = o.order});
+  }
+  std::uint64_t digest() { return state_digest(trainer->parameters(), adamw.get()).value; }
+  std::uint64_t digest_after(std::int64_t steps) {
+    while (trainer->steps_done() < steps) trainer->step();
+    return digest();
+  }
+};
+
+}  // namespace gigatrain::test
