@@ -34,23 +34,29 @@ double now() {
 
 // Twenty-four independent chains of multiply-adds a thread; returns the multiply-adds done.
 #if defined(__x86_64__)
+#if defined(__clang__)
+#define GT_UNROLL _Pragma("unroll")
+#else
+#define GT_UNROLL _Pragma("GCC unroll 24")  // so that `acc` is registers, not memory
+#endif
 __attribute__((target("avx512f"))) double burn_f32(int rounds, float* sink) {
   __m512 acc[24], x = _mm512_set1_ps(*sink), y = _mm512_set1_ps(0.5f);
-  for (auto& a : acc) a = x;
+  GT_UNROLL for (int i = 0; i < 24; ++i) acc[i] =
+      _mm512_set1_ps(*sink + float(i));  // all different: else one would do for all
   for (int r = 0; r < rounds; ++r)
-    for (auto& a : acc) a = _mm512_fmadd_ps(a, y, x);
-  for (auto& a : acc) x = _mm512_add_ps(x, a);
+    GT_UNROLL for (int i = 0; i < 24; ++i) acc[i] = _mm512_fmadd_ps(acc[i], y, x);
+  GT_UNROLL for (int i = 0; i < 24; ++i) x = _mm512_add_ps(x, acc[i]);
   _mm512_storeu_ps(sink, x);
   return 24.0 * 16 * rounds;
 }
 __attribute__((target("avx512f,avx512bf16"))) double burn_bf16(int rounds, float* sink) {
   __m512 acc[24];
   const auto x = (__m512bh)_mm512_set1_ps(*sink);
-  for (auto& a : acc) a = _mm512_set1_ps(*sink);
+  GT_UNROLL for (int i = 0; i < 24; ++i) acc[i] = _mm512_set1_ps(*sink + float(i));
   for (int r = 0; r < rounds; ++r)
-    for (auto& a : acc) a = _mm512_dpbf16_ps(a, x, x);
+    GT_UNROLL for (int i = 0; i < 24; ++i) acc[i] = _mm512_dpbf16_ps(acc[i], x, x);
   __m512 sum = acc[0];
-  for (auto& a : acc) sum = _mm512_add_ps(sum, a);
+  GT_UNROLL for (int i = 0; i < 24; ++i) sum = _mm512_add_ps(sum, acc[i]);
   _mm512_storeu_ps(sink, sum);
   return 24.0 * 32 * rounds;
 }

@@ -1,13 +1,13 @@
 // C = op(A) op(B), the matrix product, with an epilogue.
 //
 //   C (M, N)  f32 or bf16     A (M, K), or (K, M) when trans_a     B (K, N), or (N, K) when trans_b
-//   v = sum_k A[m,k] B[k,n]  (f32)  [+ bias[n]]  ->  [pre[m,n] = v; v = gelu(v)]  ->  [+ C[m,n]]
+//   v = [C[m,n] +] sum_k A[m,k] B[k,n]  (f32)  [+ bias[n]]  ->  [pre[m,n] = v; v = gelu(v)]  ->  C
 //
 // A and B have the same dtype: f32, bf16 or f64 (f64: reference path, everything f64). Rows may be
 // strided (view.strides), columns must be unit-stride in one of the two dims.
 // Order of arithmetic: each C[m,n] is one chain of fused multiply-adds in ascending k, cut into
-// fixed blocks of kGemmK, the block sums added in ascending order. It depends on K only: not on M,
-// N, the tile, the thread count or (f32) the class of vector code.
+// fixed blocks of kGemmK, the block sums added in ascending order (to C when accumulating). It
+// depends on K only: not on M, N, the tile, the thread count or (f32) the class of vector code.
 #pragma once
 
 #include "gigatrain/base/tensor_view.h"

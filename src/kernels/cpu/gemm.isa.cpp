@@ -1,10 +1,10 @@
 // The matrix product on the CPU: see kernels/gemm.h for the formula and the order of arithmetic.
 //
 // C is cut into a grid of tiles, a function of the shape only, and a tile is a task. Both operands
-// are packed into strips first (gemm_pack.h); a tile multiplies strip by strip (gemm_micro.h) into
-// a buffer of its own, K block by K block, and finishes each block of C in the last round
-// (gemm_epilogue.h). A very long K goes by chunks, so that packing needs bounded memory; partial
-// sums wait in f32 between chunks. An operand with many strips is packed by the tasks that use it.
+// are packed into strips first (gemm_pack.h); a tile is multiplied strip by strip (gemm_micro.h), K
+// block by K block, and each block of C is finished in the last round (gemm_epilogue.h). Running
+// sums stand in C itself when it is f32, else in a buffer. K goes by chunks, so that what is packed
+// stays in cache. An operand with many strips is packed by the tasks that use it.
 #include "kernels/gemm.h"
 
 #include "kernels/cpu/gemm_epilogue.h"
@@ -15,10 +15,9 @@ GT_ISA_BEGIN
 namespace {
 
 constexpr std::int64_t kTileRows = 8 * kRows, kTileColumns = 128;  // what the second cache holds
-constexpr std::int64_t kTasks = 48;      // enough that no thread waits long for the last
-constexpr std::int64_t kManyTasks = 96;  // a side with so many tiles is a grid by itself
-constexpr std::int64_t kPacked = std::int64_t{8} << 20;  // units packed at a time (32 MiB)
-constexpr std::int64_t kMaxChunk = 8 * kGemmK;
+constexpr std::int64_t kTasks = 48;        // enough that no thread waits long for the last
+constexpr std::int64_t kPacked = 2 << 20;  // units packed at a time (8 MiB)
+constexpr std::int64_t kMaxChunk = 2 * kGemmK;
 
 // Strips [0, count) shared out evenly over tiles.
 struct Tiles {
@@ -41,27 +40,41 @@ struct Grid {
   }
 };
 
-Packing choose_packing(const Grid& g) {
-  if (g.rows.strips.count <= 2) return Packing::own_b;
-  if (g.columns.count >= kManyTasks && g.columns.count >= g.rows.count) return Packing::own_b;
-  if (g.rows.count >= kManyTasks) return Packing::own_a;
-  return Packing::shared;
+// A side that gives tasks enough by itself packs its own strips, hot where they are used; the other
+// side is then read by all and must be small.
+Packing choose_packing(std::int64_t row_strips, std::int64_t column_strips) {
+  if (row_strips <= 2) return Packing::own_b;
+  if (column_strips >= 2 * kTasks && column_strips * kNR > row_strips * kRows)
+    return Packing::own_b;
+  return row_strips >= 2 * kTasks ? Packing::own_a : Packing::shared;
+}
+
+// Tiles of at most `largest` strips, a multiple of 16 of them where that leaves work for each.
+Tiles cut(const Strips& strips, std::int64_t largest, bool alone) {
+  const std::int64_t count = blocks_of(strips.count, largest);
+  if (!alone) return {strips, count};
+  const std::int64_t even = blocks_of(larger(count, kTasks), 16) * 16;
+  return {strips, smaller(even, strips.count)};
+}
+
+// Small products: halves the longer side of the tiles until there are tasks enough.
+void refine(Tiles& rows, Tiles& columns) {
+  while (rows.count * columns.count < kTasks) {
+    const bool taller =
+        rows.strips.count * kRows * columns.count > columns.strips.count * kNR * rows.count;
+    Tiles& side = taller ? rows : columns;
+    if (side.strips.count < 2 * side.count) return;
+    side.count *= 2;
+  }
 }
 
 Grid make_grid(const GemmProblem& p) {
   Grid g;
-  g.rows.strips = row_strips(p.m), g.columns.strips = column_strips(p.n);
-  g.rows.count = blocks_of(p.m, kTileRows), g.columns.count = blocks_of(p.n, kTileColumns);
-  g.packing = choose_packing(g);
-  const auto strips_a_tile = [](const Tiles& t) { return t.strips.count / t.count; };
-  while (g.tasks() < kTasks) {  // small products: smaller tiles
-    Tiles& larger_side = strips_a_tile(g.rows) * kRows >= strips_a_tile(g.columns) * kNR &&
-                                 g.packing != Packing::own_b
-                             ? g.rows
-                             : g.columns;
-    if (strips_a_tile(larger_side) < 2) break;
-    larger_side.count *= 2;
-  }
+  const Strips rows = row_strips(p.m), columns = column_strips(p.n);
+  g.packing = choose_packing(rows.count, columns.count);
+  g.rows = cut(rows, kTileRows / kRows, g.packing == Packing::own_a);
+  g.columns = cut(columns, kTileColumns / kNR, g.packing == Packing::own_b);
+  if (g.packing == Packing::shared) refine(g.rows, g.columns);
   const std::int64_t vectors = g.packing == Packing::own_a   ? p.n
                                : g.packing == Packing::own_b ? p.m
                                                              : p.m + p.n;
@@ -84,7 +97,7 @@ class Product {
         a_(queue, bytes(grid_.rows, p.m, grid_.packing == Packing::own_a), "gemm.packed_a"),
         b_(queue, bytes(grid_.columns, ld_, grid_.packing == Packing::own_b), "gemm.packed_b"),
         tile_(queue, queue.pool.threads() * tile_size() * 4, "gemm.tile"),
-        partial_(queue, p.k > chunk_ ? p.m * ld_ * 4 : 0, "gemm.partial") {}
+        partial_(queue, p.out == DType::bf16 && p.k > chunk_ ? p.m * ld_ * 4 : 0, "gemm.partial") {}
 
   void run(Operand a, Operand b, const Epilogue& epilogue) {
     epilogue_ = epilogue;
@@ -155,37 +168,70 @@ class Product {
     }
   }
 
+  // Tile (i, j) for this chunk of K, from its packed strips.
   void run_tile(std::int64_t i, std::int64_t j, const float* a, const float* b, float* tile) const {
     const Strips &rows = grid_.rows.strips, &columns = grid_.columns.strips;
     const std::int64_t r0 = grid_.rows.begin(i), r1 = grid_.rows.begin(i + 1);
     const std::int64_t c0 = grid_.columns.begin(j), c1 = grid_.columns.begin(j + 1);
-    const std::int64_t row = rows.start(r0), column = c0 * kNR, ld = (c1 - c0) * kNR;
-    const std::int64_t height = rows.start(r1) - row;
-    float* partial = partial_.as<float>() + row * ld_ + column;
-    if (k0_ > 0) copy(partial, ld_, tile, ld, height, ld);
+    const std::int64_t top = rows.start(r0), height = rows.start(r1) - top, ld = (c1 - c0) * kNR;
+    float* partial = partial_.as<float>() + top * ld_ + c0 * kNR;
+    const bool waits = p_.out == DType::bf16 && k0_ + k_ < p_.k;  // in f32, for the next chunk
+    if (p_.out == DType::bf16 && k0_ > 0) copy(partial, ld_, tile, ld, height, ld);
     for (std::int64_t at = 0; at == 0 || at < k_; at += kGemmK) {
       const std::int64_t size = smaller(kGemmK, k_ - at), skip = at / Unit::kPerUnit;
-      const bool first = k0_ + at == 0, last = k0_ + at + size == p_.k;
+      Step step{.k = blocks_of(size, Unit::kPerUnit),
+                .first = k0_ + at == 0,
+                .last = k0_ + at + size == p_.k};
       for (std::int64_t r = r0; r < r1; ++r) {
-        const std::int64_t top = rows.start(r) - row, n_rows = rows.width(r);
-        const Micro multiply = micro_.entry[n_rows];
+        const std::int64_t below = rows.start(r) - top;
+        step.row = top + below, step.rows = rows.width(r);
+        step.a = a + below * units_ + skip * step.rows;
         for (std::int64_t c = c0; c < c1; ++c) {
-          float* block = tile + top * ld + (c - c0) * kNR;
-          multiply(a + top * units_ + skip * n_rows, b + (c - c0) * kNR * units_ + skip * kNR,
-                   blocks_of(size, Unit::kPerUnit), block, ld, !first);
-          if (last) finish(row + top, c * kNR, n_rows, columns.filled(c), block, ld);
+          const std::int64_t right = (c - c0) * kNR;
+          step.column = c * kNR, step.columns = columns.filled(c);
+          step.b = b + right * units_ + skip * kNR;
+          if (p_.out == DType::bf16)
+            run_bf16(step, tile + below * ld + right, ld);
+          else
+            run_f32(step, tile);
         }
       }
     }
-    if (k0_ + k_ < p_.k) copy(tile, ld, partial, ld_, height, ld);
+    if (waits) copy(tile, ld, partial, ld_, height, ld);
   }
 
-  void finish(std::int64_t row, std::int64_t column, std::int64_t rows, std::int64_t columns,
-              const float* block, std::int64_t ld) const {
-    if (p_.out == DType::bf16)
-      finish_block<bf16>(epilogue_, row, column, rows, columns, block, ld);
-    else
-      finish_block<float>(epilogue_, row, column, rows, columns, block, ld);
+  // One block of C for one K block.
+  struct Step {
+    std::int64_t k;
+    bool first, last;  // of all K blocks
+    std::int64_t row = 0, rows = 0, column = 0, columns = 0;
+    const float *a = nullptr, *b = nullptr;
+  };
+
+  void run_bf16(const Step& s, float* block, std::int64_t ld) const {
+    micro_.entry[s.rows](s.a, s.b, s.k, block, ld, !s.first);
+    if (s.last) finish_block<bf16>(epilogue_, s.row, s.column, s.rows, s.columns, block, ld);
+  }
+
+  // The running sum stands in C; a strip that ends beyond C's last column takes a detour.
+  void run_f32(const Step& s, float* detour) const {
+    float* c = static_cast<float*>(epilogue_.c) + s.row * epilogue_.c_row + s.column;
+    const bool add = !s.first || epilogue_.accumulate;
+    if (s.columns == kNR) {
+      micro_.entry[s.rows](s.a, s.b, s.k, c, epilogue_.c_row, add);
+    } else {
+      if (add) copy_part(c, epilogue_.c_row, detour, kNR, s);
+      micro_.entry[s.rows](s.a, s.b, s.k, detour, kNR, add);
+      copy_part(detour, kNR, c, epilogue_.c_row, s);
+    }
+    if (s.last && (epilogue_.bias || epilogue_.gelu))
+      finish_block<float>(epilogue_, s.row, s.column, s.rows, s.columns, c, epilogue_.c_row);
+  }
+
+  static void copy_part(const float* from, std::int64_t from_ld, float* to, std::int64_t to_ld,
+                        const Step& s) {
+    for (std::int64_t i = 0; i < s.rows; ++i)
+      for (std::int64_t j = 0; j < s.columns; ++j) to[i * to_ld + j] = from[i * from_ld + j];
   }
 
   static void copy(const float* from, std::int64_t from_ld, float* to, std::int64_t to_ld,

@@ -1,6 +1,6 @@
 // What is done to a finished block of a product while it is still in the first cache:
 //
-//   v [+ bias] -> [pre = v; v = gelu(v)] -> [+ C] -> C, rounded once if C is bf16
+//   v [+ bias] -> [pre = v; v = gelu(v)] -> C, rounded once if C is bf16
 #pragma once
 
 #include "kernels/cpu/vec_math.h"
@@ -17,6 +17,7 @@ struct Epilogue {
   bool gelu = false, accumulate = false;
 };
 
+// `block` may be C itself.
 template <class Out>
 void finish_block(const Epilogue& e, std::int64_t row, std::int64_t column, std::int64_t rows,
                   std::int64_t columns, const float* block, std::int64_t ld) {
@@ -24,11 +25,10 @@ void finish_block(const Epilogue& e, std::int64_t row, std::int64_t column, std:
     Out* c = static_cast<Out*>(e.c) + (row + i) * e.c_row + column;
     Out* pre = e.pre ? static_cast<Out*>(e.pre) + (row + i) * e.pre_row + column : nullptr;
     for_lanes(columns, [&](auto lanes, std::int64_t j) GT_BODY {
-      f32x16 v = load(block + j);  // rows are padded, so whole groups can be read
+      f32x16 v = lanes.get(block + j);
       if (e.bias) v += lanes.get(e.bias + column + j);
       if (pre) lanes.put(pre + j, v);
       if (e.gelu) v = gelu(v);
-      if (e.accumulate) v += lanes.get(c + j);
       lanes.put(c + j, v);
     });
   }

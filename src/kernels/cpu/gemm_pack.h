@@ -172,6 +172,13 @@ void pack_strip(Unit unit, const Operand& from, const Strips& strips, std::int64
 }
 
 inline constexpr std::int64_t kPackStrips = 16;  // strips written side by side
+inline constexpr std::int64_t kAhead = 8;        // units; rows are too far apart for the hardware
+
+template <class T>
+GT_INLINE void prefetch(const T* p, std::int64_t n) {
+  for (std::int64_t i = 0; i < n * std::int64_t{sizeof(T)}; i += 64)
+    __builtin_prefetch(reinterpret_cast<const char*>(p) + i);
+}
 
 // Strips [begin, end), at most kPackStrips, whose vectors lie side by side: k outside, so that
 // memory is read in order.
@@ -187,7 +194,9 @@ void pack_rows(Unit unit, const Operand& from, const Strips& strips, std::int64_
   }
   const auto* row = static_cast<const typename Unit::Element*>(from.data);
   for (std::int64_t left = k; left > 0; left -= Unit::kPerUnit) {
+    const bool ahead = left > kAhead * Unit::kPerUnit;
     for (std::int64_t s = 0; s < count; ++s) {
+      if (ahead) prefetch(row + start[s] + kAhead * Unit::kPerUnit * from.k_step, width[s]);
 #if defined(__AVX512F__)
       for (std::int64_t i = 0; i < width[s]; i += 16)
         store_first(out[s] + i,
