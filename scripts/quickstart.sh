@@ -51,7 +51,12 @@ if [[ ! -s data/bible/train.bin ]]; then
 fi
 
 stage "training (Ctrl-C saves a checkpoint; run this again to continue)"
-"$gigatrain" train examples/recipes/bible.toml
+status=0
+"$gigatrain" train examples/recipes/bible.toml || status=$?
+if [[ $status -eq 75 ]]; then
+  stage "stopped, and saved: run ./scripts/quickstart.sh again to continue"
+fi
+[[ $status -eq 0 ]] || exit "$status"
 
 stage "the model writes:"
 "$gigatrain" generate runs/bible --prompt "And it came to pass" --max-tokens 400
