@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -79,7 +80,7 @@ ShardWriter::ShardWriter(std::string path, std::int64_t vocab_size)
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("a vocabulary has 1 to {} ids, got {}", shard::kMaxTokens, vocab_size));
   fd_ = create(temporary_);
-  buffer_.reserve(kBufferBytes + 4);
+  buffer_.reserve(2 * kBufferBytes);
   buffer_.resize(shard::kHeaderBytes);  // its place; the count is known at the end
 }
 
@@ -98,19 +99,37 @@ void ShardWriter::append(std::span<const std::int32_t> ids) {
                 fmt::format("'{}' would hold more than {} tokens, the most one shard can count",
                             path_, shard::kMaxTokens),
                 "tokenize the input in parts and list the shards in data.train");
-  for (const std::int32_t id : ids) {
-    if (id < 0 || id >= vocab_size_)
-      throw Error(ErrorCode::data,
-                  fmt::format("a token id must be in [0, {}), got {} at position {}", vocab_size_,
-                              id, tokens_));
-    const auto* bytes = reinterpret_cast<const std::byte*>(&id);  // little-endian: low bytes first
-    buffer_.insert(buffer_.end(), bytes, bytes + token_bytes_);
-    ++tokens_;
-    if (buffer_.size() >= kBufferBytes) {
-      write(buffer_.data(), buffer_.size());
-      buffer_.clear();
-    }
+  while (!ids.empty()) {
+    const auto piece = ids.first(std::min(ids.size(), kBufferBytes / 4));
+    check(piece);
+    add(piece);
+    ids = ids.subspan(piece.size());
   }
+}
+
+void ShardWriter::check(std::span<const std::int32_t> ids) const {
+  const auto limit = static_cast<std::uint32_t>(vocab_size_);  // a negative id is a huge unsigned
+  const auto bad = std::find_if(ids.begin(), ids.end(), [&](std::int32_t id) {
+    return static_cast<std::uint32_t>(id) >= limit;
+  });
+  if (bad != ids.end())
+    throw Error(ErrorCode::data, fmt::format("a token id must be in [0, {}), got {} at position {}",
+                                             vocab_size_, *bad, tokens_ + (bad - ids.begin())));
+}
+
+void ShardWriter::add(std::span<const std::int32_t> ids) {
+  const std::size_t begin = buffer_.size();
+  buffer_.resize(begin + ids.size() * static_cast<std::size_t>(token_bytes_));
+  std::byte* to = buffer_.data() + begin;
+  if (token_bytes_ == 4) std::memcpy(to, ids.data(), ids.size_bytes());
+  for (std::size_t i = 0; token_bytes_ == 2 && i < ids.size(); ++i) {
+    const auto narrow = static_cast<std::uint16_t>(ids[i]);
+    std::memcpy(to + 2 * i, &narrow, 2);
+  }
+  tokens_ += static_cast<std::int64_t>(ids.size());
+  if (buffer_.size() < kBufferBytes) return;
+  write(buffer_.data(), buffer_.size());
+  buffer_.clear();
 }
 
 void ShardWriter::write_header() {

@@ -92,6 +92,8 @@ class ShardWriter {
   ShardSidecar finish(ShardSidecar sidecar);
 
  private:
+  void check(std::span<const std::int32_t> ids) const;
+  void add(std::span<const std::int32_t> ids);
   void write(const void* data, std::size_t bytes);
   void write_header();
   void close_synced();
