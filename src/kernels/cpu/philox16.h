@@ -10,30 +10,36 @@ struct Words64 {
   u32x16 words[4];
 };
 
+// The rounds run on as many lanes as a register has: g++ keeps two registers' worth on the stack.
+#if defined(__AVX2__) && !defined(__AVX512F__)
+typedef std::uint32_t PhiloxLanes __attribute__((vector_size(32)));
+#else
+typedef u32x16 PhiloxLanes;
+#endif
+inline constexpr int kPhiloxLanes = sizeof(PhiloxLanes) / 4;
+
+struct PhiloxState {
+  PhiloxLanes c[4];
+};
+
 // (a * m) as 64 bits: high and low words. (The zero-masked intrinsics are the plain ones, without
 // g++ 12's false warning about an uninitialised operand.)
-GT_INLINE void multiply_wide(u32x16 a, std::uint32_t m, u32x16& high, u32x16& low) {
+GT_INLINE void multiply_wide(PhiloxLanes a, std::uint32_t m, PhiloxLanes& high, PhiloxLanes& low) {
 #if defined(__AVX512F__)
   typedef std::uint64_t u64x8 __attribute__((vector_size(64)));
   const __m512i factor = _mm512_set1_epi32(static_cast<int>(m));
   const u64x8 even = (u64x8)_mm512_maskz_mul_epu32(0xff, (__m512i)a, factor);
   const u64x8 odd = (u64x8)_mm512_maskz_mul_epu32(0xff, (__m512i)((u64x8)a >> 32), factor);
-  high = (u32x16)_mm512_mask_blend_epi32(0xaaaa, (__m512i)(even >> 32), (__m512i)odd);
-  low = (u32x16)_mm512_mask_blend_epi32(0xaaaa, (__m512i)even, (__m512i)(odd << 32));
+  high = (PhiloxLanes)_mm512_mask_blend_epi32(0xaaaa, (__m512i)(even >> 32), (__m512i)odd);
+  low = (PhiloxLanes)_mm512_mask_blend_epi32(0xaaaa, (__m512i)even, (__m512i)(odd << 32));
 #elif defined(__AVX2__)
-  const __m256i factor = _mm256_set1_epi32(static_cast<int>(m));
-  const Halves in{(f32x16)a};
-  Halves h, l;
-  for (int i = 0; i < 2; ++i) {
-    const __m256i x = (__m256i)in.half[i], even = _mm256_mul_epu32(x, factor);
-    const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), factor);
-    h.half[i] = (__m256)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
-    l.half[i] = (__m256)_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
-  }
-  high = (u32x16)h.whole;
-  low = (u32x16)l.whole;
+  const __m256i factor = _mm256_set1_epi32(static_cast<int>(m)), x = (__m256i)a;
+  const __m256i even = _mm256_mul_epu32(x, factor);
+  const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), factor);
+  high = (PhiloxLanes)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+  low = (PhiloxLanes)_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
 #else
-  for (int i = 0; i < kLanes; ++i) {
+  for (int i = 0; i < kPhiloxLanes; ++i) {
     const std::uint64_t p = std::uint64_t{a[i]} * m;
     high[i] = static_cast<std::uint32_t>(p >> 32);
     low[i] = static_cast<std::uint32_t>(p);
@@ -41,31 +47,27 @@ GT_INLINE void multiply_wide(u32x16 a, std::uint32_t m, u32x16& high, u32x16& lo
 #endif
 }
 
-// Interleaves pairs (n = 1) or pairs of pairs (n = 2) of words within each group of four lanes.
+// Interleaves pairs (N = 1) or pairs of pairs (N = 2) of words within each group of four lanes.
 template <int N, bool High>
-GT_INLINE u32x16 interleave(u32x16 a, u32x16 b) {
+GT_INLINE PhiloxLanes interleave(PhiloxLanes a, PhiloxLanes b) {
 #if defined(__AVX512F__)
   const __m512i x = (__m512i)a, y = (__m512i)b;
   if constexpr (N == 1)
-    return (u32x16)(High ? _mm512_maskz_unpackhi_epi32(0xffff, x, y)
-                         : _mm512_maskz_unpacklo_epi32(0xffff, x, y));
+    return (PhiloxLanes)(High ? _mm512_maskz_unpackhi_epi32(0xffff, x, y)
+                              : _mm512_maskz_unpacklo_epi32(0xffff, x, y));
   else
-    return (u32x16)(High ? _mm512_maskz_unpackhi_epi64(0xff, x, y)
-                         : _mm512_maskz_unpacklo_epi64(0xff, x, y));
+    return (PhiloxLanes)(High ? _mm512_maskz_unpackhi_epi64(0xff, x, y)
+                              : _mm512_maskz_unpacklo_epi64(0xff, x, y));
 #elif defined(__AVX2__)
-  Halves x{(f32x16)a}, y{(f32x16)b};
-  for (int h = 0; h < 2; ++h) {
-    const __m256i p = (__m256i)x.half[h], q = (__m256i)y.half[h];
-    if constexpr (N == 1)
-      x.half[h] = (__m256)(High ? _mm256_unpackhi_epi32(p, q) : _mm256_unpacklo_epi32(p, q));
-    else
-      x.half[h] = (__m256)(High ? _mm256_unpackhi_epi64(p, q) : _mm256_unpacklo_epi64(p, q));
-  }
-  return (u32x16)x.whole;
+  const __m256i x = (__m256i)a, y = (__m256i)b;
+  if constexpr (N == 1)
+    return (PhiloxLanes)(High ? _mm256_unpackhi_epi32(x, y) : _mm256_unpacklo_epi32(x, y));
+  else
+    return (PhiloxLanes)(High ? _mm256_unpackhi_epi64(x, y) : _mm256_unpacklo_epi64(x, y));
 #else
-  u32x16 r;
+  PhiloxLanes r;
   constexpr int k = High ? 2 : 0;
-  for (int g = 0; g < kLanes; g += 4) {
+  for (int g = 0; g < kPhiloxLanes; g += 4) {
     r[g] = a[g + k];
     r[g + 1] = N == 1 ? b[g + k] : a[g + k + 1];
     r[g + 2] = N == 1 ? a[g + k + 1] : b[g + k];
@@ -75,19 +77,10 @@ GT_INLINE u32x16 interleave(u32x16 a, u32x16 b) {
 #endif
 }
 
-// Word w of sixteen consecutive blocks in words[w]. Lane 4g + k works on block 4k + g, so that
-// in_element_order needs no more than a transpose within groups of four lanes.
-GT_INLINE Words64 philox_blocks(PhiloxKey key, std::uint64_t block, std::uint32_t sample,
-                                std::uint32_t step) {
-  constexpr u32x16 kOrder = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
-  const u32x16 zero{};
-  u32x16 c0 = kOrder + static_cast<std::uint32_t>(block);
-  u32x16 c1 = zero + static_cast<std::uint32_t>(block >> 32);
-  if (static_cast<std::uint32_t>(block) > 0xfffffff0u)  // the low word wraps in some lanes
-    for (int i = 0; i < kLanes; ++i) c1[i] += c0[i] < kOrder[i];
-  u32x16 c2 = zero + sample, c3 = zero + step;
+GT_INLINE PhiloxState philox_rounds(const PhiloxState& s, PhiloxKey key) {
+  PhiloxLanes c0 = s.c[0], c1 = s.c[1], c2 = s.c[2], c3 = s.c[3];
   for (int round = 0; round < 10; ++round) {
-    u32x16 high0, low0, high1, low1;
+    PhiloxLanes high0, low0, high1, low1;
     multiply_wide(c0, 0xD2511F53u, high0, low0);
     multiply_wide(c2, 0xCD9E8D57u, high1, low1);
     c0 = high1 ^ c1 ^ key.k0;
@@ -100,20 +93,74 @@ GT_INLINE Words64 philox_blocks(PhiloxKey key, std::uint64_t block, std::uint32_
   return {{c0, c1, c2, c3}};
 }
 
-// From philox_blocks' order to that of the elements: lane l of words[i] is element 16 i + l.
-GT_INLINE Words64 in_element_order(const Words64& w) {
-  const u32x16 a = interleave<1, false>(w.words[0], w.words[1]);
-  const u32x16 b = interleave<1, true>(w.words[0], w.words[1]);
-  const u32x16 c = interleave<1, false>(w.words[2], w.words[3]);
-  const u32x16 d = interleave<1, true>(w.words[2], w.words[3]);
+GT_INLINE PhiloxState transpose_groups(const PhiloxState& s) {
+  const PhiloxLanes a = interleave<1, false>(s.c[0], s.c[1]);
+  const PhiloxLanes b = interleave<1, true>(s.c[0], s.c[1]);
+  const PhiloxLanes c = interleave<1, false>(s.c[2], s.c[3]);
+  const PhiloxLanes d = interleave<1, true>(s.c[2], s.c[3]);
   return {{interleave<2, false>(a, c), interleave<2, true>(a, c), interleave<2, false>(b, d),
            interleave<2, true>(b, d)}};
 }
 
-// The words of elements 4 * block ... 4 * block + 63 of `sample` in `step`.
+// Lane 4g + k works on block 4k + g, so that transposing within groups of four lanes is enough to
+// put the words in the order of elements.
+inline constexpr std::uint32_t kBlockOfLane[kLanes] = {0, 4, 8,  12, 1, 5, 9,  13,
+                                                       2, 6, 10, 14, 3, 7, 11, 15};
+
+// The counters of the lanes from `lane` on.
+GT_INLINE PhiloxState philox_counters(std::uint64_t block, int lane, std::uint32_t sample,
+                                      std::uint32_t step) {
+  PhiloxState s;
+  const auto low = static_cast<std::uint32_t>(block);
+  std::memcpy(&s.c[0], kBlockOfLane + lane, sizeof s.c[0]);
+  s.c[0] += low;
+  s.c[1] = PhiloxLanes{} + static_cast<std::uint32_t>(block >> 32);
+  s.c[2] = PhiloxLanes{} + sample;
+  s.c[3] = PhiloxLanes{} + step;
+  if (low > 0xfffffff0u)  // the low word wraps in some lanes
+    for (int i = 0; i < kPhiloxLanes; ++i) s.c[1][i] += s.c[0][i] < low;
+  return s;
+}
+
+template <bool InElementOrder>
+GT_INLINE Words64 philox_words(PhiloxKey key, std::uint64_t block, std::uint32_t sample,
+                               std::uint32_t step) {
+  Words64 w;
+  for (int lane = 0; lane < kLanes; lane += kPhiloxLanes) {
+    PhiloxState s = philox_rounds(philox_counters(block, lane, sample, step), key);
+    if constexpr (InElementOrder) s = transpose_groups(s);
+    for (int i = 0; i < 4; ++i)
+      std::memcpy(reinterpret_cast<std::uint32_t*>(&w.words[i]) + lane, &s.c[i], sizeof s.c[i]);
+  }
+  return w;
+}
+
+// Word w of sixteen consecutive blocks in words[w], in the lanes of kBlockOfLane.
+GT_INLINE Words64 philox_blocks(PhiloxKey key, std::uint64_t block, std::uint32_t sample,
+                                std::uint32_t step) {
+  return philox_words<false>(key, block, sample, step);
+}
+
+// The words of elements 4 * block ... 4 * block + 63 of `sample` in `step`: lane l of words[i] is
+// element 16 i + l of them.
 GT_INLINE Words64 philox64(PhiloxKey key, std::uint64_t block, std::uint32_t sample,
                            std::uint32_t step) {
-  return in_element_order(philox_blocks(key, block, sample, step));
+  return philox_words<true>(key, block, sample, step);
+}
+
+// From philox_blocks' order to that of the elements.
+GT_INLINE Words64 in_element_order(const Words64& w) {
+  Words64 r;
+  for (int lane = 0; lane < kLanes; lane += kPhiloxLanes) {
+    PhiloxState s;
+    for (int i = 0; i < 4; ++i)
+      std::memcpy(&s.c[i], reinterpret_cast<const std::uint32_t*>(&w.words[i]) + lane,
+                  sizeof s.c[i]);
+    s = transpose_groups(s);
+    for (int i = 0; i < 4; ++i)
+      std::memcpy(reinterpret_cast<std::uint32_t*>(&r.words[i]) + lane, &s.c[i], sizeof s.c[i]);
+  }
+  return r;
 }
 
 // to_uniform of base/philox.h.
