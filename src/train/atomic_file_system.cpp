@@ -1,0 +1,118 @@
+// FileSystem on the operating system's calls.
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+
+#include "atomic_file.h"
+#include "gigatrain/base/error.h"
+
+namespace gigatrain {
+namespace {
+
+std::string advice(int error, const std::string& path) {
+  switch (error) {
+    case ENOSPC:
+    case EDQUOT:
+      return fmt::format("free space where '{}' lies (df -h), or lower checkpoint.keep", path);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return fmt::format("make '{}' writable, or choose another folder with run.dir=FOLDER",
+                         parent_of(path));
+    case EIO:
+      return "the disk failed: look at the kernel's log (dmesg) and use another disk";
+    case ENOENT:
+      return fmt::format("create the folder '{}'", parent_of(path));
+    default:
+      return "check the disk and the folder's permissions";
+  }
+}
+
+[[noreturn]] void fail(const char* what, const std::string& path, int error = errno) {
+  throw Error(ErrorCode::io, fmt::format("cannot {} '{}': {}", what, path, std::strerror(error)),
+              advice(error, path));
+}
+
+}  // namespace
+
+FileSystem& FileSystem::real() {
+  static FileSystem files;
+  return files;
+}
+
+int FileSystem::create(const std::string& path) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (file < 0) fail("create", path);
+  return file;
+}
+
+void FileSystem::write(int file, const void* data, std::size_t bytes, const std::string& path) {
+  const auto* from = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t written = ::write(file, from, bytes);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail("write", path);
+    from += written;
+    bytes -= static_cast<std::size_t>(written);
+  }
+}
+
+void FileSystem::sync(int file, const std::string& path) {
+  if (::fsync(file) != 0) fail("sync", path);
+}
+
+void FileSystem::close(int file) {
+  ::close(file);
+}
+
+void FileSystem::sync_folder(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (file < 0) fail("open", path);
+  const int error = ::fsync(file) == 0 ? 0 : errno;
+  ::close(file);
+  if (error) fail("sync", path, error);
+}
+
+void FileSystem::make_folder(const std::string& path) {
+  if (::mkdir(path.c_str(), 0755) != 0) fail("create", path);
+}
+
+void FileSystem::rename(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) fail("rename to", to);
+}
+
+bool FileSystem::exchange(const std::string& a, const std::string& b) {
+  if (::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0) return true;
+  if (errno == EINVAL || errno == ENOSYS) return false;
+  fail("replace", b);
+}
+
+void FileSystem::remove_file(const std::string& path) {
+  if (::unlink(path.c_str()) != 0 && errno != ENOENT) fail("remove", path);
+}
+
+void FileSystem::remove_folder(const std::string& path) {
+  if (::rmdir(path.c_str()) != 0 && errno != ENOENT) fail("remove", path);
+}
+
+std::vector<std::string> names_in(const std::string& folder) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> list(::opendir(folder.c_str()), ::closedir);
+  if (!list) fail("list", folder);
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(list.get())) {
+    const std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace gigatrain

@@ -1,0 +1,89 @@
+// What a ckpt/ folder sheds: leftovers of processes that died, and checkpoints beyond `keep`.
+//   .tmp-step_N.PID    was being written
+//   .old-step_N.PID    stood aside while step_N was replaced: whole
+//   .gone-step_N.PID   is being removed
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+
+#include "checkpoint_files_internal.h"
+#include "gigatrain/base/error.h"
+
+namespace gigatrain {
+namespace {
+
+// Ours counts as dead: whoever had our number before us is gone, and we write one at a time.
+bool process_is_dead(std::string_view number) {
+  int pid = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), pid);
+  if (error != std::errc{} || end != number.data() + number.size() || pid <= 0) return false;
+  return pid == ::getpid() || (::kill(pid, 0) != 0 && errno == ESRCH);
+}
+
+// "step_00000010" of ".tmp-step_00000010.4711" whose process is dead; else empty.
+std::string step_of_leftover(const std::string& name, std::string_view prefix) {
+  if (!name.starts_with(prefix)) return {};
+  const auto dot = name.find_last_of('.');
+  if (dot <= prefix.size()) return {};
+  const std::string step = name.substr(prefix.size(), dot - prefix.size());
+  const bool ours =
+      parse_step_name(step) && process_is_dead(std::string_view(name).substr(dot + 1));
+  return ours ? step : std::string{};
+}
+
+bool is_pointer_leftover(const std::string& name) {
+  for (const char* pointer : {kLatest, kBest}) {
+    const std::string prefix = std::string(pointer) + ".tmp.";
+    if (name.starts_with(prefix) && process_is_dead(std::string_view(name).substr(prefix.size())))
+      return true;
+  }
+  return false;
+}
+
+// A file that a pointer names must stay; a pointer that cannot be read protects nothing.
+std::string pointed(const std::string& root, const char* which) {
+  try {
+    return read_pointer(root, which).value_or("");
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::corrupt) throw;
+    return {};
+  }
+}
+
+}  // namespace
+
+void remove_leftovers(FileSystem& files, const std::string& root) {
+  for (const auto& name : names_in(root)) {
+    const std::string path = root + "/" + name;
+    const std::string replaced = step_of_leftover(name, ".old-");
+    if (!replaced.empty() && !exists(root + "/" + replaced))
+      files.rename(path, root + "/" + replaced);
+    else if (!replaced.empty() || !step_of_leftover(name, ".tmp-").empty() ||
+             !step_of_leftover(name, ".gone-").empty())
+      remove_tree(files, path);
+    else if (is_pointer_leftover(name))
+      files.remove_file(path);
+  }
+}
+
+void remove_older(FileSystem& files, const std::string& root, std::int64_t step, int keep) {
+  std::vector<std::int64_t> steps;
+  for (const auto& name : names_in(root))
+    if (const auto s = parse_step_name(name); s && *s <= step) steps.push_back(*s);
+  std::sort(steps.rbegin(), steps.rend());
+  const std::string best = pointed(root, kBest), latest = pointed(root, kLatest);
+  for (std::size_t i = static_cast<std::size_t>(keep); i < steps.size(); ++i) {
+    const std::string name = step_folder_name(steps[i]);
+    if (name == best || name == latest || !is_folder(root + "/" + name)) continue;
+    // Under another name first: a removal that is cut short must not leave half a checkpoint.
+    const std::string gone = fmt::format("{}/.gone-{}.{}", root, name, ::getpid());
+    files.rename(root + "/" + name, gone);
+    remove_tree(files, gone);
+  }
+}
+
+}  // namespace gigatrain

@@ -1,0 +1,38 @@
+// What the reader and the writer of safetensors share.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "atomic_file.h"
+#include "gigatrain/train/safetensors.h"
+
+namespace gigatrain {
+
+inline constexpr std::uint64_t kMaxHeader = 100'000'000;
+
+std::int64_t item_size(std::string_view dtype);  // 0: no such dtype
+const char* safetensors_dtype(DType dtype);
+
+struct SafetensorsHeader {
+  std::map<std::string, StoredTensor> tensors;
+  std::map<std::string, std::string> metadata;
+};
+// Validates all of it against the bytes of the file.
+SafetensorsHeader parse_header(std::string_view bytes, const std::string& path);
+
+// Into a new file.
+WrittenFile write_safetensors(FileSystem& files, const std::string& path,
+                              std::span<const NamedView> tensors,
+                              const std::map<std::string, std::string>& metadata);
+
+// A plain file name that cannot leave its folder.
+bool is_plain_name(std::string_view name);
+// The digest of base/hash.h, over the elements as they lie in the file.
+std::uint64_t digest_of(const StoredTensor& tensor);
+
+}  // namespace gigatrain
