@@ -45,7 +45,8 @@ TEST_CASE("tokenize: the last tenth of the text becomes val.bin", "[unit][train]
 TEST_CASE("tokenize: text longer than a piece, and no validation text", "[unit][train][tokenize]") {
   const TemporaryFolder folder;
   const auto tokenizer = make_tokenizer("byte");
-  const std::string text = std::string((1 << 20) - 1, 'a') + "\xC3\xA9" + std::string(1 << 20, 'b');
+  std::string text((1 << 20) - 1, 'a');
+  text.append("\xC3\xA9").append(1 << 20, 'b');
   const TokenizeOptions options{
       .inputs = {folder.write("a.txt", text)}, .output = folder.path(), .val_fraction = 0};
   const auto report = tokenize_files(*tokenizer, options);
