@@ -15,9 +15,9 @@ GT_ISA_BEGIN
 namespace {
 
 constexpr std::int64_t kTileRows = 8 * kRows, kTileColumns = 128;  // what the second cache holds
-constexpr std::int64_t kTasks = 48;        // enough that no thread waits long for the last
-constexpr std::int64_t kPacked = 2 << 20;  // units packed at a time (8 MiB)
-constexpr std::int64_t kMaxChunk = 2 * kGemmK;
+constexpr std::int64_t kTasks = 48;             // enough that no thread waits long for the last
+constexpr std::int64_t kPacked = 2 << 20;       // units packed at a time (8 MiB)
+constexpr std::int64_t kOwnChunk = 2 * kGemmK;  // of K, packed by a task for itself
 
 // Strips [0, count) shared out evenly over tiles.
 struct Tiles {
@@ -79,7 +79,8 @@ Grid make_grid(const GemmProblem& p) {
                                : g.packing == Packing::own_b ? p.m
                                                              : p.m + p.n;
   const std::int64_t chunk = kPacked / larger(vectors, 1) / kGemmK * kGemmK;
-  g.chunk = smaller(larger(chunk, kGemmK), kMaxChunk);
+  g.chunk = larger(chunk, kGemmK);
+  if (g.packing != Packing::shared) g.chunk = smaller(g.chunk, kOwnChunk);
   return g;
 }
 
