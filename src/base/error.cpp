@@ -20,7 +20,7 @@ const char* name(ErrorCode code) {
   return "unknown";
 }
 
-Error::Error(ErrorCode code, std::string message, std::string next, std::source_location location)
+Error::Error(ErrorCode code, std::string message, std::string next, SourceLocation location)
     : code_(code), message_(std::move(message)), next_(std::move(next)), location_(location) {
   rebuild();
 }

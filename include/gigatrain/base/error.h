@@ -4,7 +4,6 @@
 #pragma once
 
 #include <exception>
-#include <source_location>
 #include <string>
 #include <vector>
 
@@ -25,17 +24,30 @@ enum class ErrorCode {
 
 const char* name(ErrorCode code);
 
+// Where an error was thrown. Not std::source_location, which clang 14 lacks with g++ 12's library.
+struct SourceLocation {
+  const char* file = "";
+  int line = 0;
+  const char* function = "";
+
+  static constexpr SourceLocation current(const char* file = __builtin_FILE(),
+                                          int line = __builtin_LINE(),
+                                          const char* function = __builtin_FUNCTION()) {
+    return {file, line, function};
+  }
+};
+
 class Error : public std::exception {
  public:
   Error(ErrorCode code, std::string message, std::string next = {},
-        std::source_location location = std::source_location::current());
+        SourceLocation location = SourceLocation::current());
 
   ErrorCode code() const { return code_; }
   const char* what() const noexcept override { return text_.c_str(); }
   const std::string& message() const { return message_; }
   const std::string& next() const { return next_; }
   const std::vector<std::string>& frames() const { return frames_; }
-  const std::source_location& location() const { return location_; }
+  const SourceLocation& location() const { return location_; }
 
   // Adds context on the way up: catch (Error& e) { throw e.add_frame("while ..."); }
   Error& add_frame(std::string frame);
@@ -45,7 +57,7 @@ class Error : public std::exception {
   ErrorCode code_;
   std::string message_, next_, text_;
   std::vector<std::string> frames_;
-  std::source_location location_;
+  SourceLocation location_;
 };
 
 }  // namespace gigatrain
