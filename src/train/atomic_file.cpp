@@ -25,6 +25,17 @@ void remove_tree(FileSystem& files, const std::string& folder) {
   files.remove_folder(folder);
 }
 
+void remove_quietly(FileSystem& files, const std::string& path) {
+  try {
+    if (is_folder(path))
+      remove_tree(files, path);
+    else if (exists(path))
+      files.remove_file(path);
+  } catch (const Error&) {
+    // The error that brought us here matters more.
+  }
+}
+
 bool is_folder(const std::string& path) {
   struct stat status {};
   return ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
@@ -83,8 +94,8 @@ void replace_file(FileSystem& files, const std::string& path, std::string_view t
   try {
     write_file(files, temporary, text);
     files.rename(temporary, path);
-  } catch (...) {
-    ::unlink(temporary.c_str());
+  } catch (const Error&) {
+    remove_quietly(files, temporary);
     throw;
   }
   files.sync_folder(parent_of(path));

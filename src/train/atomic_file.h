@@ -33,6 +33,8 @@ class FileSystem {
 
 // Removes a folder of plain files.
 void remove_tree(FileSystem& files, const std::string& folder);
+// A file or folder, if it is there; for what is left after an error, so it throws none.
+void remove_quietly(FileSystem& files, const std::string& path);
 // Names in a folder, sorted, without "." and "..".
 std::vector<std::string> names_in(const std::string& folder);
 bool is_folder(const std::string& path);        // a real one, no link

@@ -160,14 +160,6 @@ void put_in_place(FileSystem& files, const std::string& root, const std::string&
   remove_tree(files, old);
 }
 
-void remove_quietly(FileSystem& files, const std::string& folder) {
-  try {
-    if (is_folder(folder)) remove_tree(files, folder);
-  } catch (const Error&) {
-    // The error that brought us here matters more; the next save removes what is left.
-  }
-}
-
 }  // namespace
 
 std::string write_checkpoint(FileSystem& files, const std::string& root,

@@ -100,8 +100,8 @@ WrittenFile write_safetensors(const std::string& path, std::span<const NamedView
     files.rename(temporary, path);
     files.sync_folder(parent_of(path));
     return written;
-  } catch (...) {
-    ::unlink(temporary.c_str());
+  } catch (const Error&) {
+    remove_quietly(files, temporary);
     throw;
   }
 }
