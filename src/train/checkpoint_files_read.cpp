@@ -86,41 +86,49 @@ Checkpoint Checkpoint::open(const std::string& path, const CheckpointOpenOptions
   return c;
 }
 
+namespace {
+
+void attempt(CheckpointReport& report, const std::function<void()>& check) {
+  try {
+    check();
+  } catch (const Error& e) {
+    report.problems.push_back(e.message());
+  }
+}
+
+// Digests of what the files hold, against those in the manifest and in state.json.
+void verify_digests(const Checkpoint& c, CheckpointReport& report) {
+  report.state_digest = c.state().state_digest;
+  std::map<std::string, std::uint64_t> digests;
+  for (const ModelFiles* part : {&c.model(), &c.optimizer()})
+    for (const auto& [name, tensor] : part->tensors()) digests[name] = digest_of(tensor);
+  for (const auto& [name, record] : c.tensors())
+    if (digests[name] != record.digest)
+      report.problems.push_back(fmt::format("tensor '{}' has digest {}, the manifest says {}",
+                                            printable(name), digest_hex(digests[name]),
+                                            digest_hex(record.digest)));
+  if (const auto sum = sum_digests(digests); sum != report.state_digest)
+    report.problems.push_back(fmt::format("the state's digest is {}, state.json says {}",
+                                          digest_hex(sum), digest_hex(report.state_digest)));
+}
+
+}  // namespace
+
 CheckpointReport verify_checkpoint(const std::string& path) {
   CheckpointReport report;
   report.folder = resolve_checkpoint(path);
-  const auto attempt = [&](const std::function<void()>& check) {
-    try {
-      check();
-    } catch (const Error& e) {
-      report.problems.push_back(e.message());
-    }
-  };
   Manifest manifest;
-  attempt([&] { manifest = read_manifest(report.folder); });
+  attempt(report, [&] { manifest = read_manifest(report.folder); });
   report.step = manifest.step;
   report.tensors = static_cast<std::int64_t>(manifest.tensors.size());
-  for (const auto& [name, file] : manifest.files) {
-    report.bytes += file.bytes;
-    attempt([&] { check_file(report.folder, name, file, true); });
+  for (const auto& entry : manifest.files) {
+    report.bytes += entry.second.bytes;
+    attempt(report, [&] { check_file(report.folder, entry.first, entry.second, true); });
   }
-  if (!report.whole()) return report;
-  attempt([&] {
-    const Checkpoint c = Checkpoint::open(report.folder, {.check_sha256 = false});
-    report.state_digest = c.state().state_digest;
-    std::map<std::string, std::uint64_t> digests;
-    for (const ModelFiles* part : {&c.model(), &c.optimizer()})
-      for (const auto& [name, tensor] : part->tensors()) {
-        digests[name] = digest_of(tensor);
-        if (const auto want = c.tensors().at(name).digest; digests[name] != want)
-          report.problems.push_back(fmt::format("tensor '{}' has digest {}, the manifest says {}",
-                                                printable(name), digest_hex(digests[name]),
-                                                digest_hex(want)));
-      }
-    if (const auto sum = sum_digests(digests); sum != report.state_digest)
-      report.problems.push_back(fmt::format("the state's digest is {}, state.json says {}",
-                                            digest_hex(sum), digest_hex(report.state_digest)));
-  });
+  if (report.whole())  // every file was hashed just now: not again
+    attempt(report, [&] {
+      verify_digests(Checkpoint::open(report.folder, {.check_sha256 = false}), report);
+    });
   return report;
 }
 
