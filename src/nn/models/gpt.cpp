@@ -10,10 +10,8 @@ namespace gigatrain::nn {
 
 namespace {
 
-constexpr float kInitStd = 0.02f;
-
 float residual_std(const GptConfig& c) {
-  return kInitStd / std::sqrt(2.0f * static_cast<float>(c.n_layer));
+  return c.init_std / std::sqrt(2.0f * static_cast<float>(c.n_layer));
 }
 
 std::shared_ptr<Linear> conv1d(std::int64_t in, std::int64_t out, float std, bool gelu = false) {
@@ -25,7 +23,7 @@ class Attention : public Layer {
  public:
   explicit Attention(const GptConfig& c) : heads_(c.n_head), kv_heads_(c.n_kv_head) {
     const std::int64_t head_dim = c.n_embd / c.n_head;
-    c_attn = conv1d(c.n_embd, (c.n_head + 2 * c.n_kv_head) * head_dim, kInitStd);
+    c_attn = conv1d(c.n_embd, (c.n_head + 2 * c.n_kv_head) * head_dim, c.init_std);
     c_proj = conv1d(c.n_embd, c.n_embd, residual_std(c));
   }
   Tensor forward(const Tensor& x, BatchContext& context) override {
@@ -53,7 +51,7 @@ class Attention : public Layer {
 class Mlp : public Layer {
  public:
   explicit Mlp(const GptConfig& c) {
-    c_fc = conv1d(c.n_embd, c.n_inner, kInitStd, /*gelu=*/true);
+    c_fc = conv1d(c.n_embd, c.n_inner, c.init_std, /*gelu=*/true);
     c_proj = conv1d(c.n_inner, c.n_embd, residual_std(c));
   }
   Tensor forward(const Tensor& x, BatchContext& context) override {
@@ -109,8 +107,8 @@ class Blocks : public Layer {
 class Transformer : public Layer {
  public:
   explicit Transformer(const GptConfig& c) : rate_(c.dropout) {
-    wte = std::make_shared<Embedding>(c.vocab_size, c.n_embd, kInitStd);
-    wpe = std::make_shared<Embedding>(c.n_positions, c.n_embd, kInitStd);
+    wte = std::make_shared<Embedding>(c.vocab_size, c.n_embd, c.init_std);
+    wpe = std::make_shared<Embedding>(c.n_positions, c.n_embd, c.init_std);
     h = std::make_shared<Blocks>(c);
     ln_f = std::make_shared<LayerNorm>(c.n_embd, c.layer_norm_eps);
   }
@@ -134,9 +132,9 @@ class Head : public Layer {
   explicit Head(std::shared_ptr<Parameter> tied) : use_(tied->add_use()) {
     share_parameter("weight", std::move(tied));
   }
-  Head(std::int64_t vocab, std::int64_t channels)
-      : use_(add_parameter("weight", {vocab, channels},
-                           {.kind = Init::Kind::normal, .stddev = kInitStd})
+  explicit Head(const GptConfig& c)
+      : use_(add_parameter("weight", {c.vocab_size, c.n_embd},
+                           {.kind = Init::Kind::normal, .stddev = c.init_std})
                  ->add_use()) {}
   Tensor forward(const Tensor& x, BatchContext&) override { return ops::linear(x, use_->tensor()); }
   Tensor loss(const Tensor& x, const Tensor& targets, double scale) {
@@ -152,7 +150,7 @@ class Gpt : public LanguageModel {
   explicit Gpt(const GptConfig& c) : config_(c) {
     auto body = std::make_shared<Transformer>(c);
     lm_head = c.tie ? std::make_shared<Head>(body->token_table())
-                    : std::make_shared<Head>(c.vocab_size, c.n_embd);
+                    : std::make_shared<Head>(c);
     transformer = std::move(body);
     assign_names(*this);
   }

@@ -22,6 +22,7 @@ struct GptConfig {
   float dropout = 0.0f;
   bool tie = true;
   float layer_norm_eps = 1e-5f;
+  float init_std = 0.02f;  // of every matrix; small models learn sooner with about 1 / sqrt(n_embd)
 };
 
 // Fills the zeros in and checks divisibility; throws Error(invalid_argument).

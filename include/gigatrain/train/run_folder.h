@@ -1,0 +1,39 @@
+// runs/<name>/: run.json, config.toml, metrics.jsonl, logs/, ckpt/. Opening one finds a read-only
+// or full disk before training begins, refuses a folder that holds another run, and locks it, so
+// that two processes never train into one folder.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "gigatrain/train/training_run.h"
+
+namespace gigatrain {
+
+struct RunFolderOptions {
+  RunMode mode = RunMode::fresh;
+  std::string config_toml;                    // resolved; compared with the one in the folder
+  std::int64_t bytes_needed = 0;              // an estimate of what the run will write
+  std::map<std::string, std::string> record;  // further facts for run.json (seed, device, ...)
+};
+
+class RunFolder {
+ public:
+  static RunFolder create(const std::string& dir, const std::string& name,
+                          const RunFolderOptions& options);
+
+  const std::string& path() const { return path_; }
+  std::string checkpoints() const { return path_ + "/ckpt"; }
+  std::string metrics() const { return path_ + "/metrics.jsonl"; }
+  std::string log(int rank = 0) const;  // logs/rank_00000.log
+
+  struct Lock;
+
+ private:
+  std::string path_;
+  std::shared_ptr<Lock> lock_;  // held until the last copy is gone, or the process is
+};
+
+}  // namespace gigatrain

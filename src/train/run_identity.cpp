@@ -1,0 +1,51 @@
+#include "train/run_identity.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <sstream>
+
+namespace gigatrain {
+
+namespace {
+
+// to_toml writes one key a line, so a line is as good as a parse.
+std::map<std::string, std::string> flatten(const std::string& toml) {
+  std::map<std::string, std::string> keys;
+  std::istringstream in(toml);
+  std::string section;
+  for (std::string line; std::getline(in, line);) {
+    const auto equals = line.find(" = ");
+    if (line.starts_with('['))
+      section = line.substr(1, line.find(']') - 1);
+    else if (equals != std::string::npos && !line.starts_with('#'))
+      keys[section + "." + line.substr(0, equals)] = line.substr(equals + 3);
+  }
+  return keys;
+}
+
+bool may_change(const std::string& key) {
+  static constexpr const char* kFree[] = {"run.",        "log.",          "checkpoint.",
+                                          "trust.",      "data.val",      "train.steps",
+                                          "train.eval_", "train.sample_", "train.limit_seconds"};
+  return std::any_of(std::begin(kFree), std::end(kFree),
+                     [&](const char* prefix) { return key.starts_with(prefix); });
+}
+
+}  // namespace
+
+std::vector<std::string> identity_differences(const std::string& saved_toml,
+                                              const std::string& toml) {
+  const auto saved = flatten(saved_toml), now = flatten(toml);
+  std::vector<std::string> differences;
+  for (const auto& [key, value] : now) {
+    const auto before = saved.find(key);
+    if (may_change(key) || (before != saved.end() && before->second == value)) continue;
+    differences.push_back(fmt::format("{} was {}, is {}", key,
+                                      before == saved.end() ? "not set" : before->second, value));
+  }
+  return differences;
+}
+
+}  // namespace gigatrain

@@ -1,0 +1,14 @@
+// Whether two resolved configurations describe the same run. What a run is told to print, save or
+// evaluate may change, and so may its length; what shapes its weights may not.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace gigatrain {
+
+// "optim.lr was 0.004, is 1" for each key that makes it another run; empty: the same run.
+std::vector<std::string> identity_differences(const std::string& saved_toml,
+                                              const std::string& toml);
+
+}  // namespace gigatrain
