@@ -8,8 +8,10 @@
 namespace gigatrain {
 namespace {
 
-constexpr int kLine = __LINE__ + 1;
-[[noreturn]] void refuse() { throw Error(ErrorCode::data, "tokens must be below 256, got 300", "x"); }
+constexpr int kLine = __LINE__ + 2;
+[[noreturn]] void refuse() {
+  throw Error(ErrorCode::data, "tokens must be below 256, got 300", "x");
+}
 
 Error caught() {
   try {
