@@ -105,7 +105,9 @@ void FileSystem::remove_folder(const std::string& path) {
 
 std::vector<std::string> names_in(const std::string& folder) {
   const std::unique_ptr<DIR, int (*)(DIR*)> list(::opendir(folder.c_str()), ::closedir);
-  if (!list) fail("list", folder);
+  if (!list)
+    throw Error(ErrorCode::io, fmt::format("cannot list '{}': {}", folder, std::strerror(errno)),
+                "check the path: expected a folder that you may read");
   std::vector<std::string> names;
   while (const dirent* entry = ::readdir(list.get())) {
     const std::string name = entry->d_name;
