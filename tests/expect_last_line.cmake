@@ -1,7 +1,7 @@
 # Runs PROGRAM and compares the last line it prints with the `// Expect: <regex>` line of SOURCE.
 # cmake -DPROGRAM=<path> -DSOURCE=<file.cpp> -P expect_last_line.cmake
-file(STRINGS ${SOURCE} expect REGEX "^// Expect: " LIMIT_COUNT 1)
-string(REGEX REPLACE "^// Expect: " "" expect "${expect}")
+file(STRINGS ${SOURCE} expect REGEX "^// *Expect: " LIMIT_COUNT 1)
+string(REGEX REPLACE "^// *Expect: " "" expect "${expect}")
 if(NOT expect)
   message(FATAL_ERROR "${SOURCE} has no line `// Expect: <regex of the last line it prints>`")
 endif()
