@@ -14,9 +14,12 @@
 namespace {
 
 constexpr const char* kRhyme =
-    "This is the farmer sowing his corn, that kept the cock that crowed in the morn, that waked the "
-    "priest all shaven and shorn, that married the man all tattered and torn, that kissed the maiden "
-    "all forlorn, that milked the cow with the crumpled horn, that tossed the dog, that worried the "
+    "This is the farmer sowing his corn, that kept the cock that crowed in the morn, that waked "
+    "the "
+    "priest all shaven and shorn, that married the man all tattered and torn, that kissed the "
+    "maiden "
+    "all forlorn, that milked the cow with the crumpled horn, that tossed the dog, that worried "
+    "the "
     "cat, that killed the rat, that ate the malt that lay in the house that Jack built.\n";
 
 std::string read_text(int argc, char** argv) {
@@ -40,8 +43,11 @@ int main(int argc, char** argv) try {
   writer.finish({});
 
   gt::Device device;  // every core of this process
-  const auto model = gt::nn::gpt({.vocab_size = tokenizer->vocab_size(), .n_positions = 64,
-                                  .n_layer = 3, .n_head = 4, .n_embd = 96});
+  const auto model = gt::nn::gpt({.vocab_size = tokenizer->vocab_size(),
+                                  .n_positions = 64,
+                                  .n_layer = 3,
+                                  .n_head = 4,
+                                  .n_embd = 96});
   gt::nn::materialize(*model, device, {.seed = 1});
   gt::optim::AdamW adamw(gt::nn::named_parameters(*model));
 
@@ -52,7 +58,8 @@ int main(int argc, char** argv) try {
   double loss = 0;
   trainer.on_step([&](const gt::StepReport& r) {
     loss = r.loss;
-    if (r.step % 50 == 0) std::printf("step %3d  loss %.3f  %.0f ms\n", int(r.step), r.loss, r.step_ms);
+    if (r.step % 50 == 0)
+      std::printf("step %3d  loss %.3f  %.0f ms\n", int(r.step), r.loss, r.step_ms);
   });
   trainer.fit();
 

@@ -11,24 +11,31 @@ namespace gigatrain::tools {
 
 int exit_code(const Error& error) {
   switch (error.code()) {
-    case ErrorCode::invalid_argument: return kUsage;
-    case ErrorCode::data: return kData;
-    case ErrorCode::io: return kData;
+    case ErrorCode::invalid_argument:
+      return kUsage;
+    case ErrorCode::data:
+      return kData;
+    case ErrorCode::io:
+      return kData;
     case ErrorCode::unsupported:
     case ErrorCode::out_of_memory:
-    case ErrorCode::device: return kDevice;
+    case ErrorCode::device:
+      return kDevice;
     case ErrorCode::communication:
-    case ErrorCode::timeout: return kDistributed;
-    case ErrorCode::corrupt: return kCheckpoint;
-    case ErrorCode::cancelled: return kStopped;
+    case ErrorCode::timeout:
+      return kDistributed;
+    case ErrorCode::corrupt:
+      return kCheckpoint;
+    case ErrorCode::cancelled:
+      return kStopped;
   }
   return kInternal;
 }
 
 void print_error(const Error& error) {
   const bool color = isatty(2) && !Environment::read().no_color;
-  std::string text = fmt::format("{}error:{} {}\n", color ? "\033[1;31m" : "", color ? "\033[0m" : "",
-                                 error.message());
+  std::string text = fmt::format("{}error:{} {}\n", color ? "\033[1;31m" : "",
+                                 color ? "\033[0m" : "", error.message());
   for (const auto& frame : error.frames()) text += "  " + frame + "\n";
   if (!error.next().empty()) text += "  next: " + error.next() + "\n";
   std::fputs(text.c_str(), stderr);

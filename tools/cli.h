@@ -20,8 +20,15 @@ struct Globals {
 
 // docs/reference.md has the table.
 enum ExitCode : int {
-  kOk = 0, kUsage = 2, kData = 3, kDevice = 4, kDistributed = 5, kCheckpoint = 6, kStopped = 7,
-  kInternal = 70, kPreempted = 75
+  kOk = 0,
+  kUsage = 2,
+  kData = 3,
+  kDevice = 4,
+  kDistributed = 5,
+  kCheckpoint = 6,
+  kStopped = 7,
+  kInternal = 70,
+  kPreempted = 75
 };
 int exit_code(const Error& error);
 void print_error(const Error& error);

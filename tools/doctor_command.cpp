@@ -41,8 +41,9 @@ int doctor(const Globals& globals, bool measure) {
   fmt::print("gigatrain {}\n", GIGATRAIN_VERSION);
   fmt::print("processor   {}, {} cores for this process, {} threads\n", cpu.model, cpu.cores,
              device->pool().threads());
-  fmt::print("vector code {}; bf16 products {}\n", name(cpu.best),
-             cpu.avx512_bf16 ? "in hardware (AVX512_BF16)" : "widened to f32 (no AVX512_BF16 here)");
+  fmt::print(
+      "vector code {}; bf16 products {}\n", name(cpu.best),
+      cpu.avx512_bf16 ? "in hardware (AVX512_BF16)" : "widened to f32 (no AVX512_BF16 here)");
   fmt::print("memory      {}\n", format_bytes(memory_bytes()));
   fmt::print("CUDA        not in this build\n");
   if (measure)

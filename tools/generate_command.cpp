@@ -24,7 +24,8 @@ int generate(const Globals& globals, const Options& options) {
   const auto device = make_device(globals);
   const LoadedModel loaded = load_model(*device, options.model, parse_dtype(options.compute));
   if (!loaded.tokenizer)
-    throw Error(ErrorCode::unsupported, fmt::format("{} has no tokenizer that this build reads", loaded.folder),
+    throw Error(ErrorCode::unsupported,
+                fmt::format("{} has no tokenizer that this build reads", loaded.folder),
                 "generate from a run that was trained with data.tokenizer = \"byte\"");
   std::vector<std::int32_t> prompt = loaded.tokenizer->encode(options.prompt);
   if (prompt.empty()) prompt.push_back(loaded.tokenizer->eot().value_or(0));
@@ -46,14 +47,18 @@ int generate(const Globals& globals, const Options& options) {
     return true;
   });
   show(utf8.finish());
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const double rate = static_cast<double>(ids.size()) / seconds;
   if (globals.json)
-    fmt::print("{}\n", nlohmann::ordered_json{{"text", text}, {"tokens", ids.size()}, {"tokens_per_s", rate}}
-                           .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    fmt::print(
+        "{}\n",
+        nlohmann::ordered_json{{"text", text}, {"tokens", ids.size()}, {"tokens_per_s", rate}}.dump(
+            -1, ' ', false, nlohmann::json::error_handler_t::replace));
   else
     fmt::print("\n");
-  if (!globals.quiet && live) fmt::print(stderr, "[{} tokens, {:.0f} tokens/s]\n", ids.size(), rate);
+  if (!globals.quiet && live)
+    fmt::print(stderr, "[{} tokens, {:.0f} tokens/s]\n", ids.size(), rate);
   return kOk;
 }
 
@@ -61,18 +66,27 @@ int generate(const Globals& globals, const Options& options) {
 
 void add_generate(CLI::App& app, const Globals& globals, Action& action) {
   auto* command = app.add_subcommand("generate", "let a model write");
-  command->footer("Example: gigatrain generate runs/bible --prompt \"In the beginning\" --max-tokens 400");
+  command->footer(
+      "Example: gigatrain generate runs/bible --prompt \"In the beginning\" --max-tokens 400");
   auto o = std::make_shared<Options>();
-  command->add_option("model", o->model, "run folder, checkpoint or Hugging Face folder")->required();
+  command->add_option("model", o->model, "run folder, checkpoint or Hugging Face folder")
+      ->required();
   command->add_option("--prompt", o->prompt, "text to continue");
   command->add_option("--max-tokens", o->generate.max_tokens, "how many tokens to write")
-      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 30))->capture_default_str();
-  command->add_option("--temperature", o->generate.temperature, "0: always the most likely token")->capture_default_str();
-  command->add_option("--top-k", o->generate.top_k, "keep the k most likely tokens; 0: all")->capture_default_str();
-  command->add_option("--top-p", o->generate.top_p, "keep the likeliest tokens of this much probability")->capture_default_str();
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 30))
+      ->capture_default_str();
+  command->add_option("--temperature", o->generate.temperature, "0: always the most likely token")
+      ->capture_default_str();
+  command->add_option("--top-k", o->generate.top_k, "keep the k most likely tokens; 0: all")
+      ->capture_default_str();
+  command
+      ->add_option("--top-p", o->generate.top_p,
+                   "keep the likeliest tokens of this much probability")
+      ->capture_default_str();
   command->add_option("--seed", o->generate.seed, "same seed, same text")->capture_default_str();
   command->add_option("--compute", o->compute, "f32 or bf16")->capture_default_str();
-  command->callback([&globals, &action, o] { action = [&globals, o] { return generate(globals, *o); }; });
+  command->callback(
+      [&globals, &action, o] { action = [&globals, o] { return generate(globals, *o); }; });
 }
 
 }  // namespace gigatrain::tools

@@ -17,12 +17,14 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.fallthrough();  // global flags may stand after the subcommand
   Globals globals;
-  app.add_option("--ranks", globals.ranks, "ranks, as threads of this process")->capture_default_str();
+  app.add_option("--ranks", globals.ranks, "ranks, as threads of this process")
+      ->capture_default_str();
   app.add_option("--device", globals.device, "auto, cpu or cuda")->capture_default_str();
   app.add_flag("--quiet", globals.quiet, "only errors and results");
   app.add_flag("--json", globals.json, "machine-readable results on standard output");
   Action action;
-  for (const auto add : {add_doctor, add_validate, add_data, add_train, add_eval, add_generate, add_ckpt})
+  for (const auto add :
+       {add_doctor, add_validate, add_data, add_train, add_eval, add_generate, add_ckpt})
     add(app, globals, action);
   try {
     app.parse(argc, argv);
@@ -51,7 +53,8 @@ int main(int argc, char** argv) {
     print_error(e);
     return exit_code(e);
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "internal error: %s\n  this is a bug in gigatrain; please report it\n", e.what());
+    std::fprintf(stderr, "internal error: %s\n  this is a bug in gigatrain; please report it\n",
+                 e.what());
     return kInternal;
   }
 }

@@ -47,7 +47,8 @@ void Progress::print(const std::string& text) {
 
 void Progress::on_start(const RunSummary& s) {
   print(fmt::format("run      {}", s.folder));
-  print(fmt::format("device   {}, {:.0f} GFLOP/s in matrix products", s.device, s.limit_flops / 1e9));
+  print(
+      fmt::format("device   {}, {:.0f} GFLOP/s in matrix products", s.device, s.limit_flops / 1e9));
   print(fmt::format("model    {} parameters, about {} of memory",
                     format_count(static_cast<double>(s.parameters)),
                     format_bytes(static_cast<double>(s.memory.total()))));
@@ -64,9 +65,11 @@ namespace {
 
 std::string numbers(const StepLine& l, std::size_t width) {
   const auto& r = l.report;
-  return fmt::format("step {:>{}}/{}  loss {:.4f}  grad_norm {:.2f}  lr {:.2e}  {:>7} tokens/s  {:>3.0f} % of limit",
-                     r.step, width, l.steps, r.loss, r.grad_norm, r.lr, fmt::format("{:.0f}", l.tokens_per_s),
-                     100 * l.limit_fraction);
+  return fmt::format(
+      "step {:>{}}/{}  loss {:.4f}  grad_norm {:.2f}  lr {:.2e}  {:>7} tokens/s  {:>3.0f} % of "
+      "limit",
+      r.step, width, l.steps, r.loss, r.grad_norm, r.lr, fmt::format("{:.0f}", l.tokens_per_s),
+      100 * l.limit_fraction);
 }
 
 }  // namespace
@@ -76,10 +79,11 @@ void Progress::draw(const StepLine& l) {
   const int full = static_cast<int>(kBar * l.report.step / std::max<std::int64_t>(l.steps, 1));
   std::string bar;
   for (int i = 0; i < kBar; ++i) bar += i < full ? "█" : "·";
-  std::string line = fmt::format("{} {}/{} loss {:.3f} {:.0f} tok/s {:.0f}% eta {}", bar, l.report.step,
-                                 l.steps, l.report.loss, l.tokens_per_s, 100 * l.limit_fraction,
-                                 format_duration(l.eta_seconds));
-  const auto hidden = static_cast<int>(line.size()) - (kBar + static_cast<int>(line.size() - bar.size()));
+  std::string line = fmt::format("{} {}/{} loss {:.3f} {:.0f} tok/s {:.0f}% eta {}", bar,
+                                 l.report.step, l.steps, l.report.loss, l.tokens_per_s,
+                                 100 * l.limit_fraction, format_duration(l.eta_seconds));
+  const auto hidden =
+      static_cast<int>(line.size()) - (kBar + static_cast<int>(line.size() - bar.size()));
   const auto most = static_cast<std::size_t>(width_ - 1 + hidden);
   if (line.size() > most) line.resize(most);
   std::fputs(("\r\033[K" + line).c_str(), stdout);
@@ -89,7 +93,8 @@ void Progress::draw(const StepLine& l) {
 
 void Progress::on_step(const StepLine& l) {
   if (quiet_) return;
-  if (l.report.skipped) on_warning(fmt::format("step {} has no target tokens and was skipped", l.report.step));
+  if (l.report.skipped)
+    on_warning(fmt::format("step {} has no target tokens and was skipped", l.report.step));
   if (l.log) {
     const auto width = std::to_string(l.steps).size();
     print(fmt::format("{}  {}  {:.0f} ms  eta {}", numbers(l, width),

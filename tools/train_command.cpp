@@ -21,7 +21,8 @@ namespace {
 
 std::atomic<int> signals_seen{0};
 
-// The first signal ends the step and saves; a second one ends at once, with the last checkpoint whole.
+// The first signal ends the step and saves; a second one ends at once, with the last checkpoint
+// whole.
 extern "C" void on_signal(int) {
   if (signals_seen.fetch_add(1) > 0) _exit(130);
 }
@@ -54,16 +55,22 @@ RunMode choose_mode(const Config& config, bool overwrite) {
 int report(const RunOutcome& o, const Config& config, const Globals& globals) {
   const bool stopped = o.reason == StopReason::requested;
   if (globals.json) {
-    const auto number = [](double x) { return std::isfinite(x) ? nlohmann::json(x) : nlohmann::json(); };
-    fmt::print("{}\n", nlohmann::ordered_json{{"folder", o.folder}, {"step", o.step},
-                                              {"steps", config.train.steps}, {"loss", number(o.loss)},
+    const auto number = [](double x) {
+      return std::isfinite(x) ? nlohmann::json(x) : nlohmann::json();
+    };
+    fmt::print("{}\n", nlohmann::ordered_json{{"folder", o.folder},
+                                              {"step", o.step},
+                                              {"steps", config.train.steps},
+                                              {"loss", number(o.loss)},
                                               {"val_loss", number(o.val_loss)},
-                                              {"checkpoint", o.checkpoint}, {"digest", o.digest},
+                                              {"checkpoint", o.checkpoint},
+                                              {"digest", o.digest},
                                               {"finished", o.reason == StopReason::finished}}
                            .dump());
   } else if (!globals.quiet) {
     fmt::print("{} at step {} of {}; state digest {}\n",
-               o.reason == StopReason::finished ? "finished" : "stopped", o.step, config.train.steps, o.digest);
+               o.reason == StopReason::finished ? "finished" : "stopped", o.step,
+               config.train.steps, o.digest);
     fmt::print("next: {}\n", stopped || o.reason == StopReason::time_limit
                                  ? "the same command again continues the run"
                                  : fmt::format("gigatrain generate {}", o.folder));
@@ -77,8 +84,8 @@ int train(const Globals& globals, const Options& options) {
   catch_signals();
   const bool quiet = globals.quiet || globals.json;
   Progress progress(quiet, isatty(STDOUT_FILENO) != 0, terminal_width());
-  const RunOutcome outcome = train_run(*device, config, choose_mode(config, options.overwrite), progress,
-                                       [] { return signals_seen.load() > 0; });
+  const RunOutcome outcome = train_run(*device, config, choose_mode(config, options.overwrite),
+                                       progress, [] { return signals_seen.load() > 0; });
   return report(outcome, config, globals);
 }
 
@@ -86,8 +93,9 @@ int train(const Globals& globals, const Options& options) {
 
 void add_train(CLI::App& app, const Globals& globals, Action& action) {
   auto* command = app.add_subcommand("train", "train a model; run it again to continue");
-  command->footer("Example: gigatrain train examples/recipes/bible.toml optim.lr=2e-3 run.name=slower\n\n" +
-                  config_help());
+  command->footer(
+      "Example: gigatrain train examples/recipes/bible.toml optim.lr=2e-3 run.name=slower\n\n" +
+      config_help());
   auto options = std::make_shared<Options>();
   command->add_option("config", options->config, "configuration file (TOML)")->required();
   command->add_option("overrides", options->overrides, "key=value, e.g. train.steps=500");

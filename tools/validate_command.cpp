@@ -32,38 +32,56 @@ int validate(const Globals& globals, const Options& options) {
   const std::int64_t parameters = nn::parameter_count(sizes);
   const BatchShape batch = batch_shape(config, parameters);
   const MemoryPlan plan = plan_memory(sizes, batch, compute_dtype(config));
-  const TokenSource data = open_data(config, Split::train, tokenizer.get(), sizes.vocab_size, batch.global_batch());
+  const TokenSource data =
+      open_data(config, Split::train, tokenizer.get(), sizes.vocab_size, batch.global_batch());
   const double rate = measure_gemm(*device, compute_dtype(config), 0.3) * kTypicalShare;
-  const double flops = nn::gpt(sizes)->flops_per_token(batch.seq_len) * static_cast<double>(batch.tokens());
-  const double step_seconds = flops / rate, seconds = step_seconds * static_cast<double>(config.train.steps);
+  const double flops =
+      nn::gpt(sizes)->flops_per_token(batch.seq_len) * static_cast<double>(batch.tokens());
+  const double step_seconds = flops / rate,
+               seconds = step_seconds * static_cast<double>(config.train.steps);
   const double tokens = static_cast<double>(batch.tokens() * config.train.steps);
-  const double machine = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
+  const double machine =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
   const bool fits = static_cast<double>(plan.total()) < machine;
   if (globals.json) {
-    fmt::print("{}\n", nlohmann::ordered_json{
-        {"parameters", parameters}, {"tokens_per_step", batch.tokens()}, {"leaves", batch.leaves},
-        {"micro_batches", batch.micro_batches}, {"flops_per_step", flops}, {"expected_seconds", seconds},
-        {"memory", {{"parameters", plan.parameters}, {"optimizer", plan.optimizer}, {"gradients", plan.gradients},
-                    {"activations", plan.activations}, {"workspace", plan.workspace}, {"total", plan.total()}}},
-        {"fits", fits}}.dump());
+    fmt::print("{}\n", nlohmann::ordered_json{{"parameters", parameters},
+                                              {"tokens_per_step", batch.tokens()},
+                                              {"leaves", batch.leaves},
+                                              {"micro_batches", batch.micro_batches},
+                                              {"flops_per_step", flops},
+                                              {"expected_seconds", seconds},
+                                              {"memory",
+                                               {{"parameters", plan.parameters},
+                                                {"optimizer", plan.optimizer},
+                                                {"gradients", plan.gradients},
+                                                {"activations", plan.activations},
+                                                {"workspace", plan.workspace},
+                                                {"total", plan.total()}}},
+                                              {"fits", fits}}
+                           .dump());
     return fits ? kOk : kUsage;
   }
   const auto bytes = [](std::int64_t n) { return format_bytes(static_cast<double>(n)); };
   fmt::print("configuration is valid: {}\n", options.config);
   fmt::print("model       {} parameters, {} layers x {} channels, vocabulary {}\n",
-             format_count(static_cast<double>(parameters)), sizes.n_layer, sizes.n_embd, sizes.vocab_size);
+             format_count(static_cast<double>(parameters)), sizes.n_layer, sizes.n_embd,
+             sizes.vocab_size);
   fmt::print("step        {} tokens = {} leaves x {} micro-batches x {} sequences x {} tokens\n",
              batch.tokens(), batch.leaves, batch.micro_batches, batch.micro_batch, batch.seq_len);
-  fmt::print("memory      {} = parameters {} + optimizer {} + gradients {} + activations {} + workspace {}\n",
-             bytes(plan.total()), bytes(plan.parameters), bytes(plan.optimizer), bytes(plan.gradients),
-             bytes(plan.activations), bytes(plan.workspace));
-  fmt::print("data        {} tokens; {} steps see each {:.2f} times\n", format_count(static_cast<double>(data.tokens())),
-             config.train.steps, tokens / static_cast<double>(data.tokens()));
-  fmt::print("time        about {:.0f} ms a step, {} in all (at {:.0f} GFLOP/s)\n", step_seconds * 1e3,
-             format_duration(seconds), rate / 1e9);
+  fmt::print(
+      "memory      {} = parameters {} + optimizer {} + gradients {} + activations {} + workspace "
+      "{}\n",
+      bytes(plan.total()), bytes(plan.parameters), bytes(plan.optimizer), bytes(plan.gradients),
+      bytes(plan.activations), bytes(plan.workspace));
+  fmt::print("data        {} tokens; {} steps see each {:.2f} times\n",
+             format_count(static_cast<double>(data.tokens())), config.train.steps,
+             tokens / static_cast<double>(data.tokens()));
+  fmt::print("time        about {:.0f} ms a step, {} in all (at {:.0f} GFLOP/s)\n",
+             step_seconds * 1e3, format_duration(seconds), rate / 1e9);
   if (!fits)
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("the run needs {}, this machine has {}", bytes(plan.total()), format_bytes(machine)),
+                fmt::format("the run needs {}, this machine has {}", bytes(plan.total()),
+                            format_bytes(machine)),
                 "lower train.micro_batch, train.seq_len or train.leaves");
   return kOk;
 }
@@ -71,12 +89,14 @@ int validate(const Globals& globals, const Options& options) {
 }  // namespace
 
 void add_validate(CLI::App& app, const Globals& globals, Action& action) {
-  auto* command = app.add_subcommand("validate", "check a configuration; show memory and expected time");
+  auto* command =
+      app.add_subcommand("validate", "check a configuration; show memory and expected time");
   command->footer("Example: gigatrain validate examples/recipes/bible.toml train.micro_batch=32");
   auto o = std::make_shared<Options>();
   command->add_option("config", o->config, "configuration file (TOML)")->required();
   command->add_option("overrides", o->overrides, "key=value");
-  command->callback([&globals, &action, o] { action = [&globals, o] { return validate(globals, *o); }; });
+  command->callback(
+      [&globals, &action, o] { action = [&globals, o] { return validate(globals, *o); }; });
 }
 
 }  // namespace gigatrain::tools

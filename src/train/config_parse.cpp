@@ -153,14 +153,23 @@ void Problems::throw_if_any(const std::string& origin) const {
 
 }  // namespace config
 
-Config parse_config(const std::string& text, const std::string& origin,
-                    const std::vector<std::string>& overrides) {
+namespace {
+
+Config parse(const std::string& text, const std::string& origin,
+             const std::vector<std::string>& overrides, const std::string& default_name) {
   config::Loader loader;
   loader.document(config::read_toml(text, origin));
   for (const auto& text_of_override : overrides) loader.override_with(text_of_override);
   Config config = loader.finish(origin);
-  if (config.run.name.empty()) config.run.name = "run";
+  if (config.run.name.empty()) config.run.name = default_name;
   return config;
+}
+
+}  // namespace
+
+Config parse_config(const std::string& text, const std::string& origin,
+                    const std::vector<std::string>& overrides) {
+  return parse(text, origin, overrides, "run");
 }
 
 Config load_config(const std::string& path, const std::vector<std::string>& overrides) {
@@ -171,10 +180,8 @@ Config load_config(const std::string& path, const std::vector<std::string>& over
                 fmt::format("a configuration has at most {} bytes, {} has {}", kMaxBytes, path,
                             file.size()),
                 "check that this is the file you meant");
-  const auto name = "run.name=" + std::filesystem::path(path).stem().string();
-  std::vector<std::string> all = {name};
-  all.insert(all.end(), overrides.begin(), overrides.end());
-  return parse_config(std::string(file.bytes()), path, all);
+  return parse(std::string(file.bytes()), path, overrides,
+               std::filesystem::path(path).stem().string());
 }
 
 }  // namespace gigatrain

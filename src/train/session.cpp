@@ -20,10 +20,17 @@ nn::GptConfig model_config(const Config& config, const Tokenizer* tokenizer) {
   if (!m.from.empty()) {
     c = read_gpt2_config_file(m.from);
   } else {
-    const std::int64_t vocab = m.vocab_size > 0 || !tokenizer ? m.vocab_size : tokenizer->vocab_size();
-    c = {.vocab_size = vocab, .n_positions = config.train.seq_len, .n_layer = m.n_layer,
-         .n_head = m.n_head, .n_kv_head = m.n_kv_head, .n_embd = m.n_embd, .n_inner = m.n_inner,
-         .dropout = 0.0f, .tie = m.tie};
+    const std::int64_t vocab =
+        m.vocab_size > 0 || !tokenizer ? m.vocab_size : tokenizer->vocab_size();
+    c = {.vocab_size = vocab,
+         .n_positions = config.train.seq_len,
+         .n_layer = m.n_layer,
+         .n_head = m.n_head,
+         .n_kv_head = m.n_kv_head,
+         .n_embd = m.n_embd,
+         .n_inner = m.n_inner,
+         .tie = m.tie,
+         .init_std = static_cast<float>(m.init_std)};
   }
   c.dropout = static_cast<float>(m.dropout);
   if (c.vocab_size == 0)
@@ -44,17 +51,22 @@ BatchShape batch_shape(const Config& config, std::int64_t parameters) {
   const TrainConfig& t = config.train;
   const std::int64_t leaves =
       t.leaves > 0 ? t.leaves : default_leaves(t.global_batch, t.micro_batch, parameters);
-  return {.leaves = leaves, .micro_batches = t.global_batch / t.micro_batch / leaves,
-          .micro_batch = t.micro_batch, .seq_len = t.seq_len};
+  return {.leaves = leaves,
+          .micro_batches = t.global_batch / t.micro_batch / leaves,
+          .micro_batch = t.micro_batch,
+          .seq_len = t.seq_len};
 }
 
-DType compute_dtype(const Config& config) { return parse_dtype(config.precision.compute); }
+DType compute_dtype(const Config& config) {
+  return parse_dtype(config.precision.compute);
+}
 
 std::shared_ptr<nn::LanguageModel> build_model(Device& device, const Config& config,
                                                const nn::GptConfig& sizes) {
   auto model = nn::gpt(sizes);
-  nn::materialize(*model, device, {.compute = compute_dtype(config),
-                                   .seed = static_cast<std::uint64_t>(config.train.seed)});
+  nn::materialize(
+      *model, device,
+      {.compute = compute_dtype(config), .seed = static_cast<std::uint64_t>(config.train.seed)});
   if (!config.model.from.empty()) load_gpt2_weights(*model, ModelFiles::open(config.model.from));
   return model;
 }
@@ -80,7 +92,8 @@ LoadedModel load_checkpoint(Device& device, const std::string& path, DType compu
   loaded.step = checkpoint.state().step;
   loaded.config = parse_config(checkpoint.state().config, checkpoint.folder() + "/state.json");
   loaded.tokenizer = make_tokenizer(loaded.config);
-  loaded.model = nn::gpt(read_gpt2_config(checkpoint.config_json(), checkpoint.folder() + "/config.json"));
+  loaded.model =
+      nn::gpt(read_gpt2_config(checkpoint.config_json(), checkpoint.folder() + "/config.json"));
   nn::materialize(*loaded.model, device, {.compute = compute});
   load_gpt2_weights(*loaded.model, checkpoint.model());
   return loaded;

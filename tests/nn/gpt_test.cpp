@@ -17,17 +17,19 @@ using namespace gigatrain::nn;
 namespace {
 
 GptConfig tiny() {
-  return {.vocab_size = 31, .n_positions = 16, .n_layer = 2, .n_head = 4, .n_kv_head = 2, .n_embd = 24};
+  return {
+      .vocab_size = 31, .n_positions = 16, .n_layer = 2, .n_head = 4, .n_kv_head = 2, .n_embd = 24};
 }
 
-std::shared_ptr<LanguageModel> make(Device& device, const GptConfig& config, DType compute = DType::f32) {
+std::shared_ptr<LanguageModel> make(Device& device, const GptConfig& config,
+                                    DType compute = DType::f32) {
   auto model = gpt(config);
   materialize(*model, device, {.compute = compute, .seed = 3});
   return model;
 }
 
-std::vector<double> gradients(LanguageModel& model, Device& device, std::int64_t first, std::int64_t count,
-                              std::uint32_t step = 0) {
+std::vector<double> gradients(LanguageModel& model, Device& device, std::int64_t first,
+                              std::int64_t count, std::uint32_t step = 0) {
   const Tensor tokens = test::random_tokens(device, {4, 9}, 31, "tokens"),
                targets = test::random_tokens(device, {4, 9}, 31, "targets");
   const auto rows = [&](const Tensor& t) {
@@ -36,8 +38,8 @@ std::vector<double> gradients(LanguageModel& model, Device& device, std::int64_t
                                       std::span(all).subspan(static_cast<std::size_t>(first * 9),
                                                              static_cast<std::size_t>(count * 9)));
   };
-  BatchContext context{.training = true, .seed = 1, .step = step,
-                       .first_sample = static_cast<std::uint32_t>(first)};
+  BatchContext context{
+      .training = true, .seed = 1, .step = step, .first_sample = static_cast<std::uint32_t>(first)};
   backward(model.loss(rows(tokens), rows(targets), 1.0 / 36, context));
   parallel::collect_gradients(named_parameters(model));
   std::vector<double> all;
@@ -50,8 +52,8 @@ std::vector<double> gradients(LanguageModel& model, Device& device, std::int64_t
 
 TEST_CASE("GPT-2 has Hugging Face's names and sizes", "[unit][nn]") {
   Device device({.threads = 1});
-  const auto model = gpt({.vocab_size = 50257, .n_positions = 1024, .n_layer = 12, .n_head = 12,
-                          .n_embd = 768});
+  const auto model =
+      gpt({.vocab_size = 50257, .n_positions = 1024, .n_layer = 12, .n_head = 12, .n_embd = 768});
   std::set<std::string> names;
   std::int64_t count = 0;
   for (const auto* p : named_parameters(*model)) {
@@ -61,8 +63,9 @@ TEST_CASE("GPT-2 has Hugging Face's names and sizes", "[unit][nn]") {
   CHECK(count == 124439808);  // "124M"
   CHECK(count == parameter_count({}));
   CHECK(names.size() == 148);
-  for (const char* name : {"transformer.wte.weight", "transformer.wpe.weight", "transformer.ln_f.bias",
-                           "transformer.h.11.attn.c_attn.weight", "transformer.h.0.mlp.c_proj.bias"})
+  for (const char* name :
+       {"transformer.wte.weight", "transformer.wpe.weight", "transformer.ln_f.bias",
+        "transformer.h.11.attn.c_attn.weight", "transformer.h.0.mlp.c_proj.bias"})
     CHECK(names.contains(name));
   CHECK_FALSE(names.contains("lm_head.weight"));  // tied
 }
@@ -102,7 +105,8 @@ TEST_CASE("the cache gives the logits of the whole context", "[unit][nn]") {
   const auto part = [&](std::int64_t begin, std::int64_t end) {
     std::vector<std::int32_t> v;
     for (std::int64_t b = 0; b < 2; ++b)
-      for (std::int64_t t = begin; t < end; ++t) v.push_back(ids[static_cast<std::size_t>(b * 10 + t)]);
+      for (std::int64_t t = begin; t < end; ++t)
+        v.push_back(ids[static_cast<std::size_t>(b * 10 + t)]);
     return Tensor::from<std::int32_t>(device, {2, end - begin}, v);
   };
   BatchContext cached{.cache = &cache};
@@ -120,8 +124,9 @@ TEST_CASE("layers can be replaced by name, if they fit", "[unit][nn]") {
   block.replace("ln_1", std::make_shared<LayerNorm>(24, 1e-3f));
   assign_names(*model);
   CHECK(named_parameters(*model).size() == 28);
-  CHECK_THROWS_WITH(block.replace("ln_9", std::make_shared<LayerNorm>(24)),
-                    Catch::Matchers::Contains("no child 'ln_9'; its children: ln_1, attn, ln_2, mlp"));
+  CHECK_THROWS_WITH(
+      block.replace("ln_9", std::make_shared<LayerNorm>(24)),
+      Catch::Matchers::Contains("no child 'ln_9'; its children: ln_1, attn, ln_2, mlp"));
   CHECK_THROWS_AS(block.replace("ln_1", std::make_shared<Embedding>(3, 24)), Error);
 }
 

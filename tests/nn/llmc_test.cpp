@@ -40,7 +40,8 @@ struct File {
 std::map<std::string, std::vector<double>> read_tensors(File& file, const nn::GptConfig& c,
                                                         std::int64_t padded_vocab) {
   std::map<std::string, std::vector<double>> out;
-  const auto take = [&](const std::string& name, std::int64_t rows, std::int64_t cols, bool transposed) {
+  const auto take = [&](const std::string& name, std::int64_t rows, std::int64_t cols,
+                        bool transposed) {
     const auto raw = file.read<float>(rows * cols);
     auto& values = out["transformer." + name];
     for (std::int64_t i = 0; i < rows * cols; ++i)
@@ -83,8 +84,13 @@ struct Reference {
   Reference() {
     File weights("gpt2_tiny.bin", 20240326, 3);
     const auto& h = weights.header;
-    const nn::GptConfig config{.vocab_size = h[3], .n_positions = h[2], .n_layer = h[4],
-                               .n_head = h[5], .n_kv_head = h[5], .n_embd = h[6], .n_inner = 4 * h[6]};
+    const nn::GptConfig config{.vocab_size = h[3],
+                               .n_positions = h[2],
+                               .n_layer = h[4],
+                               .n_head = h[5],
+                               .n_kv_head = h[5],
+                               .n_embd = h[6],
+                               .n_inner = 4 * h[6]};
     model = nn::gpt(config);
     nn::materialize(*model, device);
     auto values = read_tensors(weights, config, h[7]);
@@ -119,12 +125,14 @@ struct Reference {
 
 }  // namespace
 
-TEST_CASE("logits, loss and every gradient equal PyTorch's (llm.c files)", "[unit][nn][reference]") {
+TEST_CASE("logits, loss and every gradient equal PyTorch's (llm.c files)",
+          "[unit][nn][reference]") {
   Reference r;
   {
     const NoGrad off;
     nn::BatchContext context;
-    CHECK(test::relative_error(r.model->forward(r.tokens, context).to_vector<double>(), r.logits) < 1e-5);
+    CHECK(test::relative_error(r.model->forward(r.tokens, context).to_vector<double>(), r.logits) <
+          1e-5);
   }
   CHECK(r.step() == Approx(r.loss).epsilon(1e-6));
   for (const auto* p : nn::named_parameters(*r.model)) {
@@ -144,7 +152,8 @@ TEST_CASE("ten AdamW steps follow PyTorch's losses", "[unit][nn][reference]") {
         {nn::named_parameters(*r.model), 1.0f, run["weight_decay"].get<float>()}};
     optim::AdamW adamw(all, {.beta1 = 0.9f, .beta2 = 0.999f, .eps = 1e-8f});
     for (int t = 1; t <= 10; ++t) {
-      CHECK(r.step() == Approx(run["losses"][static_cast<std::size_t>(t - 1)].get<double>()).epsilon(2e-6));
+      CHECK(r.step() ==
+            Approx(run["losses"][static_cast<std::size_t>(t - 1)].get<double>()).epsilon(2e-6));
       adamw.step({.step = t, .lr = reference["lr"].get<float>()});
     }
   }

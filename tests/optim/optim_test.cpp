@@ -40,8 +40,7 @@ TEST_CASE("AdamW follows the paper; vectors do not decay", "[unit][optim]") {
   Device device({.threads = 2});
   const auto matrix = parameter(device, "w", {37, 111}), vector = parameter(device, "b", {5});
   const std::vector<Parameter*> both{matrix.get(), vector.get()};
-  AdamW adamw(both,
-              {.weight_decay = 0.2f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-6f});
+  AdamW adamw(both, {.weight_decay = 0.2f, .beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-6f});
   std::vector<std::pair<Parameter*, std::vector<Reference>>> truth;
   for (auto* p : {matrix.get(), vector.get()}) {
     truth.emplace_back(p, std::vector<Reference>{});
@@ -87,7 +86,8 @@ TEST_CASE("an optimizer says which gradient is missing", "[unit][optim][errors]"
 }
 
 TEST_CASE("schedules warm up and come down", "[unit][optim]") {
-  Schedule s{.kind = Schedule::Kind::cosine, .lr = 1.0f, .warmup = 10, .steps = 110, .min_lr = 0.1f};
+  Schedule s{
+      .kind = Schedule::Kind::cosine, .lr = 1.0f, .warmup = 10, .steps = 110, .min_lr = 0.1f};
   CHECK(s.at(0) == Approx(0.1));
   CHECK(s.at(9) == Approx(1.0));
   CHECK(s.at(10) == Approx(1.0));

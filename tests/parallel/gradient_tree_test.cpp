@@ -29,7 +29,8 @@ struct Fixture {
     const auto u = test::random_values(kElements, "leaf" + std::to_string(leaf * 2 + use));
     std::vector<float> g;
     for (std::size_t i = 0; i < u.size(); ++i)
-      g.push_back(static_cast<float>(u[i] * std::exp2(static_cast<double>((leaf * 7 + use * 3) % 11))));
+      g.push_back(
+          static_cast<float>(u[i] * std::exp2(static_cast<double>((leaf * 7 + use * 3) % 11))));
     return g;
   }
   void collect(std::int64_t leaf) {
@@ -56,7 +57,8 @@ struct Fixture {
 std::vector<std::int64_t> dealt(std::int64_t leaves, std::int64_t blocks, bool strided) {
   std::vector<std::int64_t> order;
   for (std::int64_t b = 0; b < blocks; ++b)
-    for (const auto leaf : strided ? strided_leaves(leaves, b, blocks) : contiguous_leaves(leaves, b, blocks))
+    for (const auto leaf :
+         strided ? strided_leaves(leaves, b, blocks) : contiguous_leaves(leaves, b, blocks))
       order.push_back(leaf);
   return order;
 }

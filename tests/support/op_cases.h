@@ -27,7 +27,7 @@ struct OpCase {
   std::vector<Input> inputs;
   std::function<Tensors(const Tensors&)> op;
   std::function<Tensors(const Tensors&)> composed;  // empty: the op is basic and runs in f64 itself
-  double flops = 0;  // of the forward's products; 0: bound by memory
+  double flops = 0;                                 // of the forward's products; 0: bound by memory
 };
 
 // small: a few hundred elements, odd sizes. Otherwise about the shapes of GPT-2 124M, B T = 1024.
@@ -38,7 +38,10 @@ struct Sizes {
 };
 
 inline DropoutArgs test_dropout(const Sizes& s, float rate = 0.3f) {
-  return {.rate = rate, .key = random_key(3, "dropout", "test"), .step = 5, .first_sample = 2,
+  return {.rate = rate,
+          .key = random_key(3, "dropout", "test"),
+          .step = 5,
+          .first_sample = 2,
           .rows_per_sample = s.t};
 }
 
@@ -66,17 +69,40 @@ inline std::vector<OpCase> basic_cases(const Sizes& s) {
       {"tanh", {plain}, unary(ops::tanh), {}},
       {"rsqrt", {positive}, unary(ops::rsqrt), {}},
       {"sum", {plain}, [](const Tensors& in) { return Tensors{sum(in[0])}; }, {}},
-      {"sum of dims", {plain}, [](const Tensors& in) { return Tensors{sum(in[0], {0, -1})}; }, {}},
+      {"sum of dims",
+       {plain},
+       [](const Tensors& in) {
+         return Tensors{sum(in[0], {0, -1})};
+       },
+       {}},
       {"mean of rows", {plain}, [](const Tensors& in) { return Tensors{mean(in[0], {-1})}; }, {}},
-      {"reshape", {plain},
-       [s](const Tensors& in) { return Tensors{reshape(in[0], {s.b * s.t, s.c})}; }, {}},
-      {"slice", {plain}, [s](const Tensors& in) { return Tensors{slice(in[0], 1, 1, s.t - 1)}; }, {}},
-      {"transpose", {plain},
-       [](const Tensors& in) { return Tensors{contiguous(transpose(in[0], 0, 2))}; }, {}},
-      {"cast", {plain}, [](const Tensors& in) { return Tensors{cast(cast(in[0], DType::f64), in[0].dtype())}; }, {}},
-      {"matmul", {{{s.t, s.c}}, {{s.c, s.inner}}}, binary(matmul), {},
+      {"reshape",
+       {plain},
+       [s](const Tensors& in) {
+         return Tensors{reshape(in[0], {s.b * s.t, s.c})};
+       },
+       {}},
+      {"slice",
+       {plain},
+       [s](const Tensors& in) { return Tensors{slice(in[0], 1, 1, s.t - 1)}; },
+       {}},
+      {"transpose",
+       {plain},
+       [](const Tensors& in) { return Tensors{contiguous(transpose(in[0], 0, 2))}; },
+       {}},
+      {"cast",
+       {plain},
+       [](const Tensors& in) { return Tensors{cast(cast(in[0], DType::f64), in[0].dtype())}; },
+       {}},
+      {"matmul",
+       {{{s.t, s.c}}, {{s.c, s.inner}}},
+       binary(matmul),
+       {},
        2.0 * static_cast<double>(s.t * s.c * s.inner)},
-      {"matmul batched", {{{s.b, s.t, s.c}}, {{s.b, s.c, s.inner}}}, binary(matmul), {},
+      {"matmul batched",
+       {{{s.b, s.t, s.c}}, {{s.b, s.c, s.inner}}},
+       binary(matmul),
+       {},
        2.0 * static_cast<double>(s.b * s.t * s.c * s.inner)},
   };
 }
@@ -89,16 +115,20 @@ inline std::vector<OpCase> linear_cases(const Sizes& s) {
     for (const bool gelu : {false, true}) {
       const LinearOptions o{.layout = layout, .gelu = gelu};
       const bool in_out = layout == WeightLayout::in_out;
-      cases.push_back({std::string("linear ") + (in_out ? "in_out" : "out_in") + (gelu ? " gelu" : ""),
-                       {{{s.b, s.t, s.c}}, {in_out ? Shape{s.c, s.inner} : Shape{s.inner, s.c}},
-                        {{s.inner}, true}},
-                       [o](const Tensors& in) { return Tensors{linear(in[0], in[1], in[2], o)}; },
-                       [o](const Tensors& in) { return Tensors{composed::linear(in[0], in[1], in[2], o)}; },
-                       flops});
+      cases.push_back(
+          {std::string("linear ") + (in_out ? "in_out" : "out_in") + (gelu ? " gelu" : ""),
+           {{{s.b, s.t, s.c}},
+            {in_out ? Shape{s.c, s.inner} : Shape{s.inner, s.c}},
+            {{s.inner}, true}},
+           [o](const Tensors& in) { return Tensors{linear(in[0], in[1], in[2], o)}; },
+           [o](const Tensors& in) { return Tensors{composed::linear(in[0], in[1], in[2], o)}; },
+           flops});
     }
-  cases.push_back({"linear no bias", {{{s.b, s.t, s.c}}, {{s.inner, s.c}}},
+  cases.push_back({"linear no bias",
+                   {{{s.b, s.t, s.c}}, {{s.inner, s.c}}},
                    [](const Tensors& in) { return Tensors{linear(in[0], in[1])}; },
-                   [](const Tensors& in) { return Tensors{composed::linear(in[0], in[1])}; }, flops});
+                   [](const Tensors& in) { return Tensors{composed::linear(in[0], in[1])}; },
+                   flops});
   return cases;
 }
 
@@ -108,26 +138,38 @@ inline std::vector<OpCase> norm_cases(const Sizes& s) {
   const auto both = [](const ResidualNorm& r) { return Tensors{r.sum, r.y}; };
   const DropoutArgs drop = test_dropout(s);
   return {
-      {"gelu", {{{s.b, s.t, s.c}, false, 0.0, 3.0}},
+      {"gelu",
+       {{{s.b, s.t, s.c}, false, 0.0, 3.0}},
        [](const Tensors& in) { return Tensors{gelu(in[0])}; },
        [](const Tensors& in) { return Tensors{composed::gelu(in[0])}; }},
-      {"layer_norm", {x, weight, bias},
+      {"layer_norm",
+       {x, weight, bias},
        [](const Tensors& in) { return Tensors{layer_norm(in[0], in[1], in[2])}; },
        [](const Tensors& in) { return Tensors{composed::layer_norm(in[0], in[1], in[2])}; }},
-      {"layer_norm no bias", {x, weight},
+      {"layer_norm no bias",
+       {x, weight},
        [](const Tensors& in) { return Tensors{layer_norm(in[0], in[1])}; },
        [](const Tensors& in) { return Tensors{composed::layer_norm(in[0], in[1])}; }},
-      {"residual_norm", {x, x, weight, bias},
+      {"residual_norm",
+       {x, x, weight, bias},
        [=](const Tensors& in) { return both(residual_norm(in[0], in[1], in[2], in[3])); },
-       [=](const Tensors& in) { return both(composed::residual_norm(in[0], in[1], in[2], in[3])); }},
-      {"residual_norm dropout", {x, x, weight, bias},
-       [=](const Tensors& in) { return both(residual_norm(in[0], in[1], in[2], in[3], 1e-5f, drop)); },
+       [=](const Tensors& in) {
+         return both(composed::residual_norm(in[0], in[1], in[2], in[3]));
+       }},
+      {"residual_norm dropout",
+       {x, x, weight, bias},
+       [=](const Tensors& in) {
+         return both(residual_norm(in[0], in[1], in[2], in[3], 1e-5f, drop));
+       },
        [=](const Tensors& in) {
          return both(composed::residual_norm(in[0], in[1], in[2], in[3], 1e-5f, drop));
        }},
-      {"dropout", {x}, [=](const Tensors& in) { return Tensors{dropout(in[0], drop)}; },
+      {"dropout",
+       {x},
+       [=](const Tensors& in) { return Tensors{dropout(in[0], drop)}; },
        [=](const Tensors& in) { return Tensors{composed::dropout(in[0], drop)}; }},
-      {"residual_dropout", {x, x},
+      {"residual_dropout",
+       {x, x},
        [=](const Tensors& in) { return Tensors{residual_dropout(in[0], in[1], drop)}; },
        [=](const Tensors& in) { return Tensors{composed::residual_dropout(in[0], in[1], drop)}; }},
   };
@@ -146,15 +188,21 @@ inline std::vector<OpCase> token_cases(const Sizes& s) {
   const DropoutArgs drop = test_dropout(s);
   const Input table{{s.vocab, s.c}}, positions{{s.t + 3, s.c}};
   return {
-      {"embedding", {table}, [=](const Tensors& in) { return Tensors{embedding(tokens(in), in[0])}; },
+      {"embedding",
+       {table},
+       [=](const Tensors& in) { return Tensors{embedding(tokens(in), in[0])}; },
        [=](const Tensors& in) { return Tensors{composed::embedding(tokens(in), in[0])}; }},
-      {"embedding positions dropout", {table, positions},
+      {"embedding positions dropout",
+       {table, positions},
        [=](const Tensors& in) { return Tensors{embedding(tokens(in), in[0], in[1], 2, drop)}; },
        [=](const Tensors& in) {
          return Tensors{composed::embedding(tokens(in), in[0], in[1], 2, drop)};
        }},
-      {"linear_cross_entropy", {{{s.b, s.t, s.c}}, table},
-       [=](const Tensors& in) { return Tensors{linear_cross_entropy(in[0], in[1], targets(in), 0.25)}; },
+      {"linear_cross_entropy",
+       {{{s.b, s.t, s.c}}, table},
+       [=](const Tensors& in) {
+         return Tensors{linear_cross_entropy(in[0], in[1], targets(in), 0.25)};
+       },
        [=](const Tensors& in) {
          return Tensors{composed::linear_cross_entropy(in[0], in[1], targets(in), 0.25)};
        },
@@ -168,31 +216,31 @@ inline std::vector<OpCase> attention_cases(const Sizes& s) {
   const std::int64_t d = s.c / s.heads;
   const double flops = 2.0 * static_cast<double>(s.b * s.t * s.t * s.c);  // causal
   for (const std::int64_t kv : {s.heads, s.kv_heads}) {
-    cases.push_back({"attention packed, " + std::to_string(kv) + " key heads",
-                     {{{s.b, s.t, (s.heads + 2 * kv) * d}, false, 0.0, 2.0}},
-                     [=](const Tensors& in) { return Tensors{attention_packed(in[0], s.heads, kv)}; },
-                     [=](const Tensors& in) {
-                       return Tensors{composed::attention_packed(in[0], s.heads, kv)};
-                     },
-                     flops});
+    cases.push_back(
+        {"attention packed, " + std::to_string(kv) + " key heads",
+         {{{s.b, s.t, (s.heads + 2 * kv) * d}, false, 0.0, 2.0}},
+         [=](const Tensors& in) { return Tensors{attention_packed(in[0], s.heads, kv)}; },
+         [=](const Tensors& in) { return Tensors{composed::attention_packed(in[0], s.heads, kv)}; },
+         flops});
     if (s.kv_heads == s.heads) break;
   }
   for (const bool causal : {true, false}) {
     const AttentionOptions o{.causal = causal, .scale = 0.7f};
     const Input q{{s.b, s.t - 2, s.heads, d}}, kv{{s.b, s.t, s.kv_heads, d}};
-    cases.push_back({std::string("attention, Tq < Tk") + (causal ? ", causal" : ""), {q, kv, kv},
-                     [o](const Tensors& in) { return Tensors{attention(in[0], in[1], in[2], o)}; },
-                     [o](const Tensors& in) {
-                       return Tensors{composed::attention(in[0], in[1], in[2], o)};
-                     },
-                     causal ? flops : 2 * flops});
+    cases.push_back(
+        {std::string("attention, Tq < Tk") + (causal ? ", causal" : ""),
+         {q, kv, kv},
+         [o](const Tensors& in) { return Tensors{attention(in[0], in[1], in[2], o)}; },
+         [o](const Tensors& in) { return Tensors{composed::attention(in[0], in[1], in[2], o)}; },
+         causal ? flops : 2 * flops});
   }
   return cases;
 }
 
 inline std::vector<OpCase> op_cases(const Sizes& s) {
   std::vector<OpCase> all;
-  for (const auto& cases : {basic_cases(s), linear_cases(s), norm_cases(s), token_cases(s), attention_cases(s)})
+  for (const auto& cases :
+       {basic_cases(s), linear_cases(s), norm_cases(s), token_cases(s), attention_cases(s)})
     all.insert(all.end(), cases.begin(), cases.end());
   return all;
 }
@@ -203,7 +251,8 @@ inline Tensors make_inputs(Device& device, const OpCase& c, DType dtype) {
     const Input& in = c.inputs[i];
     auto values = random_values(in.shape.numel(), c.name + std::to_string(i));
     for (double& v : values)  // representable in bf16, so that every dtype sees the same numbers
-      v = static_cast<double>(static_cast<float>(bf16(static_cast<float>(v * in.factor + in.offset))));
+      v = static_cast<double>(
+          static_cast<float>(bf16(static_cast<float>(v * in.factor + in.offset))));
     const DType own = in.vector_f32 && dtype == DType::bf16 ? DType::f32 : dtype;
     inputs.push_back(tensor_of(device, in.shape, values, own));
     inputs.back().require_grad();

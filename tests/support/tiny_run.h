@@ -45,7 +45,8 @@ inline void write_shard(const std::string& path, std::int64_t tokens, std::int64
   for (std::size_t i = 1; i < u.size(); ++i) {
     const auto next = (ids.back() * 5 + 3) % vocab;
     ids.push_back(static_cast<std::int32_t>(
-        u[i] < 0.4 ? next : static_cast<std::int64_t>((u[i] + 1) / 2 * static_cast<double>(vocab))));
+        u[i] < 0.4 ? next
+                   : static_cast<std::int64_t>((u[i] + 1) / 2 * static_cast<double>(vocab))));
   }
   ShardWriter writer(path, vocab);
   writer.append(ids);
@@ -73,15 +74,23 @@ struct TinyRun {
 
   TinyRun(const std::string& shard, const TinyOptions& o)
       : device({.threads = o.threads, .isa = o.isa}),
-        data({shard}, {.seq_len = o.batch.seq_len, .global_batch = o.batch.global_batch(), .seed = 5}) {
-    model = nn::gpt({.vocab_size = kVocab, .n_positions = o.batch.seq_len, .n_layer = 2, .n_head = 4,
-                     .n_kv_head = 2, .n_embd = 32, .dropout = o.dropout});
+        data({shard},
+             {.seq_len = o.batch.seq_len, .global_batch = o.batch.global_batch(), .seed = 5}) {
+    model = nn::gpt({.vocab_size = kVocab,
+                     .n_positions = o.batch.seq_len,
+                     .n_layer = 2,
+                     .n_head = 4,
+                     .n_kv_head = 2,
+                     .n_embd = 32,
+                     .dropout = o.dropout});
     nn::materialize(*model, device, {.compute = o.compute, .seed = 5});
     adamw = std::make_unique<optim::AdamW>(nn::named_parameters(*model), optim::AdamWOptions{});
-    trainer = std::make_unique<Trainer>(
-        *model, *adamw, data,
-        TrainerOptions{.batch = o.batch, .steps = kSteps, .seed = 5,
-                       .schedule = {.lr = 3e-3f, .warmup = 2}, .leaf_order = o.order});
+    trainer = std::make_unique<Trainer>(*model, *adamw, data,
+                                        TrainerOptions{.batch = o.batch,
+                                                       .steps = kSteps,
+                                                       .seed = 5,
+                                                       .schedule = {.lr = 3e-3f, .warmup = 2},
+                                                       .leaf_order = o.order});
   }
   std::uint64_t digest() { return state_digest(trainer->parameters(), adamw.get()).value; }
   std::uint64_t digest_after(std::int64_t steps) {

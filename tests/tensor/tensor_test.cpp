@@ -44,7 +44,7 @@ TEST_CASE("the whole graph is freed, whether or not a backward ran", "[unit][ten
   {
     Tensor x = test::random_tensor(device, {8}, "x");
     x.require_grad();
-    Tensor y = ops::exp(x);  // saves its own output
+    Tensor y = ops::exp(x);                                   // saves its own output
     for (int i = 0; i < 100000; ++i) y = ops::scale(y, 1.0);  // too deep for a recursive free
   }
   CHECK(device.allocator().stats().total.now == 0);

@@ -25,7 +25,8 @@ struct TestData {
   TestData() { test::write_shard(path, 4000, TinyRun::kVocab); }
 };
 
-std::uint64_t run(const TestData& shard, const TinyOptions& options, std::int64_t steps = TinyRun::kSteps) {
+std::uint64_t run(const TestData& shard, const TinyOptions& options,
+                  std::int64_t steps = TinyRun::kSteps) {
   return TinyRun(shard.path, options).digest_after(steps);
 }
 
@@ -47,7 +48,8 @@ TEST_CASE("one digest for every dealing of the leaves", "[unit][train][bits]") {
   for (const std::int64_t blocks : {2, 4, 8, 3})
     for (const bool strided : {false, true}) {
       INFO(blocks << (strided ? " strided" : " contiguous"));
-      CHECK(run(shard, {.threads = 2, .order = {.blocks = blocks, .strided = strided}}) == expected);
+      CHECK(run(shard, {.threads = 2, .order = {.blocks = blocks, .strided = strided}}) ==
+            expected);
     }
 }
 
@@ -55,7 +57,8 @@ TEST_CASE("one f32 digest for every class of vector code", "[unit][train][bits]"
   const TestData shard;
   const auto expected = run(shard, {.isa = Isa::base}, 2);
   if (CpuFeatures::get().best >= Isa::avx2) CHECK(run(shard, {.isa = Isa::avx2}, 2) == expected);
-  if (CpuFeatures::get().best >= Isa::avx512) CHECK(run(shard, {.isa = Isa::avx512}, 2) == expected);
+  if (CpuFeatures::get().best >= Isa::avx512)
+    CHECK(run(shard, {.isa = Isa::avx512}, 2) == expected);
 }
 
 TEST_CASE("a running sum in place of the tree gives another digest", "[unit][train][bits]") {
@@ -79,7 +82,9 @@ TEST_CASE("a running sum in place of the tree gives another digest", "[unit][tra
       return Tensor::from<std::int32_t>(running.device, {leaf.micro_batch, leaf.seq_len},
                                         std::span(all).subspan(m * count, count));
     };
-    nn::BatchContext context{.training = true, .seed = 5, .step = 0,
+    nn::BatchContext context{.training = true,
+                             .seed = 5,
+                             .step = 0,
                              .first_sample = static_cast<std::uint32_t>(m) *
                                              static_cast<std::uint32_t>(leaf.micro_batch)};
     backward(running.model->loss(part(batch.tokens), part(batch.targets),
@@ -89,7 +94,8 @@ TEST_CASE("a running sum in place of the tree gives another digest", "[unit][tra
   std::size_t different = 0;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const auto g = parameters[i]->grad.to_vector<float>();
-    CHECK(test::relative_error({g.begin(), g.end()}, {by_tree[i].begin(), by_tree[i].end()}) < 1e-4);
+    CHECK(test::relative_error({g.begin(), g.end()}, {by_tree[i].begin(), by_tree[i].end()}) <
+          1e-4);
     different += g != by_tree[i];
   }
   CHECK(different > parameters.size() / 2);  // the same sum, other bits
@@ -119,19 +125,22 @@ TEST_CASE("save and resume at any step gives the same bits", "[unit][train][bits
   }
 }
 
-TEST_CASE("a checkpoint of another model is refused, and nothing is loaded", "[unit][train][errors]") {
+TEST_CASE("a checkpoint of another model is refused, and nothing is loaded",
+          "[unit][train][errors]") {
   using Catch::Matchers::Contains;
   const TestData shard;
   test::TempFolder folder;
   TinyRun tiny(shard.path, {});
-  const auto saved = write_checkpoint(folder / "ckpt", checkpoint_contents(*tiny.model, *tiny.adamw, nullptr, {}));
-  const auto other = nn::gpt({.vocab_size = TinyRun::kVocab, .n_positions = 12, .n_layer = 2, .n_head = 4,
-                              .n_embd = 32});
+  const auto saved =
+      write_checkpoint(folder / "ckpt", checkpoint_contents(*tiny.model, *tiny.adamw, nullptr, {}));
+  const auto other = nn::gpt(
+      {.vocab_size = TinyRun::kVocab, .n_positions = 12, .n_layer = 2, .n_head = 4, .n_embd = 32});
   nn::materialize(*other, tiny.device);
   optim::AdamW adamw(nn::named_parameters(*other));
   const auto before = state_digest(nn::named_parameters(*other), &adamw).value;
-  CHECK_THROWS_WITH(restore(Checkpoint::open(saved), *other, adamw),
-                    Contains("another model") && Contains("c_attn.bias") && Contains("(96)") && Contains("(64)"));
+  CHECK_THROWS_WITH(
+      restore(Checkpoint::open(saved), *other, adamw),
+      Contains("another model") && Contains("c_attn.bias") && Contains("(96)") && Contains("(64)"));
   CHECK(state_digest(nn::named_parameters(*other), &adamw).value == before);
 }
 
@@ -148,7 +157,8 @@ TEST_CASE("training learns, evaluation agrees, generation is pure", "[unit][trai
   CHECK(after.loss < before - 0.05);
   CHECK(after.tokens == 3999);
   CHECK(evaluate(*tiny.model, tiny.device, tiny.data, 3).loss == Approx(after.loss).epsilon(1e-6));
-  const GenerateOptions o{.max_tokens = 40, .temperature = 1.0, .top_k = 10, .top_p = 0.9, .seed = 4};
+  const GenerateOptions o{
+      .max_tokens = 40, .temperature = 1.0, .top_k = 10, .top_p = 0.9, .seed = 4};
   const auto text = generate(*tiny.model, tiny.device, {1, 2, 3}, o);
   CHECK(text.size() == 40);  // past the context of 12: the window slides
   CHECK(generate(*tiny.model, tiny.device, {1, 2, 3}, o) == text);
@@ -164,7 +174,8 @@ TEST_CASE("fit stops when asked and when the time is up", "[unit][train]") {
   CHECK(tiny.trainer->steps_done() == 2);
 }
 
-TEST_CASE("a loss that is not finite stops the run before the weights change", "[unit][train][errors]") {
+TEST_CASE("a loss that is not finite stops the run before the weights change",
+          "[unit][train][errors]") {
   const TestData shard;
   TinyRun tiny(shard.path, {});
   Parameter* weight = nn::named_parameters(*tiny.model).front();

@@ -26,6 +26,7 @@ struct ModelConfig {
   std::int64_t vocab_size = 0;  // 0: the tokenizer's
   double dropout = 0.0;
   bool tie = true;
+  double init_std = 0.02;
 };
 
 struct DataConfig {

@@ -39,6 +39,12 @@ void visit_fields(S& s, auto&& visit) {
   visit(Field{.name = "dropout", .doc = "probability", .min = 0, .max = 1, .below_max = true},
         s.dropout);
   visit(Field{.name = "tie", .doc = "the head is the token table"}, s.tie);
+  visit(Field{.name = "init_std",
+              .doc = "of initial matrices; small models learn sooner with 1 / sqrt(n_embd)",
+              .min = 0,
+              .max = 1,
+              .above_min = true},
+        s.init_std);
 }
 
 template <SectionOf<DataConfig> S>
@@ -49,7 +55,9 @@ void visit_fields(S& s, auto&& visit) {
         s.train);
   visit(Field{.name = "val", .doc = "token shards to evaluate on; a folder means its val*.bin"},
         s.val);
-  visit(Field{.name = "tokenizer", .doc = "how text became tokens", .choices = {"byte"}},
+  visit(Field{.name = "tokenizer",
+              .doc = "how text became tokens; none: ids of another tokenizer, no text is shown",
+              .choices = {"byte", "none"}},
         s.tokenizer);
 }
 

@@ -28,8 +28,8 @@ class Attention : public Layer {
   }
   Tensor forward(const Tensor& x, BatchContext& context) override {
     const Tensor qkv = c_attn->forward(x, context);  // (B, T, (H + 2 Hkv) D)
-    const Tensor y = context.cache ? cached(qkv, *context.cache)
-                                   : ops::attention_packed(qkv, heads_, kv_heads_);
+    const Tensor y =
+        context.cache ? cached(qkv, *context.cache) : ops::attention_packed(qkv, heads_, kv_heads_);
     return c_proj->forward(y, context);  // (B, T, C)
   }
 
@@ -149,8 +149,7 @@ class Gpt : public LanguageModel {
  public:
   explicit Gpt(const GptConfig& c) : config_(c) {
     auto body = std::make_shared<Transformer>(c);
-    lm_head = c.tie ? std::make_shared<Head>(body->token_table())
-                    : std::make_shared<Head>(c);
+    lm_head = c.tie ? std::make_shared<Head>(body->token_table()) : std::make_shared<Head>(c);
     transformer = std::move(body);
     assign_names(*this);
   }
@@ -178,7 +177,7 @@ class Gpt : public LanguageModel {
     const auto& c = config_;
     return fmt::format(
         R"({{"architectures":["GPT2LMHeadModel"],"model_type":"gpt2","vocab_size":{},"n_positions":{},)"
-        R"("n_ctx":{},"n_layer":{},"n_head":{},"n_kv_head":{},"n_embd":{},"n_inner":{},)"
+        R"("n_ctx":{},"bos_token_id":null,"eos_token_id":null,"n_layer":{},"n_head":{},"n_kv_head":{},"n_embd":{},"n_inner":{},)"
         R"("activation_function":"gelu_new","layer_norm_epsilon":{},"resid_pdrop":{},"embd_pdrop":{},)"
         R"("attn_pdrop":0.0,"tie_word_embeddings":{},"torch_dtype":"float32"}})",
         c.vocab_size, c.n_positions, c.n_positions, c.n_layer, c.n_head, c.n_kv_head, c.n_embd,
@@ -190,9 +189,9 @@ class Gpt : public LanguageModel {
     const double head_dim = static_cast<double>(c.n_embd / c.n_head);
     const double qkv = static_cast<double>(c.n_head + 2 * c.n_kv_head) * head_dim;
     const double n = static_cast<double>(c.n_embd);
-    const double weights = static_cast<double>(c.n_layer) * n *
-                               (qkv + n + 2.0 * static_cast<double>(c.n_inner)) +
-                           static_cast<double>(c.vocab_size) * n;
+    const double weights =
+        static_cast<double>(c.n_layer) * n * (qkv + n + 2.0 * static_cast<double>(c.n_inner)) +
+        static_cast<double>(c.vocab_size) * n;
     // Two products of T x D a head, half of it masked: 2 * 2 * T * C / 2 forward, thrice in all.
     return 6.0 * weights + 6.0 * static_cast<double>(c.n_layer * t) * n;
   }
@@ -210,7 +209,8 @@ class Gpt : public LanguageModel {
 
 void require_positive(const char* key, std::int64_t value) {
   if (value < 1)
-    throw Error(ErrorCode::invalid_argument, fmt::format("model.{} must be at least 1, got {}", key, value));
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("model.{} must be at least 1, got {}", key, value));
 }
 
 }  // namespace
