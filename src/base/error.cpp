@@ -6,16 +6,26 @@ namespace gigatrain {
 
 const char* name(ErrorCode code) {
   switch (code) {
-    case ErrorCode::invalid_argument: return "invalid argument";
-    case ErrorCode::unsupported: return "unsupported";
-    case ErrorCode::out_of_memory: return "out of memory";
-    case ErrorCode::device: return "device";
-    case ErrorCode::communication: return "communication";
-    case ErrorCode::timeout: return "timeout";
-    case ErrorCode::io: return "input/output";
-    case ErrorCode::data: return "data";
-    case ErrorCode::corrupt: return "corrupt file";
-    case ErrorCode::cancelled: return "cancelled";
+    case ErrorCode::invalid_argument:
+      return "invalid argument";
+    case ErrorCode::unsupported:
+      return "unsupported";
+    case ErrorCode::out_of_memory:
+      return "out of memory";
+    case ErrorCode::device:
+      return "device";
+    case ErrorCode::communication:
+      return "communication";
+    case ErrorCode::timeout:
+      return "timeout";
+    case ErrorCode::io:
+      return "input/output";
+    case ErrorCode::data:
+      return "data";
+    case ErrorCode::corrupt:
+      return "corrupt file";
+    case ErrorCode::cancelled:
+      return "cancelled";
   }
   return "unknown";
 }

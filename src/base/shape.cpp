@@ -45,12 +45,18 @@ Strides contiguous_strides(const Shape& shape) {
 
 const char* name(DType dtype) {
   switch (dtype) {
-    case DType::f32: return "f32";
-    case DType::f64: return "f64";
-    case DType::bf16: return "bf16";
-    case DType::i32: return "i32";
-    case DType::i64: return "i64";
-    case DType::u8: return "u8";
+    case DType::f32:
+      return "f32";
+    case DType::f64:
+      return "f64";
+    case DType::bf16:
+      return "bf16";
+    case DType::i32:
+      return "i32";
+    case DType::i64:
+      return "i64";
+    case DType::u8:
+      return "u8";
   }
   return "?";
 }
@@ -58,8 +64,9 @@ const char* name(DType dtype) {
 DType parse_dtype(std::string_view text) {
   for (const auto d : {DType::f32, DType::f64, DType::bf16, DType::i32, DType::i64, DType::u8})
     if (text == name(d)) return d;
-  throw Error(ErrorCode::invalid_argument,
-              fmt::format("unknown dtype '{}': expected one of f32, f64, bf16, i32, i64, u8", text));
+  throw Error(
+      ErrorCode::invalid_argument,
+      fmt::format("unknown dtype '{}': expected one of f32, f64, bf16, i32, i64, u8", text));
 }
 
 }  // namespace gigatrain

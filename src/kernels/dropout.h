@@ -13,8 +13,8 @@ namespace gigatrain::kernels {
 
 struct Dropout {
   static constexpr const char* kName = "dropout";
-  TensorView x, y;         // y may be x
-  TensorView residual{};   // same shape, or none
+  TensorView x, y;        // y may be x
+  TensorView residual{};  // same shape, or none
   DropoutArgs dropout;
 };
 

@@ -10,19 +10,54 @@ struct CpuQueue;
 
 namespace gigatrain::kernels {
 
-struct Add { static constexpr const char* kName = "add"; TensorView a, b, y; };
-struct Sub { static constexpr const char* kName = "sub"; TensorView a, b, y; };
-struct Mul { static constexpr const char* kName = "mul"; TensorView a, b, y; };
-struct Div { static constexpr const char* kName = "div"; TensorView a, b, y; };
-struct Scale { static constexpr const char* kName = "scale"; TensorView x, y; double factor = 1.0; };
-struct Exp { static constexpr const char* kName = "exp"; TensorView x, y; };
-struct Log { static constexpr const char* kName = "log"; TensorView x, y; };
-struct Tanh { static constexpr const char* kName = "tanh"; TensorView x, y; };
-struct Rsqrt { static constexpr const char* kName = "rsqrt"; TensorView x, y; };
+struct Add {
+  static constexpr const char* kName = "add";
+  TensorView a, b, y;
+};
+struct Sub {
+  static constexpr const char* kName = "sub";
+  TensorView a, b, y;
+};
+struct Mul {
+  static constexpr const char* kName = "mul";
+  TensorView a, b, y;
+};
+struct Div {
+  static constexpr const char* kName = "div";
+  TensorView a, b, y;
+};
+struct Scale {
+  static constexpr const char* kName = "scale";
+  TensorView x, y;
+  double factor = 1.0;
+};
+struct Exp {
+  static constexpr const char* kName = "exp";
+  TensorView x, y;
+};
+struct Log {
+  static constexpr const char* kName = "log";
+  TensorView x, y;
+};
+struct Tanh {
+  static constexpr const char* kName = "tanh";
+  TensorView x, y;
+};
+struct Rsqrt {
+  static constexpr const char* kName = "rsqrt";
+  TensorView x, y;
+};
 
 // Strided copy with conversion between any two floating dtypes (cast, contiguous, broadcast).
-struct Copy { static constexpr const char* kName = "copy"; TensorView x, y; };
-struct Fill { static constexpr const char* kName = "fill"; TensorView y; double value = 0.0; };
+struct Copy {
+  static constexpr const char* kName = "copy";
+  TensorView x, y;
+};
+struct Fill {
+  static constexpr const char* kName = "fill";
+  TensorView y;
+  double value = 0.0;
+};
 
 void run(CpuQueue& queue, const Add& args);
 void run(CpuQueue& queue, const Sub& args);

@@ -22,7 +22,7 @@ inline constexpr std::int64_t kGemmK = 512;  // length of a K block; part of the
 
 struct Gemm {
   static constexpr const char* kName = "gemm";
-  TensorView a, b, c;     // 2-D, or 3-D with a leading batch dim (batch products)
+  TensorView a, b, c;  // 2-D, or 3-D with a leading batch dim (batch products)
   bool trans_a = false;
   bool trans_b = false;
   bool accumulate = false;  // C += ...; requires f32 (or f64) C, no gelu

@@ -1,4 +1,5 @@
-// Layer normalisation (Ba et al., arXiv:1607.06450), alone or fused with the residual add before it:
+// Layer normalisation (Ba et al., arXiv:1607.06450), alone or fused with the residual add before
+// it:
 //
 //   s = x [+ dropout(delta)]        written to `sum` when delta is given
 //   y = (s - mean) * rstd * weight [+ bias],   rstd = 1 / sqrt(var + eps)
@@ -21,8 +22,8 @@ struct LayerNormForward {
   TensorView x;
   TensorView delta{};  // (N, C) or none
   TensorView weight;
-  TensorView bias{};   // (C) or none
-  TensorView sum{};    // (N, C), required with delta
+  TensorView bias{};  // (C) or none
+  TensorView sum{};   // (N, C), required with delta
   TensorView y;
   TensorView mean, rstd;
   float eps = 1e-5f;
@@ -38,7 +39,7 @@ struct LayerNormBackward {
   TensorView weight, mean, rstd, dy;
   TensorView dresidual{};  // gradient that reaches `sum` directly, or none
   TensorView dsum;
-  TensorView ddelta{};     // only with dropout (else it equals dsum)
+  TensorView ddelta{};  // only with dropout (else it equals dsum)
   TensorView dweight{};
   TensorView dbias{};
   bool accumulate = false;

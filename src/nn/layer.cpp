@@ -29,8 +29,8 @@ void Layer::replace(const std::string& name, std::shared_ptr<Layer> layer) {
     if (slot_name != name) continue;
     if (!layer || !slot->set(std::move(layer)))
       throw Error(ErrorCode::invalid_argument,
-                  fmt::format("the new '{}' of layer '{}' is not of the kind its parent calls", name,
-                              path_));
+                  fmt::format("the new '{}' of layer '{}' is not of the kind its parent calls",
+                              name, path_));
     return;
   }
   std::string known;
@@ -82,14 +82,15 @@ std::vector<Parameter*> named_parameters(Layer& root) {
       if (std::find(all.begin(), all.end(), parameter.get()) == all.end())
         all.push_back(parameter.get());
   });
-  std::sort(all.begin(), all.end(), [](const auto* a, const auto* b) { return a->name() < b->name(); });
+  std::sort(all.begin(), all.end(),
+            [](const auto* a, const auto* b) { return a->name() < b->name(); });
   return all;
 }
 
 void materialize(Layer& root, Device& device, const MaterializeOptions& options) {
   if (options.compute != DType::f32 && options.compute != DType::bf16)
-    throw Error(ErrorCode::unsupported,
-                fmt::format("the compute dtype must be f32 or bf16, got {}", name(options.compute)));
+    throw Error(ErrorCode::unsupported, fmt::format("the compute dtype must be f32 or bf16, got {}",
+                                                    name(options.compute)));
   for (auto* parameter : named_parameters(root)) {
     parameter->allocate(device, options.compute);
     parameter->initialize(options.seed);

@@ -10,7 +10,8 @@ namespace gigatrain::nn {
 Linear::Linear(const Options& o) : options_(o) {
   const bool in_out = o.layout == ops::WeightLayout::in_out;
   const Init init{.kind = Init::Kind::normal, .stddev = o.init_std};
-  weight_ = add_parameter("weight", in_out ? Shape{o.in, o.out} : Shape{o.out, o.in}, init)->add_use();
+  weight_ =
+      add_parameter("weight", in_out ? Shape{o.in, o.out} : Shape{o.out, o.in}, init)->add_use();
   if (o.bias) bias_ = add_parameter("bias", {o.out}, {})->add_use();
 }
 

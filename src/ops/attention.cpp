@@ -39,7 +39,8 @@ Qkv unpack(const TensorView& packed, std::int64_t heads, std::int64_t kv_heads) 
 }
 
 Tensor new_lse(const Tensor& like, std::int64_t b, std::int64_t h, std::int64_t t) {
-  return Tensor::empty(like.device(), {b, h, t}, DType::f32, {Purpose::activations, "attention.lse"});
+  return Tensor::empty(like.device(), {b, h, t}, DType::f32,
+                       {Purpose::activations, "attention.lse"});
 }
 
 struct AttentionNode : Node {  // saved: q, k, v, out, lse
@@ -50,10 +51,17 @@ struct AttentionNode : Node {  // saved: q, k, v, out, lse
     const Tensor dout = contiguous(b.dout());
     Tensor dq = empty_like(saved(0), "attention.dq"), dk = empty_like(saved(1), "attention.dk"),
            dv = empty_like(saved(2), "attention.dv");
-    b.stream().submit(kernels::AttentionBackward{
-        .q = saved(0).view(), .k = saved(1).view(), .v = saved(2).view(), .out = saved(3).view(),
-        .lse = saved(4).view(), .dout = dout.view(), .dq = dq.view(), .dk = dk.view(),
-        .dv = dv.view(), .scale = factor, .causal = options.causal});
+    b.stream().submit(kernels::AttentionBackward{.q = saved(0).view(),
+                                                 .k = saved(1).view(),
+                                                 .v = saved(2).view(),
+                                                 .out = saved(3).view(),
+                                                 .lse = saved(4).view(),
+                                                 .dout = dout.view(),
+                                                 .dq = dq.view(),
+                                                 .dk = dk.view(),
+                                                 .dv = dv.view(),
+                                                 .scale = factor,
+                                                 .causal = options.causal});
     b.give(0, dq);
     b.give(1, dk);
     b.give(2, dv);
@@ -69,12 +77,20 @@ struct PackedAttentionNode : Node {  // saved: qkv, out, lse
   void backward(Backward& b) override {
     const Tensor dout = contiguous(b.dout());
     Tensor dqkv = empty_like(saved(0), "attention.dqkv");
-    const Qkv x = unpack(saved(0).view(), heads, kv_heads), dx = unpack(dqkv.view(), heads, kv_heads);
+    const Qkv x = unpack(saved(0).view(), heads, kv_heads),
+              dx = unpack(dqkv.view(), heads, kv_heads);
     const std::int64_t d = x.q.shape[3];
-    b.stream().submit(kernels::AttentionBackward{
-        .q = x.q, .k = x.k, .v = x.v, .out = heads_of(saved(1).view(), 0, heads, d),
-        .lse = saved(2).view(), .dout = heads_of(dout.view(), 0, heads, d), .dq = dx.q, .dk = dx.k,
-        .dv = dx.v, .scale = factor, .causal = options.causal});
+    b.stream().submit(kernels::AttentionBackward{.q = x.q,
+                                                 .k = x.k,
+                                                 .v = x.v,
+                                                 .out = heads_of(saved(1).view(), 0, heads, d),
+                                                 .lse = saved(2).view(),
+                                                 .dout = heads_of(dout.view(), 0, heads, d),
+                                                 .dq = dx.q,
+                                                 .dk = dx.k,
+                                                 .dv = dx.v,
+                                                 .scale = factor,
+                                                 .causal = options.causal});
     b.give(0, dqkv);
   }
 };
@@ -97,8 +113,9 @@ void check(const Tensor& q, const Tensor& k, const Tensor& v, bool causal) {
           fmt::format("q (B, Tq, H, D), k and v (B, Tk, Hkv, D) are expected, got {}, {} and {}",
                       q.shape().str(), k.shape().str(), v.shape().str()));
   check_heads("attention", q.shape()[2], k.shape()[2]);
-  require(!causal || q.shape()[1] <= k.shape()[1], "attention",
-          fmt::format("causal attention needs Tq <= Tk, got {} and {}", q.shape()[1], k.shape()[1]));
+  require(
+      !causal || q.shape()[1] <= k.shape()[1], "attention",
+      fmt::format("causal attention needs Tq <= Tk, got {} and {}", q.shape()[1], k.shape()[1]));
 }
 
 }  // namespace
@@ -115,9 +132,13 @@ Tensor attention(const Tensor& q_in, const Tensor& k_in, const Tensor& v_in,
   const bool record = grad_needed({q, k, v});
   Tensor lse;
   if (record) lse = new_lse(q, q.shape()[0], q.shape()[2], q.shape()[1]);
-  q.stream().submit(kernels::AttentionForward{
-      .q = q.view(), .k = k.view(), .v = v.view(), .out = out.view(),
-      .lse = record ? lse.view() : TensorView{}, .scale = factor, .causal = options.causal});
+  q.stream().submit(kernels::AttentionForward{.q = q.view(),
+                                              .k = k.view(),
+                                              .v = v.view(),
+                                              .out = out.view(),
+                                              .lse = record ? lse.view() : TensorView{},
+                                              .scale = factor,
+                                              .causal = options.causal});
   if (record) {
     auto node = std::make_shared<AttentionNode>(options, factor);
     node->save({q, k, v, out, lse});
@@ -143,9 +164,13 @@ Tensor attention_packed(const Tensor& qkv_in, std::int64_t heads, std::int64_t k
   const bool record = grad_needed({qkv});
   Tensor lse;
   if (record) lse = new_lse(qkv, b, heads, t);
-  qkv.stream().submit(kernels::AttentionForward{
-      .q = x.q, .k = x.k, .v = x.v, .out = heads_of(out.view(), 0, heads, d),
-      .lse = record ? lse.view() : TensorView{}, .scale = factor, .causal = options.causal});
+  qkv.stream().submit(kernels::AttentionForward{.q = x.q,
+                                                .k = x.k,
+                                                .v = x.v,
+                                                .out = heads_of(out.view(), 0, heads, d),
+                                                .lse = record ? lse.view() : TensorView{},
+                                                .scale = factor,
+                                                .causal = options.causal});
   if (record) {
     auto node = std::make_shared<PackedAttentionNode>(heads, kv_heads, options, factor);
     node->save({qkv, out, lse});
@@ -168,7 +193,8 @@ static Tensor head_batch(const Tensor& x, std::int64_t repeat) {
   return reshape(y, {s[0] * s[2] * repeat, s[1], s[3]});
 }
 
-Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& options) {
+Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v,
+                 const AttentionOptions& options) {
   const std::int64_t b = q.shape()[0], tq = q.shape()[1], h = q.shape()[2], d = q.shape()[3];
   const std::int64_t tk = k.shape()[1], group = h / k.shape()[2];
   const Tensor qb = head_batch(q, 1), kb = head_batch(k, group), vb = head_batch(v, group);
@@ -189,8 +215,9 @@ Tensor attention_packed(const Tensor& qkv, std::int64_t heads, std::int64_t kv_h
   const std::int64_t b = qkv.shape()[0], t = qkv.shape()[1];
   const std::int64_t d = qkv.shape()[2] / (heads + 2 * kv_heads);
   const Tensor all = reshape(qkv, {b, t, heads + 2 * kv_heads, d});
-  const Tensor out = composed::attention(slice(all, 2, 0, heads), slice(all, 2, heads, heads + kv_heads),
-                               slice(all, 2, heads + kv_heads, heads + 2 * kv_heads), options);
+  const Tensor out =
+      composed::attention(slice(all, 2, 0, heads), slice(all, 2, heads, heads + kv_heads),
+                          slice(all, 2, heads + kv_heads, heads + 2 * kv_heads), options);
   return reshape(out, {b, t, heads * d});
 }
 
@@ -199,7 +226,8 @@ Tensor softmax(const Tensor& x) {
   const auto values = x.to_vector<double>();
   const auto cols = static_cast<std::size_t>(x.view().cols());
   std::vector<double> peak(values.size() / cols, -INFINITY);
-  for (std::size_t i = 0; i < values.size(); ++i) peak[i / cols] = std::max(peak[i / cols], values[i]);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    peak[i / cols] = std::max(peak[i / cols], values[i]);
   Shape shape = x.shape();
   shape[-1] = 1;
   const Tensor shifted = sub(x, cast(Tensor::from<double>(x.device(), shape, peak), x.dtype()));

@@ -17,10 +17,12 @@ void require(bool ok, std::string_view op, const std::string& rule_and_facts) {
 }
 
 void require_floating(std::string_view op, std::string_view what, const Tensor& x) {
-  if (!x) throw Error(ErrorCode::invalid_argument, quoted(op, fmt::format("{} is undefined", what)));
+  if (!x)
+    throw Error(ErrorCode::invalid_argument, quoted(op, fmt::format("{} is undefined", what)));
   if (!is_floating(x.dtype()))
-    throw Error(ErrorCode::invalid_argument,
-                quoted(op, fmt::format("{} must be f32, bf16 or f64, got {}", what, name(x.dtype()))));
+    throw Error(
+        ErrorCode::invalid_argument,
+        quoted(op, fmt::format("{} must be f32, bf16 or f64, got {}", what, name(x.dtype()))));
 }
 
 void require_activation(std::string_view op, std::string_view what, const Tensor& x) {
@@ -33,16 +35,17 @@ void require_activation(std::string_view op, std::string_view what, const Tensor
 
 void require_same_dtype(std::string_view op, const Tensor& a, const Tensor& b) {
   if (a.dtype() != b.dtype())
-    throw Error(ErrorCode::invalid_argument,
-                quoted(op, fmt::format("both inputs must have one dtype, got {} {} and {} {}",
-                                       name(a.dtype()), a.shape().str(), name(b.dtype()),
-                                       b.shape().str())),
-                "cast one of them");
+    throw Error(
+        ErrorCode::invalid_argument,
+        quoted(op, fmt::format("both inputs must have one dtype, got {} {} and {} {}",
+                               name(a.dtype()), a.shape().str(), name(b.dtype()), b.shape().str())),
+        "cast one of them");
 }
 
 void require_shape(std::string_view op, std::string_view what, const Tensor& x,
                    const Shape& expected) {
-  if (!x) throw Error(ErrorCode::invalid_argument, quoted(op, fmt::format("{} is undefined", what)));
+  if (!x)
+    throw Error(ErrorCode::invalid_argument, quoted(op, fmt::format("{} is undefined", what)));
   if (!(x.shape() == expected))
     throw Error(ErrorCode::invalid_argument,
                 quoted(op, fmt::format("{} must have shape {}, got {}", what, expected.str(),
@@ -50,11 +53,12 @@ void require_shape(std::string_view op, std::string_view what, const Tensor& x,
 }
 
 void require_dtype(std::string_view op, std::string_view what, const Tensor& x, DType expected) {
-  if (!x) throw Error(ErrorCode::invalid_argument, quoted(op, fmt::format("{} is undefined", what)));
+  if (!x)
+    throw Error(ErrorCode::invalid_argument, quoted(op, fmt::format("{} is undefined", what)));
   if (x.dtype() != expected)
-    throw Error(ErrorCode::invalid_argument,
-                quoted(op, fmt::format("{} must be {}, got {}", what, name(expected),
-                                       name(x.dtype()))));
+    throw Error(
+        ErrorCode::invalid_argument,
+        quoted(op, fmt::format("{} must be {}, got {}", what, name(expected), name(x.dtype()))));
 }
 
 int normalize_dim(std::string_view op, int dim, int dims) {

@@ -9,9 +9,11 @@ namespace gigatrain::ops {
 
 void require(bool ok, std::string_view op, const std::string& rule_and_facts);
 void require_floating(std::string_view op, std::string_view what, const Tensor& x);
-void require_activation(std::string_view op, std::string_view what, const Tensor& x);  // f32 or bf16
+void require_activation(std::string_view op, std::string_view what,
+                        const Tensor& x);  // f32 or bf16
 void require_same_dtype(std::string_view op, const Tensor& a, const Tensor& b);
-void require_shape(std::string_view op, std::string_view what, const Tensor& x, const Shape& expected);
+void require_shape(std::string_view op, std::string_view what, const Tensor& x,
+                   const Shape& expected);
 void require_dtype(std::string_view op, std::string_view what, const Tensor& x, DType expected);
 int normalize_dim(std::string_view op, int dim, int dims);  // negative counts from the end
 

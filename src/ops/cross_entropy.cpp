@@ -63,10 +63,11 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& targets) {
   const std::int32_t* p = targets.view().as<std::int32_t>();
   for (std::int64_t i = 0; i < targets.numel(); ++i)
     if (p[i] < -1 || p[i] >= weight.shape()[0])
-      throw Error(ErrorCode::data,
-                  fmt::format("[{}] target id {} in row {} is outside the vocabulary [0, {}) (-1 is "
-                              "ignored)",
-                              kOp, p[i], i, weight.shape()[0]));
+      throw Error(
+          ErrorCode::data,
+          fmt::format("[{}] target id {} in row {} is outside the vocabulary [0, {}) (-1 is "
+                      "ignored)",
+                      kOp, p[i], i, weight.shape()[0]));
 }
 
 }  // namespace
@@ -82,13 +83,15 @@ Tensor linear_cross_entropy(const Tensor& x_in, const Tensor& weight, const Tens
   Tensor dx, dweight;
   if (record) {
     dx = empty_like(x, "cross_entropy.dx");
-    dweight = Tensor::empty(device, weight.shape(), DType::f32, {Purpose::gradients, "cross_entropy.dw"});
+    dweight =
+        Tensor::empty(device, weight.shape(), DType::f32, {Purpose::gradients, "cross_entropy.dw"});
   }
   const Tensor losses = Tensor::empty(device, {n}, DType::f32, {Purpose::workspace, "losses"});
   const Tensor logits = Tensor::empty(device, {rows, v}, x.dtype(), {Purpose::workspace, "logits"});
   for (std::int64_t begin = 0; begin < n; begin += rows) {
     const std::int64_t count = std::min(rows, n - begin);
-    const TensorView x_chunk = rows_of(x.view(), begin, count), z = rows_of(logits.view(), 0, count);
+    const TensorView x_chunk = rows_of(x.view(), begin, count),
+                     z = rows_of(logits.view(), 0, count);
     stream.submit(kernels::Gemm{.a = x_chunk, .b = weight.view(), .c = z, .trans_b = true});
     stream.submit(kernels::CrossEntropy{.logits = z,
                                         .targets = elements_of(targets.view(), begin, count),
@@ -97,8 +100,8 @@ Tensor linear_cross_entropy(const Tensor& x_in, const Tensor& weight, const Tens
                                         .scale = static_cast<float>(scale)});
     if (!record) continue;
     stream.submit(kernels::Gemm{.a = z, .b = weight.view(), .c = rows_of(dx.view(), begin, count)});
-    stream.submit(kernels::Gemm{.a = z, .b = x_chunk, .c = dweight.view(), .trans_a = true,
-                                .accumulate = begin > 0});
+    stream.submit(kernels::Gemm{
+        .a = z, .b = x_chunk, .c = dweight.view(), .trans_a = true, .accumulate = begin > 0});
   }
   Tensor loss = sum(losses);
   if (record) {

@@ -24,7 +24,8 @@ Tensor run_dropout(const Tensor& x, const Tensor& residual, const DropoutArgs& a
   const auto rows = [](const Tensor& t) {
     return TensorView(t.view().data, t.dtype(), {t.view().rows(), t.view().cols()});
   };
-  x.stream().submit(kernels::Dropout{.x = rows(x), .y = rows(y),
+  x.stream().submit(kernels::Dropout{.x = rows(x),
+                                     .y = rows(y),
                                      .residual = residual ? rows(residual) : TensorView{},
                                      .dropout = args});
   return y;
@@ -80,7 +81,8 @@ Tensor composed::dropout(const Tensor& x, const DropoutArgs& args) {
   return mul(x, cast(m, x.dtype()));
 }
 
-Tensor composed::residual_dropout(const Tensor& residual, const Tensor& x, const DropoutArgs& args) {
+Tensor composed::residual_dropout(const Tensor& residual, const Tensor& x,
+                                  const DropoutArgs& args) {
   return add(residual, composed::dropout(x, args));
 }
 

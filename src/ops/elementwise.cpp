@@ -56,8 +56,8 @@ Tensor run_binary(const Tensor& a, const Tensor& b) {
   require_same_dtype(Kernel::kName, a, b);
   const Shape shape = broadcast_shape(Kernel::kName, a.shape(), b.shape());
   Tensor y = Tensor::empty(a.device(), shape, a.dtype(), {Purpose::activations, Kernel::kName});
-  a.stream().submit(Kernel{.a = broadcast_to(a.view(), shape), .b = broadcast_to(b.view(), shape),
-                           .y = y.view()});
+  a.stream().submit(Kernel{
+      .a = broadcast_to(a.view(), shape), .b = broadcast_to(b.view(), shape), .y = y.view()});
   return y;
 }
 
@@ -182,10 +182,9 @@ Tensor log(const Tensor& x) {
 }
 
 Tensor tanh(const Tensor& x) {  // dx = dy (1 - y^2)
-  return record_unary("tanh", x, run_unary<kernels::Tanh>(x), true,
-                      [](const Tensor& dy, const Tensor& y) {
-                        return sub(dy, mul(dy, mul(y, y)));
-                      });
+  return record_unary(
+      "tanh", x, run_unary<kernels::Tanh>(x), true,
+      [](const Tensor& dy, const Tensor& y) { return sub(dy, mul(dy, mul(y, y))); });
 }
 
 Tensor rsqrt(const Tensor& x) {  // dx = -dy y^3 / 2

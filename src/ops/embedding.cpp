@@ -23,8 +23,10 @@ struct EmbeddingNode : Node {
 
   void backward(Backward& b) override {
     const Tensor dout = contiguous(b.dout());
-    kernels::EmbeddingBackward args{.tokens = saved(0).view(), .dout = dout.view(),
-                                    .first_position = first_position, .dropout = drop};
+    kernels::EmbeddingBackward args{.tokens = saved(0).view(),
+                                    .dout = dout.view(),
+                                    .first_position = first_position,
+                                    .dropout = drop};
     if (b.wanted(0)) set(b, 0, args.dtable, args.accumulate_table);
     if (b.wanted(1)) set(b, 1, args.dpositions, args.accumulate_positions);
     b.stream().submit(args);
@@ -40,7 +42,8 @@ struct EmbeddingNode : Node {
     accumulate = to.accumulate;
     if (to.view.dtype == DType::f32) return;
     rounded_[input] = to.view;
-    sums_[input] = Tensor::empty(b.device(), to.view.shape, DType::f32, {Purpose::workspace, "dtable"});
+    sums_[input] =
+        Tensor::empty(b.device(), to.view.shape, DType::f32, {Purpose::workspace, "dtable"});
     slot = sums_[input].view();
   }
   void finish(Backward& b, int input, const TensorView& slot) {
@@ -74,8 +77,9 @@ void check(const Tensor& tokens, const Tensor& table, const Tensor& positions,
   check_tokens(tokens, table.shape()[0]);
   if (!positions) return;
   require_same_dtype("embedding", table, positions);
-  require(positions.shape().dims() == 2 && positions.shape()[1] == table.shape()[1], "embedding",
-          fmt::format("positions must be (P, {}), got {}", table.shape()[1], positions.shape().str()));
+  require(
+      positions.shape().dims() == 2 && positions.shape()[1] == table.shape()[1], "embedding",
+      fmt::format("positions must be (P, {}), got {}", table.shape()[1], positions.shape().str()));
   require(first_position >= 0 && first_position + tokens.shape()[1] <= positions.shape()[0],
           "embedding",
           fmt::format("{} positions from {} do not fit the model's {}", tokens.shape()[1],
@@ -86,15 +90,19 @@ void check(const Tensor& tokens, const Tensor& table, const Tensor& positions,
 
 Tensor embedding(const Tensor& tokens_in, const Tensor& table, const Tensor& positions,
                  std::int64_t first_position, const DropoutArgs& drop) {
-  const Tensor tokens = tokens_in && !tokens_in.view().is_contiguous() ? contiguous(tokens_in) : tokens_in;
+  const Tensor tokens =
+      tokens_in && !tokens_in.view().is_contiguous() ? contiguous(tokens_in) : tokens_in;
   check(tokens, table, positions, first_position);
-  Tensor out = Tensor::empty(table.device(),
-                             {tokens.shape()[0], tokens.shape()[1], table.shape()[1]}, table.dtype(),
-                             {Purpose::activations, "embedding"});
-  table.stream().submit(kernels::EmbeddingForward{
-      .tokens = tokens.view(), .table = table.view(),
-      .positions = positions ? positions.view() : TensorView{}, .out = out.view(),
-      .first_position = first_position, .dropout = drop});
+  Tensor out =
+      Tensor::empty(table.device(), {tokens.shape()[0], tokens.shape()[1], table.shape()[1]},
+                    table.dtype(), {Purpose::activations, "embedding"});
+  table.stream().submit(
+      kernels::EmbeddingForward{.tokens = tokens.view(),
+                                .table = table.view(),
+                                .positions = positions ? positions.view() : TensorView{},
+                                .out = out.view(),
+                                .first_position = first_position,
+                                .dropout = drop});
   if (grad_needed({table, positions})) {
     auto node = std::make_shared<EmbeddingNode>(first_position, drop);
     node->save({tokens});
@@ -110,13 +118,15 @@ Tensor composed::embedding(const Tensor& tokens, const Tensor& table, const Tens
   std::vector<double> token_hot(static_cast<std::size_t>(n * v));
   for (std::int64_t i = 0; i < n; ++i)
     token_hot[static_cast<std::size_t>(i * v + ids[static_cast<std::size_t>(i)])] = 1.0;
-  Tensor y = matmul(cast(Tensor::from<double>(table.device(), {n, v}, token_hot), table.dtype()), table);
+  Tensor y =
+      matmul(cast(Tensor::from<double>(table.device(), {n, v}, token_hot), table.dtype()), table);
   if (positions) {
     const std::int64_t p = positions.shape()[0];
     std::vector<double> hot(static_cast<std::size_t>(n * p));
     for (std::int64_t i = 0; i < n; ++i)
       hot[static_cast<std::size_t>(i * p + first_position + i % t_size)] = 1.0;
-    y = add(y, matmul(cast(Tensor::from<double>(table.device(), {n, p}, hot), table.dtype()), positions));
+    y = add(y, matmul(cast(Tensor::from<double>(table.device(), {n, p}, hot), table.dtype()),
+                      positions));
   }
   return composed::dropout(reshape(y, {tokens.shape()[0], t_size, table.shape()[1]}), drop);
 }

@@ -15,7 +15,8 @@ struct GeluNode : Node {
   void backward(Backward& b) override {
     const Tensor dy = contiguous(b.dout());
     Tensor dx = empty_like(dy, "gelu.dx");
-    b.stream().submit(kernels::GeluBackward{.x = saved(0).view(), .dy = dy.view(), .dx = dx.view()});
+    b.stream().submit(
+        kernels::GeluBackward{.x = saved(0).view(), .dy = dy.view(), .dx = dx.view()});
     b.give(0, dx);
   }
 };

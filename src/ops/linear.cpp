@@ -30,23 +30,28 @@ struct LinearNode : Node {
     Tensor dz = dy;
     if (gelu) {
       dz = empty_like(dy, "linear.dgelu");
-      b.stream().submit(kernels::GeluBackward{.x = saved(2).view(), .dy = dy.view(), .dx = dz.view()});
+      b.stream().submit(
+          kernels::GeluBackward{.x = saved(2).view(), .dy = dy.view(), .dx = dz.view()});
     }
     const TensorView dz2 = as_matrix(dz.view());
     const bool in_out = layout == WeightLayout::in_out;
     if (b.wanted(2)) {
       const auto to = b.target(2);
-      b.stream().submit(kernels::BiasGradient{.dy = dz2, .dbias = to.view, .accumulate = to.accumulate});
+      b.stream().submit(
+          kernels::BiasGradient{.dy = dz2, .dbias = to.view, .accumulate = to.accumulate});
     }
     if (b.wanted(1)) {
       const auto to = b.target(1);
-      b.stream().submit(kernels::Gemm{.a = in_out ? x : dz2, .b = in_out ? dz2 : x, .c = to.view,
-                                      .trans_a = true, .accumulate = to.accumulate});
+      b.stream().submit(kernels::Gemm{.a = in_out ? x : dz2,
+                                      .b = in_out ? dz2 : x,
+                                      .c = to.view,
+                                      .trans_a = true,
+                                      .accumulate = to.accumulate});
     }
     if (b.wanted(0)) {
       Tensor dx = empty_like(saved(0), "linear.dx");
-      b.stream().submit(kernels::Gemm{.a = dz2, .b = weight, .c = as_matrix(dx.view()),
-                                      .trans_b = in_out});
+      b.stream().submit(
+          kernels::Gemm{.a = dz2, .b = weight, .c = as_matrix(dx.view()), .trans_b = in_out});
       b.give(0, dx);
     }
   }

@@ -17,14 +17,14 @@ struct MatmulNode : Node {
     const Tensor dc = contiguous(g.dout());
     if (g.wanted(0)) {
       Tensor da = empty_like(saved(0), "matmul.da");
-      g.stream().submit(kernels::Gemm{.a = dc.view(), .b = saved(1).view(), .c = da.view(),
-                                      .trans_b = true});
+      g.stream().submit(
+          kernels::Gemm{.a = dc.view(), .b = saved(1).view(), .c = da.view(), .trans_b = true});
       g.give(0, da);
     }
     if (g.wanted(1)) {
       Tensor db = empty_like(saved(1), "matmul.db");
-      g.stream().submit(kernels::Gemm{.a = saved(0).view(), .b = dc.view(), .c = db.view(),
-                                      .trans_a = true});
+      g.stream().submit(
+          kernels::Gemm{.a = saved(0).view(), .b = dc.view(), .c = db.view(), .trans_a = true});
       g.give(1, db);
     }
   }
@@ -37,8 +37,8 @@ Tensor matmul(const Tensor& a_in, const Tensor& b_in) {
   require_floating("matmul", "b", b_in);
   require_same_dtype("matmul", a_in, b_in);
   const Shape &sa = a_in.shape(), &sb = b_in.shape();
-  const bool ok = sa.dims() == sb.dims() && (sa.dims() == 2 || sa.dims() == 3) && sa[-1] == sb[-2] &&
-                  (sa.dims() == 2 || sa[0] == sb[0]);
+  const bool ok = sa.dims() == sb.dims() && (sa.dims() == 2 || sa.dims() == 3) &&
+                  sa[-1] == sb[-2] && (sa.dims() == 2 || sa[0] == sb[0]);
   require(ok, "matmul",
           fmt::format("expected (M, K) x (K, N) or (B, M, K) x (B, K, N), got {} x {}", sa.str(),
                       sb.str()));

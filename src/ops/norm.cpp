@@ -1,16 +1,18 @@
 // Layer normalisation, alone or fused with the residual add before it (kernels/norm.h).
 
+#include "kernels/norm.h"
 #include "gigatrain/ops/composed.h"
 #include "gigatrain/ops/ops.h"
 #include "gigatrain/tensor/node.h"
-#include "kernels/norm.h"
 #include "ops/checks.h"
 
 namespace gigatrain::ops {
 
 namespace {
 
-TensorView rows_of(const TensorView& x) { return TensorView(x.data, x.dtype, {x.rows(), x.cols()}); }
+TensorView rows_of(const TensorView& x) {
+  return TensorView(x.data, x.dtype, {x.rows(), x.cols()});
+}
 
 // saved: s (what was normalised), weight, mean, rstd
 // inputs: x, delta (only when fused), weight, bias; outputs: y, or (sum, y) when fused
@@ -29,9 +31,12 @@ struct LayerNormNode : Node {
     Tensor dsum = empty_like(saved(0), "norm.dsum");
     Tensor ddelta;
     if (fused && drop) ddelta = empty_like(saved(0), "norm.ddelta");
-    kernels::LayerNormBackward args{.s = rows_of(saved(0).view()), .weight = saved(1).view(),
-                                    .mean = saved(2).view(), .rstd = saved(3).view(),
-                                    .dy = rows_of(dy.view()), .dsum = rows_of(dsum.view()),
+    kernels::LayerNormBackward args{.s = rows_of(saved(0).view()),
+                                    .weight = saved(1).view(),
+                                    .mean = saved(2).view(),
+                                    .rstd = saved(3).view(),
+                                    .dy = rows_of(dy.view()),
+                                    .dsum = rows_of(dsum.view()),
                                     .dropout = drop};
     if (residual) args.dresidual = rows_of(residual.view());
     if (ddelta) args.ddelta = rows_of(ddelta.view());
@@ -39,7 +44,8 @@ struct LayerNormNode : Node {
     Tensor dweight, dbias;
     const auto gradient_of = [&](int input, Tensor& fresh, TensorView& slot) {
       if (!b.wanted(input)) return;
-      fresh = Tensor::empty(b.device(), saved(1).shape(), DType::f32, {Purpose::workspace, "norm.dw"});
+      fresh =
+          Tensor::empty(b.device(), saved(1).shape(), DType::f32, {Purpose::workspace, "norm.dw"});
       slot = fresh.view();
     };
     gradient_of(weight_input, dweight, args.dweight);
@@ -73,9 +79,13 @@ Result run_norm(const char* op, const Tensor& x_in, const Tensor& delta_in, cons
   const Shape rows{x.view().rows()};
   const Tensor mean = Tensor::empty(device, rows, DType::f32, {Purpose::activations, "norm.mean"});
   const Tensor rstd = Tensor::empty(device, rows, DType::f32, {Purpose::activations, "norm.rstd"});
-  kernels::LayerNormForward args{.x = rows_of(x.view()), .weight = weight.view(),
-                                 .y = rows_of(r.y.view()), .mean = mean.view(),
-                                 .rstd = rstd.view(), .eps = eps, .dropout = drop};
+  kernels::LayerNormForward args{.x = rows_of(x.view()),
+                                 .weight = weight.view(),
+                                 .y = rows_of(r.y.view()),
+                                 .mean = mean.view(),
+                                 .rstd = rstd.view(),
+                                 .eps = eps,
+                                 .dropout = drop};
   if (bias) args.bias = bias.view();
   Tensor delta;
   if (delta_in) {

@@ -1,9 +1,9 @@
 // sum and mean over some dims.
 
+#include "kernels/reduce.h"
 #include "gigatrain/ops/ops.h"
 #include "gigatrain/tensor/node.h"
 #include "kernels/elementwise.h"
-#include "kernels/reduce.h"
 #include "ops/checks.h"
 
 namespace gigatrain::ops {
@@ -46,7 +46,11 @@ Tensor reduce(const char* op, const Tensor& x, const std::vector<int>& dims, boo
 
 }  // namespace
 
-Tensor sum(const Tensor& x, const std::vector<int>& dims) { return reduce("sum", x, dims, false); }
-Tensor mean(const Tensor& x, const std::vector<int>& dims) { return reduce("mean", x, dims, true); }
+Tensor sum(const Tensor& x, const std::vector<int>& dims) {
+  return reduce("sum", x, dims, false);
+}
+Tensor mean(const Tensor& x, const std::vector<int>& dims) {
+  return reduce("mean", x, dims, true);
+}
 
 }  // namespace gigatrain::ops

@@ -33,8 +33,8 @@ struct SliceNode : Node {
   SliceNode(const Shape& from_, int dim_, std::int64_t begin_)
       : Node("slice"), from(from_), dim(dim_), begin(begin_) {}
   void backward(Backward& g) override {
-    const Tensor dx = Tensor::full(g.device(), from, 0.0, g.dout().dtype(),
-                                   {Purpose::activations, "slice.dx"});
+    const Tensor dx =
+        Tensor::full(g.device(), from, 0.0, g.dout().dtype(), {Purpose::activations, "slice.dx"});
     const Tensor window = slice(dx, dim, begin, begin + g.dout().shape()[dim]);
     g.stream().submit(kernels::Copy{.x = g.dout().view(), .y = window.view()});
     g.give(0, dx);
@@ -58,7 +58,8 @@ struct CopyNode : Node {
 Tensor contiguous(const Tensor& x) {
   if (x.view().is_contiguous()) return x;
   Tensor y = copy_to(x, x.dtype(), "contiguous");
-  if (grad_needed({x})) Node::connect(std::make_shared<CopyNode>("contiguous", x.dtype()), {x}, {&y});
+  if (grad_needed({x}))
+    Node::connect(std::make_shared<CopyNode>("contiguous", x.dtype()), {x}, {&y});
   return y;
 }
 
@@ -74,8 +75,8 @@ Tensor cast(const Tensor& x, DType dtype) {
 
 Tensor reshape(const Tensor& x, const Shape& shape) {
   require(shape.numel() == x.numel(), "reshape",
-          fmt::format("shape {} has {} elements, {} has {}", x.shape().str(), x.numel(), shape.str(),
-                      shape.numel()));
+          fmt::format("shape {} has {} elements, {} has {}", x.shape().str(), x.numel(),
+                      shape.str(), shape.numel()));
   const Tensor c = contiguous(x);
   Tensor y = c.alias(TensorView(c.view().data, c.dtype(), shape));
   if (grad_needed({c})) Node::connect(std::make_shared<ReshapeNode>(c.shape()), {c}, {&y});
@@ -84,15 +85,16 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
 
 Tensor slice(const Tensor& x, int dim, std::int64_t begin, std::int64_t end) {
   dim = normalize_dim("slice", dim, x.shape().dims());
-  require(0 <= begin && begin <= end && end <= x.shape()[dim], "slice",
-          fmt::format("[{}, {}) must lie within dim {} of shape {}", begin, end, dim,
-                      x.shape().str()));
+  require(
+      0 <= begin && begin <= end && end <= x.shape()[dim], "slice",
+      fmt::format("[{}, {}) must lie within dim {} of shape {}", begin, end, dim, x.shape().str()));
   TensorView v = x.view();
   v.shape[dim] = end - begin;
   v.data = static_cast<char*>(v.data) +
            begin * v.strides[static_cast<std::size_t>(dim)] * size_of(v.dtype);
   Tensor y = x.alias(v);
-  if (grad_needed({x})) Node::connect(std::make_shared<SliceNode>(x.shape(), dim, begin), {x}, {&y});
+  if (grad_needed({x}))
+    Node::connect(std::make_shared<SliceNode>(x.shape(), dim, begin), {x}, {&y});
   return y;
 }
 

@@ -67,9 +67,8 @@ AdamW::AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options)
   impl_->options = options;
   for (const auto& group : groups)
     for (auto* p : group.parameters) impl_->add(p, group);
-  std::sort(impl_->slots.begin(), impl_->slots.end(), [](const auto& a, const auto& b) {
-    return a.parameter->name() < b.parameter->name();
-  });
+  std::sort(impl_->slots.begin(), impl_->slots.end(),
+            [](const auto& a, const auto& b) { return a.parameter->name() < b.parameter->name(); });
 }
 
 AdamW::~AdamW() = default;
@@ -81,13 +80,18 @@ void AdamW::step(const StepOptions& o) {
     return static_cast<float>(
         1.0 / (1.0 - std::pow(static_cast<double>(beta), static_cast<double>(o.step))));
   };
-  m.scalars = {.lr = o.lr, .clip = o.clip_factor, .correction1 = correction(m.options.beta1),
+  m.scalars = {.lr = o.lr,
+               .clip = o.clip_factor,
+               .correction1 = correction(m.options.beta1),
                .correction2 = correction(m.options.beta2)};
   m.gather_arguments();
-  m.slots.front().parameter->value().stream().submit(kernels::AdamW{
-      .tensors = m.arguments.data(), .count = static_cast<std::int64_t>(m.arguments.size()),
-      .scalars = &m.scalars, .beta1 = m.options.beta1, .beta2 = m.options.beta2,
-      .eps = m.options.eps});
+  m.slots.front().parameter->value().stream().submit(
+      kernels::AdamW{.tensors = m.arguments.data(),
+                     .count = static_cast<std::int64_t>(m.arguments.size()),
+                     .scalars = &m.scalars,
+                     .beta1 = m.options.beta1,
+                     .beta2 = m.options.beta2,
+                     .eps = m.options.eps});
   for (auto& s : m.slots) s.parameter->changed();
 }
 

@@ -10,9 +10,11 @@ double gradient_norm(const std::vector<Parameter*>& parameters) {
   std::vector<double> sums, partials;
   for (auto* p : parameters) {
     if (!p->grad) continue;
-    const std::int64_t chunks = (p->grad.numel() + kernels::kScalarChunk - 1) / kernels::kScalarChunk;
+    const std::int64_t chunks =
+        (p->grad.numel() + kernels::kScalarChunk - 1) / kernels::kScalarChunk;
     partials.assign(static_cast<std::size_t>(chunks), 0.0);
-    p->grad.stream().submit(kernels::SumOfSquares{.x = p->grad.view(), .partials = partials.data()});
+    p->grad.stream().submit(
+        kernels::SumOfSquares{.x = p->grad.view(), .partials = partials.data()});
     sums.push_back(kernels::tree_sum(partials.data(), chunks));
   }
   return std::sqrt(kernels::tree_sum(sums.data(), static_cast<std::int64_t>(sums.size())));

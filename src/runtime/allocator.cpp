@@ -15,13 +15,20 @@ namespace gigatrain {
 
 const char* name(Purpose purpose) {
   switch (purpose) {
-    case Purpose::parameters: return "parameters";
-    case Purpose::gradients: return "gradients";
-    case Purpose::optimizer: return "optimizer";
-    case Purpose::activations: return "activations";
-    case Purpose::workspace: return "workspace";
-    case Purpose::data: return "data";
-    case Purpose::count_: break;
+    case Purpose::parameters:
+      return "parameters";
+    case Purpose::gradients:
+      return "gradients";
+    case Purpose::optimizer:
+      return "optimizer";
+    case Purpose::activations:
+      return "activations";
+    case Purpose::workspace:
+      return "workspace";
+    case Purpose::data:
+      return "data";
+    case Purpose::count_:
+      break;
   }
   return "?";
 }
@@ -33,7 +40,8 @@ constexpr std::int64_t kAlign = 64;
 // Bins grow by an eighth of a power of two: at most 12.5 % of a block is unused.
 std::int64_t bin_of(std::int64_t bytes) {
   if (bytes <= 512) return (bytes + kAlign - 1) / kAlign * kAlign;
-  const auto step = static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(bytes))) / 8;
+  const auto step =
+      static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(bytes))) / 8;
   return (bytes + step - 1) / step * step;
 }
 
@@ -66,12 +74,15 @@ struct Allocator::Impl {
 
 Allocator::Allocator() : impl_(std::make_unique<Impl>()) {}
 
-Allocator::~Allocator() { impl_->trim(); }
+Allocator::~Allocator() {
+  impl_->trim();
+}
 
 detail::Block* Allocator::allocate(std::int64_t bytes, BlockName name) {
   if (bytes < 0)
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("a block's size must not be negative, got {} for '{}'", bytes, name.what));
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("a block's size must not be negative, got {} for '{}'", bytes, name.what));
   const std::int64_t capacity = bin_of(std::max<std::int64_t>(bytes, 1));
   const std::lock_guard lock(impl_->mutex);
   detail::Block* block = nullptr;
@@ -90,8 +101,8 @@ detail::Block* Allocator::allocate(std::int64_t bytes, BlockName name) {
                               gigatrain::name(name.purpose), name.what, impl_->stats.total.now),
                   "use a smaller train.micro_batch or train.seq_len; `gigatrain validate CONFIG` "
                   "shows memory by purpose");
-    block = new detail::Block{.allocator = this, .data = data, .bytes = 0, .capacity = capacity,
-                              .name = {}};
+    block = new detail::Block{
+        .allocator = this, .data = data, .bytes = 0, .capacity = capacity, .name = {}};
     impl_->stats.reserved += capacity;
     ++impl_->stats.system_allocations;
   }

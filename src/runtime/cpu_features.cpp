@@ -8,9 +8,12 @@ namespace gigatrain {
 
 const char* name(Isa isa) {
   switch (isa) {
-    case Isa::base: return "base";
-    case Isa::avx2: return "avx2";
-    case Isa::avx512: return "avx512";
+    case Isa::base:
+      return "base";
+    case Isa::avx2:
+      return "avx2";
+    case Isa::avx512:
+      return "avx512";
   }
   return "?";
 }

@@ -17,10 +17,10 @@ Environment Environment::read() {
     const auto [end, error] = std::from_chars(v.data(), v.data() + v.size(), e.num_threads);
     if (error != std::errc() || end != v.data() + v.size() || e.num_threads < 1 ||
         e.num_threads > 4096)
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("GIGATRAIN_NUM_THREADS must be a whole number from 1 to 4096, got '{}'",
-                              v),
-                  "unset GIGATRAIN_NUM_THREADS to use every core");
+      throw Error(
+          ErrorCode::invalid_argument,
+          fmt::format("GIGATRAIN_NUM_THREADS must be a whole number from 1 to 4096, got '{}'", v),
+          "unset GIGATRAIN_NUM_THREADS to use every core");
   }
   const char* no_color = std::getenv("NO_COLOR");
   e.no_color = no_color && *no_color;

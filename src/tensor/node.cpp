@@ -17,7 +17,9 @@ thread_local std::uint64_t nodes_created = 0;
 thread_local std::uint64_t backwards_run = 0;
 thread_local bool recording = true;
 
-DType gradient_dtype(DType dtype) { return dtype == DType::f64 ? DType::f64 : DType::f32; }
+DType gradient_dtype(DType dtype) {
+  return dtype == DType::f64 ? DType::f64 : DType::f32;
+}
 
 Tensor new_leaf_buffer(Device& device, const Shape& shape, DType dtype) {
   return Tensor::empty(device, shape, gradient_dtype(dtype), {Purpose::gradients, "leaf"});
@@ -33,8 +35,7 @@ Tensor sum_of(const Tensor& a, const Tensor& b) {
 void add_to_leaf(GradLeaf& leaf, const Tensor& gradient) {
   Device& device = gradient.device();
   const DType dtype = gradient_dtype(gradient.dtype());
-  if (!leaf.gradient)
-    leaf.gradient = new_leaf_buffer(device, gradient.shape(), gradient.dtype());
+  if (!leaf.gradient) leaf.gradient = new_leaf_buffer(device, gradient.shape(), gradient.dtype());
   if (!leaf.filled) {
     device.stream().submit(kernels::Copy{.x = gradient.view(), .y = leaf.gradient.view()});
   } else {
@@ -79,8 +80,11 @@ void Node::connect(std::shared_ptr<Node> node, std::initializer_list<Tensor> inp
   for (const auto& input : inputs) {
     Edge edge;
     if (input) {
-      edge = {.node = input.node(), .leaf = input.leaf(), .output = input.output_index(),
-              .dtype = input.dtype(), .shape = input.shape()};
+      edge = {.node = input.node(),
+              .leaf = input.leaf(),
+              .output = input.output_index(),
+              .dtype = input.dtype(),
+              .shape = input.shape()};
     }
     node->inputs_.push_back(std::move(edge));
   }
@@ -97,8 +101,12 @@ void Node::receive(int output, Tensor gradient) {
   slot = slot ? sum_of(slot, gradient) : std::move(gradient);
 }
 
-const Tensor& Backward::dout(int i) const { return node_.dout_[static_cast<std::size_t>(i)]; }
-bool Backward::is_one() const { return node_.root_is_one_; }
+const Tensor& Backward::dout(int i) const {
+  return node_.dout_[static_cast<std::size_t>(i)];
+}
+bool Backward::is_one() const {
+  return node_.root_is_one_;
+}
 
 bool Backward::wanted(int input) const {
   const auto& edge = node_.inputs_[static_cast<std::size_t>(input)];
@@ -133,12 +141,14 @@ void Backward::commit() {
 }
 
 bool grad_needed(std::initializer_list<Tensor> inputs) {
-  return recording &&
-         std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.requires_grad(); });
+  return recording && std::any_of(inputs.begin(), inputs.end(),
+                                  [](const Tensor& t) { return t.requires_grad(); });
 }
 
 NoGrad::NoGrad() : before_(std::exchange(recording, false)) {}
-NoGrad::~NoGrad() { recording = before_; }
+NoGrad::~NoGrad() {
+  recording = before_;
+}
 
 class Engine {
  public:
@@ -166,15 +176,16 @@ class Engine {
                               root.shape().str()),
                   "reduce the tensor with sum() or mean(), or pass its gradient");
     if (gradient && (!(gradient.shape() == root.shape()) || gradient.dtype() != root.dtype()))
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("the gradient of a {} tensor of shape {} must look like it, got {} {}",
-                              name(root.dtype()), root.shape().str(), name(gradient.dtype()),
-                              gradient.shape().str()));
+      throw Error(
+          ErrorCode::invalid_argument,
+          fmt::format("the gradient of a {} tensor of shape {} must look like it, got {} {}",
+                      name(root.dtype()), root.shape().str(), name(gradient.dtype()),
+                      gradient.shape().str()));
     Node& node = *root.node();
     node.root_is_one_ = !gradient;
-    node.receive(root.output_index(),
-                 gradient ? gradient
-                          : Tensor::full(root.device(), root.shape(), 1.0, root.dtype()));
+    node.receive(
+        root.output_index(),
+        gradient ? gradient : Tensor::full(root.device(), root.shape(), 1.0, root.dtype()));
   }
 
   void collect(const std::shared_ptr<Node>& root) {
@@ -184,11 +195,12 @@ class Engine {
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       const auto node = nodes_[i];
       if (node->released_)
-        throw Error(ErrorCode::invalid_argument,
-                    fmt::format("backward() reached '{}', whose saved tensors an earlier backward() "
-                                "freed",
-                                node->name()),
-                    "run the forward again");
+        throw Error(
+            ErrorCode::invalid_argument,
+            fmt::format("backward() reached '{}', whose saved tensors an earlier backward() "
+                        "freed",
+                        node->name()),
+            "run the forward again");
       for (const auto& edge : node->inputs_) {
         if (edge.leaf) ++pending(*edge.leaf);
         if (!edge.node || edge.node->visited_ == epoch) continue;

@@ -34,16 +34,20 @@ void Parameter::allocate(Device& device, DType compute) {
 
 void Parameter::initialize(std::uint64_t seed) {
   if (!value_)
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("parameter '{}' has no memory yet", name_), "call allocate() first");
+    throw Error(ErrorCode::invalid_argument, fmt::format("parameter '{}' has no memory yet", name_),
+                "call allocate() first");
   const TensorView y = value_.view();
   Stream& stream = value_.stream();
   switch (init_.kind) {
-    case Init::Kind::zeros: stream.submit(kernels::Fill{.y = y, .value = 0.0}); break;
-    case Init::Kind::ones: stream.submit(kernels::Fill{.y = y, .value = 1.0}); break;
+    case Init::Kind::zeros:
+      stream.submit(kernels::Fill{.y = y, .value = 0.0});
+      break;
+    case Init::Kind::ones:
+      stream.submit(kernels::Fill{.y = y, .value = 1.0});
+      break;
     case Init::Kind::normal:
-      stream.submit(kernels::FillNormal{.y = y, .key = random_key(seed, "init", name_),
-                                        .mean = 0.0f, .stddev = init_.stddev});
+      stream.submit(kernels::FillNormal{
+          .y = y, .key = random_key(seed, "init", name_), .mean = 0.0f, .stddev = init_.stddev});
       break;
   }
   changed();

@@ -19,16 +19,14 @@ Tensor Tensor::empty(Device& device, const Shape& shape, DType dtype, BlockName 
   return t;
 }
 
-Tensor Tensor::full(Device& device, const Shape& shape, double value, DType dtype,
-                    BlockName name) {
+Tensor Tensor::full(Device& device, const Shape& shape, double value, DType dtype, BlockName name) {
   Tensor t = empty(device, shape, dtype, name);
   device.stream().submit(kernels::Fill{.y = t.view(), .value = value});
   return t;
 }
 
 template <class T>
-Tensor Tensor::from(Device& device, const Shape& shape, std::span<const T> values,
-                    BlockName name) {
+Tensor Tensor::from(Device& device, const Shape& shape, std::span<const T> values, BlockName name) {
   if (static_cast<std::int64_t>(values.size()) != shape.numel())
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("a tensor of shape {} takes {} values, got {}", shape.str(),
@@ -52,7 +50,9 @@ Tensor& Tensor::set_leaf(std::shared_ptr<GradLeaf> leaf) {
   return *this;
 }
 
-Tensor& Tensor::require_grad() { return set_leaf(std::make_shared<GradLeaf>()); }
+Tensor& Tensor::require_grad() {
+  return set_leaf(std::make_shared<GradLeaf>());
+}
 
 namespace {
 
@@ -82,12 +82,18 @@ template <class T>
 std::vector<T> Tensor::to_vector() const {
   const Tensor c = contiguous_copy(*this);
   switch (dtype()) {
-    case DType::f32: return convert<float, T>(c);
-    case DType::f64: return convert<double, T>(c);
-    case DType::bf16: return convert<bf16, T>(c);
-    case DType::i32: return convert<std::int32_t, T>(c);
-    case DType::i64: return convert<std::int64_t, T>(c);
-    case DType::u8: return convert<std::uint8_t, T>(c);
+    case DType::f32:
+      return convert<float, T>(c);
+    case DType::f64:
+      return convert<double, T>(c);
+    case DType::bf16:
+      return convert<bf16, T>(c);
+    case DType::i32:
+      return convert<std::int32_t, T>(c);
+    case DType::i64:
+      return convert<std::int64_t, T>(c);
+    case DType::u8:
+      return convert<std::uint8_t, T>(c);
   }
   return {};
 }

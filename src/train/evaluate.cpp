@@ -23,8 +23,9 @@ Evaluation evaluate(nn::LanguageModel& model, Device& device, const TokenSource&
     for (std::int64_t s = 0; s < samples; ++s)
       data.eval_window(begin + s, tokens.data() + s * t, targets.data() + s * t);
     nn::BatchContext context;
-    const Tensor loss = model.loss(Tensor::from<std::int32_t>(device, {samples, t}, tokens),
-                                   Tensor::from<std::int32_t>(device, {samples, t}, targets), 1.0, context);
+    const Tensor loss =
+        model.loss(Tensor::from<std::int32_t>(device, {samples, t}, tokens),
+                   Tensor::from<std::int32_t>(device, {samples, t}, targets), 1.0, context);
     sum += loss.item();
     result.tokens += std::count_if(targets.begin(), targets.end(), [](auto id) { return id >= 0; });
   }

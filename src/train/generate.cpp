@@ -27,7 +27,8 @@ void check(const nn::LanguageModel& model, const std::vector<std::int32_t>& prom
                          model.vocab_size()));
   if (!(o.temperature >= 0) || !std::isfinite(o.temperature))
     refuse(fmt::format("the temperature must be 0 or more, got {}", o.temperature));
-  if (!(o.top_p > 0 && o.top_p <= 1)) refuse(fmt::format("top_p must be in (0, 1], got {}", o.top_p));
+  if (!(o.top_p > 0 && o.top_p <= 1))
+    refuse(fmt::format("top_p must be in (0, 1], got {}", o.top_p));
   if (o.top_k < 0) refuse(fmt::format("top_k must be 0 or more, got {}", o.top_k));
 }
 
@@ -44,7 +45,8 @@ std::int32_t draw(const std::vector<float>& logits, const GenerateOptions& o, do
   const double peak = static_cast<double>(logits[static_cast<std::size_t>(order.front())]);
   std::vector<double> p;
   for (const auto id : order)
-    p.push_back(std::exp((static_cast<double>(logits[static_cast<std::size_t>(id)]) - peak) / o.temperature));
+    p.push_back(std::exp((static_cast<double>(logits[static_cast<std::size_t>(id)]) - peak) /
+                         o.temperature));
   const double total = std::accumulate(p.begin(), p.end(), 0.0);
   double kept = 0;
   std::size_t count = 0;
@@ -74,13 +76,15 @@ std::vector<std::int32_t> generate(nn::LanguageModel& model, Device& device,
       cache.clear();
       fed = text.size() - std::max<std::size_t>(window / 2, 1);
     }
-    const std::vector<std::int32_t> fresh(text.begin() + static_cast<std::ptrdiff_t>(fed), text.end());
+    const std::vector<std::int32_t> fresh(text.begin() + static_cast<std::ptrdiff_t>(fed),
+                                          text.end());
     fed = text.size();
     nn::BatchContext context{.cache = &cache};
-    const Tensor tokens = Tensor::from<std::int32_t>(
-        device, {1, static_cast<std::int64_t>(fresh.size())}, fresh);
+    const Tensor tokens =
+        Tensor::from<std::int32_t>(device, {1, static_cast<std::int64_t>(fresh.size())}, fresh);
     const auto logits = model.next_token_logits(tokens, context).to_vector<float>();
-    const auto word = philox_block(key, static_cast<std::uint64_t>(i), 0, 0)[static_cast<std::size_t>(i % 4)];
+    const auto word =
+        philox_block(key, static_cast<std::uint64_t>(i), 0, 0)[static_cast<std::size_t>(i % 4)];
     const std::int32_t id = draw(logits, options, static_cast<double>(to_uniform(word)));
     if (id == options.stop_token) break;
     text.push_back(id);

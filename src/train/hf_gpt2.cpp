@@ -25,7 +25,8 @@ T get(const json& j, const char* key, T fallback, const std::string& origin) {
   try {
     return at->get<T>();
   } catch (const json::exception&) {
-    throw Error(ErrorCode::corrupt, fmt::format("{}: '{}' has an unexpected type: {}", origin, key, at->dump()));
+    throw Error(ErrorCode::corrupt,
+                fmt::format("{}: '{}' has an unexpected type: {}", origin, key, at->dump()));
   }
 }
 
@@ -37,19 +38,23 @@ void require_gpt2(const json& j, const std::string& origin) {
                 "start from a GPT-2 folder");
   const auto activation = get<std::string>(j, "activation_function", "gelu_new", origin);
   if (activation != "gelu_new" && activation != "gelu_pytorch_tanh")
-    throw Error(ErrorCode::unsupported,
-                fmt::format("{}: activation_function must be gelu_new, got \"{}\"", origin, activation));
-  if (get(j, "scale_attn_by_inverse_layer_idx", false, origin) || !get(j, "scale_attn_weights", true, origin))
+    throw Error(
+        ErrorCode::unsupported,
+        fmt::format("{}: activation_function must be gelu_new, got \"{}\"", origin, activation));
+  if (get(j, "scale_attn_by_inverse_layer_idx", false, origin) ||
+      !get(j, "scale_attn_weights", true, origin))
     throw Error(ErrorCode::unsupported,
                 fmt::format("{}: only attention scaled by 1/sqrt(head size) is supported", origin));
 }
 
 std::string with_prefix(const std::string& name) {
-  return name.starts_with("transformer.") || name.starts_with("lm_head.") ? name : "transformer." + name;
+  return name.starts_with("transformer.") || name.starts_with("lm_head.") ? name
+                                                                          : "transformer." + name;
 }
 
 bool not_needed(const std::string& name) {  // causal masks, and the tied head's second copy
-  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") || name == "lm_head.weight";
+  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") ||
+         name == "lm_head.weight";
 }
 
 }  // namespace
@@ -60,7 +65,9 @@ nn::GptConfig read_gpt2_config(const std::string& text, const std::string& origi
     throw Error(ErrorCode::corrupt, fmt::format("{} is not a JSON object", origin));
   require_gpt2(j, origin);
   nn::GptConfig c;
-  const auto size = [&](const char* key, std::int64_t fallback) { return get(j, key, fallback, origin); };
+  const auto size = [&](const char* key, std::int64_t fallback) {
+    return get(j, key, fallback, origin);
+  };
   c.vocab_size = size("vocab_size", c.vocab_size);
   c.n_positions = size("n_positions", size("n_ctx", c.n_positions));
   c.n_layer = size("n_layer", c.n_layer);
@@ -85,7 +92,8 @@ nn::GptConfig read_gpt2_config_file(const std::string& folder) {
     throw Error(ErrorCode::io, fmt::format("{}: there is no readable config.json", folder),
                 "name a folder that holds config.json and model.safetensors");
   if (bytes > kLargestConfig)
-    throw Error(ErrorCode::corrupt, fmt::format("{} has {} bytes, at most {} are expected", path, bytes, kLargestConfig));
+    throw Error(ErrorCode::corrupt, fmt::format("{} has {} bytes, at most {} are expected", path,
+                                                bytes, kLargestConfig));
   std::stringstream text;
   text << std::ifstream(path).rdbuf();
   return read_gpt2_config(text.str(), path);
@@ -97,7 +105,8 @@ void load_gpt2_weights(nn::LanguageModel& model, const ModelFiles& files) {
   for (auto* p : nn::named_parameters(model)) {
     const auto at = stored.find(p->name());
     if (at == stored.end())
-      throw Error(ErrorCode::corrupt, fmt::format("the weights lack '{}' {}", p->name(), p->shape().str()),
+      throw Error(ErrorCode::corrupt,
+                  fmt::format("the weights lack '{}' {}", p->name(), p->shape().str()),
                   "check that the folder holds a whole GPT-2 of these sizes");
     try {
       copy_tensor(*at->second, p->value().view());

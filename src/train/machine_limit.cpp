@@ -48,9 +48,8 @@ double measure_copy(Device& device, double seconds) {
   const BlockName name{Purpose::workspace, "measure"};
   const Tensor a = Tensor::full(device, {kElements}, 0.5, DType::f32, name);
   const Tensor b = Tensor::full(device, {kElements}, 0.0, DType::f32, name);
-  const double time = best_time(seconds, [&] {
-    device.stream().submit(kernels::Copy{.x = a.view(), .y = b.view()});
-  });
+  const double time = best_time(
+      seconds, [&] { device.stream().submit(kernels::Copy{.x = a.view(), .y = b.view()}); });
   return 2.0 * 4.0 * kElements / time;
 }
 

@@ -16,7 +16,9 @@ std::int64_t block_elements(const nn::GptConfig& c) {
 }
 
 // The backward of a block holds the gradients of its widest tensors for a moment.
-std::int64_t backward_elements(const nn::GptConfig& c) { return 2 * c.n_inner + 3 * c.n_embd; }
+std::int64_t backward_elements(const nn::GptConfig& c) {
+  return 2 * c.n_inner + 3 * c.n_embd;
+}
 
 }  // namespace
 
@@ -27,13 +29,16 @@ MemoryPlan plan_memory(const nn::GptConfig& config, const BatchShape& b, DType c
   MemoryPlan plan;
   plan.parameters = n * (compute == DType::f32 ? 4 : 4 + narrow);
   plan.optimizer = 2 * 4 * n;
-  const auto levels = static_cast<std::int64_t>(std::bit_width(static_cast<std::uint64_t>(b.leaves)));
+  const auto levels =
+      static_cast<std::int64_t>(std::bit_width(static_cast<std::uint64_t>(b.leaves)));
   plan.gradients = 4 * (n + (c.tie ? head : 0)) * levels + 4 * head;
   plan.activations =
       tokens * narrow * (c.n_layer * block_elements(c) + 4 * c.n_embd + backward_elements(c)) +
-      tokens * 4 * (c.n_layer * (4 + c.n_head) + 2);  // mean and rstd of two norms, lse of each head
-  plan.workspace = std::min<std::int64_t>(tokens * c.vocab_size, (4 << 20) + 16 * c.vocab_size) * narrow +
-                   4 * tokens;
+      tokens * 4 *
+          (c.n_layer * (4 + c.n_head) + 2);  // mean and rstd of two norms, lse of each head
+  plan.workspace =
+      std::min<std::int64_t>(tokens * c.vocab_size, (4 << 20) + 16 * c.vocab_size) * narrow +
+      4 * tokens;
   return plan;
 }
 

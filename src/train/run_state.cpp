@@ -27,11 +27,12 @@ const StoredTensor& find(const ModelFiles& files, const std::string& name, const
                          const std::string& folder) {
   const StoredTensor* stored = files.find(name);
   if (!stored || !(stored->shape == shape))
-    throw Error(ErrorCode::corrupt,
-                fmt::format("{} is a checkpoint of another model: '{}' is {} here and {} there", folder,
-                            name, shape.str(), stored ? stored->shape.str() : "missing"),
-                "continue with the configuration that the checkpoint was made with, or choose another "
-                "run.name");
+    throw Error(
+        ErrorCode::corrupt,
+        fmt::format("{} is a checkpoint of another model: '{}' is {} here and {} there", folder,
+                    name, shape.str(), stored ? stored->shape.str() : "missing"),
+        "continue with the configuration that the checkpoint was made with, or choose another "
+        "run.name");
   return *stored;
 }
 
@@ -41,12 +42,15 @@ void restore(const Checkpoint& checkpoint, nn::LanguageModel& model, optim::Opti
   const auto parameters = nn::named_parameters(model);
   const auto state = optimizer.state();
   // Everything is looked up before anything is written.
-  for (const auto* p : parameters) find(checkpoint.model(), p->name(), p->shape(), checkpoint.folder());
-  for (const auto& s : state) find(checkpoint.optimizer(), s.name, s.tensor.shape(), checkpoint.folder());
+  for (const auto* p : parameters)
+    find(checkpoint.model(), p->name(), p->shape(), checkpoint.folder());
+  for (const auto& s : state)
+    find(checkpoint.optimizer(), s.name, s.tensor.shape(), checkpoint.folder());
   if (checkpoint.model().tensors().size() != parameters.size())
-    throw Error(ErrorCode::corrupt,
-                fmt::format("{} is a checkpoint of another model: it has {} weights, this model {}",
-                            checkpoint.folder(), checkpoint.model().tensors().size(), parameters.size()));
+    throw Error(
+        ErrorCode::corrupt,
+        fmt::format("{} is a checkpoint of another model: it has {} weights, this model {}",
+                    checkpoint.folder(), checkpoint.model().tensors().size(), parameters.size()));
   for (auto* p : parameters) {
     copy_tensor(checkpoint.model().at(p->name()), p->value().view());
     p->changed();
@@ -63,7 +67,8 @@ void restore(const Checkpoint& checkpoint, nn::LanguageModel& model, optim::Opti
 std::vector<std::string> check_resumable(const TrainState& saved, const TrainState& now) {
   std::string differences;
   const auto compare = [&](const char* what, const auto& a, const auto& b) {
-    if (a != b) differences += fmt::format("\n  {}: the checkpoint has {}, this run {}", what, a, b);
+    if (a != b)
+      differences += fmt::format("\n  {}: the checkpoint has {}, this run {}", what, a, b);
   };
   compare("train.seed", saved.seed, now.seed);
   compare("train.leaves", saved.leaves, now.leaves);
@@ -76,9 +81,10 @@ std::vector<std::string> check_resumable(const TrainState& saved, const TrainSta
                 "restore these settings, or start a new run with another run.name");
   std::vector<std::string> warnings;
   if (saved.isa != now.isa)
-    warnings.push_back(fmt::format("the checkpoint was made with {} products, this machine runs {}: "
-                                   "the run continues, with other bits",
-                                   saved.isa, now.isa));
+    warnings.push_back(
+        fmt::format("the checkpoint was made with {} products, this machine runs {}: "
+                    "the run continues, with other bits",
+                    saved.isa, now.isa));
   return warnings;
 }
 

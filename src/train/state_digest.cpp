@@ -13,7 +13,9 @@ std::uint64_t digest(const Tensor& tensor) {
   return value;
 }
 
-std::string StateDigest::hex() const { return fmt::format("{:016x}", value); }
+std::string StateDigest::hex() const {
+  return fmt::format("{:016x}", value);
+}
 
 StateDigest state_digest(const std::vector<Parameter*>& parameters, optim::Optimizer* optimizer) {
   StateDigest state;

@@ -71,7 +71,8 @@ StepReport Trainer::step() {
   if (!report.skipped) {
     report.grad_norm = optim::gradient_norm(gradient_.parameters());
     require_finite(loss, report.grad_norm, step_ + 1);
-    optimizer_.step({.step = step_ + 1, .lr = report.lr,
+    optimizer_.step({.step = step_ + 1,
+                     .lr = report.lr,
                      .clip_factor = optim::clip_factor(report.grad_norm, options_.clip)});
   }
   report.step = ++step_;
@@ -97,13 +98,16 @@ StopReason Trainer::fit() {
 void Trainer::on_step(std::function<void(const StepReport&)> callback) {
   callbacks_.push_back(std::move(callback));
 }
-void Trainer::stop_when(std::function<bool()> asked) { stop_ = std::move(asked); }
+void Trainer::stop_when(std::function<bool()> asked) {
+  stop_ = std::move(asked);
+}
 
 void Trainer::resume_at(std::int64_t step, std::int64_t tokens) {
   if (step < 0 || step > options_.steps)
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("cannot continue at step {} of a run of {} steps", step, options_.steps),
-                "raise train.steps");
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("cannot continue at step {} of a run of {} steps", step, options_.steps),
+        "raise train.steps");
   step_ = step;
   tokens_ = tokens;
 }

@@ -28,8 +28,10 @@ double ms_since(Clock::time_point start) {
 }
 
 optim::AdamWOptions adamw_options(const OptimConfig& o) {
-  return {.weight_decay = static_cast<float>(o.weight_decay), .beta1 = static_cast<float>(o.beta1),
-          .beta2 = static_cast<float>(o.beta2), .eps = static_cast<float>(o.eps)};
+  return {.weight_decay = static_cast<float>(o.weight_decay),
+          .beta1 = static_cast<float>(o.beta1),
+          .beta2 = static_cast<float>(o.beta2),
+          .eps = static_cast<float>(o.eps)};
 }
 
 TrainerOptions trainer_options(const Config& c, const BatchShape& batch) {
@@ -47,11 +49,14 @@ TrainerOptions trainer_options(const Config& c, const BatchShape& batch) {
 
 // What names the bits of a run on this machine.
 std::string arithmetic_class(DType compute, const CpuQueue& queue) {
-  if (compute == DType::bf16) return queue.hardware_bf16 ? "f32, bf16 by avx512_bf16" : "f32, bf16 widened";
+  if (compute == DType::bf16)
+    return queue.hardware_bf16 ? "f32, bf16 by avx512_bf16" : "f32, bf16 widened";
   return "f32";  // the same on every processor
 }
 
-bool due(std::int64_t step, std::int64_t every) { return every > 0 && step % every == 0; }
+bool due(std::int64_t step, std::int64_t every) {
+  return every > 0 && step % every == 0;
+}
 
 class Run {
  public:
@@ -62,14 +67,17 @@ class Run {
         tokenizer_(make_tokenizer(config)),
         sizes_(model_config(config, tokenizer_.get())),
         batch_(batch_shape(config, nn::parameter_count(sizes_))),
-        train_(open_data(config, Split::train, tokenizer_.get(), sizes_.vocab_size, batch_.global_batch())),
+        train_(open_data(config, Split::train, tokenizer_.get(), sizes_.vocab_size,
+                         batch_.global_batch())),
         plan_(plan_memory(sizes_, batch_, compute_dtype(config))),
         folder_(RunFolder::create(config.run.dir, config.run.name, folder_options(mode))),
         metrics_(folder_.metrics()) {
     if (!config.data.val.empty())
-      val_.emplace(open_data(config, Split::val, tokenizer_.get(), sizes_.vocab_size, batch_.global_batch()));
+      val_.emplace(open_data(config, Split::val, tokenizer_.get(), sizes_.vocab_size,
+                             batch_.global_batch()));
     model_ = build_model(device, config, sizes_);
-    adamw_ = std::make_unique<optim::AdamW>(nn::named_parameters(*model_), adamw_options(config.optim));
+    adamw_ =
+        std::make_unique<optim::AdamW>(nn::named_parameters(*model_), adamw_options(config.optim));
     trainer_ = std::make_unique<Trainer>(*model_, *adamw_, train_, trainer_options(config, batch_));
     if (mode == RunMode::resume) resume();
     limit_flops_ = measure_gemm(device, compute_dtype(config));
@@ -92,13 +100,14 @@ class Run {
  private:
   RunFolderOptions folder_options(RunMode mode) const {
     const std::int64_t checkpoint = nn::parameter_count(sizes_) * 12;  // master and two moments
-    return {.mode = mode,
-            .config_toml = to_toml(config_),
-            .bytes_needed = checkpoint * (config_.checkpoint.keep + 2) + (1 << 20),
-            .record = {{"seed", std::to_string(config_.train.seed)},
-                       {"device", describe_device()},
-                       {"arithmetic", arithmetic_class(compute_dtype(config_), device_.stream().cpu())},
-                       {"dataset_digest", fmt::format("{:016x}", train_.digest())}}};
+    return {
+        .mode = mode,
+        .config_toml = to_toml(config_),
+        .bytes_needed = checkpoint * (config_.checkpoint.keep + 2) + (1 << 20),
+        .record = {{"seed", std::to_string(config_.train.seed)},
+                   {"device", describe_device()},
+                   {"arithmetic", arithmetic_class(compute_dtype(config_), device_.stream().cpu())},
+                   {"dataset_digest", fmt::format("{:016x}", train_.digest())}}};
   }
 
   std::string describe_device() const {
@@ -138,12 +147,18 @@ class Run {
   }
 
   void start() {
-    observer_.on_start({.folder = folder_.path(), .device = describe_device(),
-                        .parameters = nn::parameter_count(sizes_), .train_tokens = train_.tokens(),
-                        .val_tokens = val_ ? val_->tokens() : 0, .first_step = trainer_->steps_done(),
-                        .steps = config_.train.steps, .batch = batch_, .memory = plan_,
+    observer_.on_start({.folder = folder_.path(),
+                        .device = describe_device(),
+                        .parameters = nn::parameter_count(sizes_),
+                        .train_tokens = train_.tokens(),
+                        .val_tokens = val_ ? val_->tokens() : 0,
+                        .first_step = trainer_->steps_done(),
+                        .steps = config_.train.steps,
+                        .batch = batch_,
+                        .memory = plan_,
                         .limit_flops = limit_flops_});
-    metrics_.start(trainer_->steps_done(), {{"version", GIGATRAIN_VERSION}, {"device", describe_device()}});
+    metrics_.start(trainer_->steps_done(),
+                   {{"version", GIGATRAIN_VERSION}, {"device", describe_device()}});
   }
 
   void after_step(const StepReport& r) {
@@ -153,7 +168,8 @@ class Run {
     step_ms_ = step_ms_ == 0 ? r.step_ms : 0.95 * step_ms_ + 0.05 * r.step_ms;
     report_step(r);
     const bool last = r.step == config_.train.steps;
-    if (val_ && config_.train.eval_every > 0 && (due(r.step, config_.train.eval_every) || last)) run_evaluation(r.step);
+    if (val_ && config_.train.eval_every > 0 && (due(r.step, config_.train.eval_every) || last))
+      run_evaluation(r.step);
     if (tokenizer_ && due(r.step, config_.train.sample_every)) run_sample(r.step);
     if (due(r.step, config_.checkpoint.every) || last) save();
     outcome_.loss = r.loss;
@@ -164,25 +180,38 @@ class Run {
     const double used = rate * model_->flops_per_token(batch_.seq_len) / limit_flops_;
     const bool log = due(r.step, config_.log.every) || r.step == config_.train.steps || r.skipped;
     const std::int64_t memory = device_.allocator().stats().total.peak;
-    metrics_.step({.step = r.step, .tokens = r.tokens, .loss = r.loss, .lr = static_cast<double>(r.lr),
-                   .grad_norm = r.grad_norm, .step_ms = r.step_ms,
-                   .tokens_per_s = static_cast<double>(r.batch_tokens) / r.step_ms * 1e3, .mfu = used,
+    metrics_.step({.step = r.step,
+                   .tokens = r.tokens,
+                   .loss = r.loss,
+                   .lr = static_cast<double>(r.lr),
+                   .grad_norm = r.grad_norm,
+                   .step_ms = r.step_ms,
+                   .tokens_per_s = static_cast<double>(r.batch_tokens) / r.step_ms * 1e3,
+                   .mfu = used,
                    .mem_bytes = memory});
     if (r.skipped) metrics_.warn("no target tokens: the step was skipped", r.step);
-    observer_.on_step({.report = r, .steps = config_.train.steps, .tokens_per_s = rate,
-                       .limit_fraction = used,
-                       .eta_seconds = static_cast<double>(config_.train.steps - r.step) * step_ms_ / 1e3,
-                       .memory_bytes = memory, .log = log});
+    observer_.on_step(
+        {.report = r,
+         .steps = config_.train.steps,
+         .tokens_per_s = rate,
+         .limit_fraction = used,
+         .eta_seconds = static_cast<double>(config_.train.steps - r.step) * step_ms_ / 1e3,
+         .memory_bytes = memory,
+         .log = log});
     if (log) interval_ms_ = 0, interval_tokens_ = 0;
   }
 
   void run_evaluation(std::int64_t step) {
     const auto begin = Clock::now();
-    const Evaluation e = evaluate(*model_, device_, *val_, batch_.micro_batch, config_.train.eval_batches);
+    const Evaluation e =
+        evaluate(*model_, device_, *val_, batch_.micro_batch, config_.train.eval_batches);
     const bool best = e.loss < best_;
     if (best) best_ = e.loss, best_step_ = step;
     outcome_.val_loss = e.loss;
-    metrics_.eval({.step = step, .tokens = trainer_->tokens_done(), .loss = e.loss, .best = best,
+    metrics_.eval({.step = step,
+                   .tokens = trainer_->tokens_done(),
+                   .loss = e.loss,
+                   .best = best,
                    .eval_ms = ms_since(begin)});
     observer_.on_eval({.step = step, .evaluation = e, .best = best});
   }
@@ -202,13 +231,16 @@ class Run {
     const auto begin = Clock::now();
     const auto contents = checkpoint_contents(*model_, *adamw_, tokenizer_.get(), state());
     const std::int64_t step = contents.state.step;
-    outcome_.checkpoint = write_checkpoint(folder_.checkpoints(), contents,
-                                           {.keep = static_cast<int>(config_.checkpoint.keep),
-                                            .is_best = best_step_ == step});
+    outcome_.checkpoint = write_checkpoint(
+        folder_.checkpoints(), contents,
+        {.keep = static_cast<int>(config_.checkpoint.keep), .is_best = best_step_ == step});
     outcome_.digest = fmt::format("{:016x}", contents.state.state_digest);
     saved_step_ = step;
-    metrics_.ckpt({.step = step, .tokens = contents.state.tokens, .path = outcome_.checkpoint,
-                   .digest = outcome_.digest, .ckpt_ms = ms_since(begin)});
+    metrics_.ckpt({.step = step,
+                   .tokens = contents.state.tokens,
+                   .path = outcome_.checkpoint,
+                   .digest = outcome_.digest,
+                   .ckpt_ms = ms_since(begin)});
     observer_.on_checkpoint(outcome_.checkpoint, step, outcome_.digest);
   }
 
@@ -218,8 +250,10 @@ class Run {
     outcome_.step = trainer_->steps_done();
     outcome_.folder = folder_.path();
     constexpr const char* kReasons[] = {"finished", "time_limit", "requested"};
-    metrics_.end({.step = outcome_.step, .tokens = trainer_->tokens_done(),
-                  .reason = kReasons[static_cast<int>(reason)], .loss = outcome_.loss,
+    metrics_.end({.step = outcome_.step,
+                  .tokens = trainer_->tokens_done(),
+                  .reason = kReasons[static_cast<int>(reason)],
+                  .loss = outcome_.loss,
                   .digest = outcome_.digest});
     return outcome_;
   }

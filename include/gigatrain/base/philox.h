@@ -34,9 +34,9 @@ constexpr PhiloxBlock philox4x32_10(PhiloxBlock c, PhiloxKey key) {
 constexpr PhiloxBlock philox_block(PhiloxKey key, std::uint64_t element, std::uint32_t sample,
                                    std::uint32_t step) {
   const std::uint64_t block = element / 4;
-  return philox4x32_10({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32),
-                        sample, step},
-                       key);
+  return philox4x32_10(
+      {static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), sample, step},
+      key);
 }
 
 // Uniform in (0, 1): the middle of one of 2^23 equal cells, exact in f32.

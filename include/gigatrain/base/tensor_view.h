@@ -19,8 +19,8 @@ struct TensorView {
   explicit operator bool() const { return data != nullptr; }
   std::int64_t numel() const { return shape.numel(); }
   std::int64_t bytes() const { return numel() * size_of(dtype); }
-  std::int64_t cols() const { return shape.dims() ? shape[-1] : 1; }        // last dim
-  std::int64_t rows() const { return cols() ? numel() / cols() : 0; }       // all the others
+  std::int64_t cols() const { return shape.dims() ? shape[-1] : 1; }   // last dim
+  std::int64_t rows() const { return cols() ? numel() / cols() : 0; }  // all the others
   bool is_contiguous() const { return strides_match(contiguous_strides(shape)); }
 
   template <class T>
@@ -31,7 +31,8 @@ struct TensorView {
  private:
   bool strides_match(const Strides& other) const {
     for (int i = 0; i < shape.dims(); ++i)
-      if (shape[i] != 1 && strides[static_cast<std::size_t>(i)] != other[static_cast<std::size_t>(i)])
+      if (shape[i] != 1 &&
+          strides[static_cast<std::size_t>(i)] != other[static_cast<std::size_t>(i)])
         return false;
     return true;
   }

@@ -19,10 +19,10 @@ class KvCache;
 // Facts of the batch at hand that layers need besides their input.
 struct BatchContext {
   bool training = false;
-  std::uint64_t seed = 0;         // of the run
+  std::uint64_t seed = 0;  // of the run
   std::uint32_t step = 0;
-  std::uint32_t first_sample = 0;  // global index, within the step, of the batch's first sample
-  std::int64_t first_position = 0;  // of the batch's first token in its sequence
+  std::uint32_t first_sample = 0;      // global index, within the step, of the batch's first sample
+  std::int64_t first_position = 0;     // of the batch's first token in its sequence
   std::int64_t tokens_per_sample = 1;  // T
   KvCache* cache = nullptr;            // generation: keys and values of earlier positions
 

@@ -76,8 +76,8 @@ ResidualNorm residual_norm(const Tensor& x, const Tensor& delta, const Tensor& w
 Tensor dropout(const Tensor& x, const DropoutArgs& args);
 Tensor residual_dropout(const Tensor& residual, const Tensor& x, const DropoutArgs& args);
 
-// dropout(table[tokens] + positions[first_position + t]); tokens (B, T) i32 in [0, V); table (V, C);
-// positions (P, C) or undefined; result (B, T, C). Throws Error(data) on a token out of range.
+// dropout(table[tokens] + positions[first_position + t]); tokens (B, T) i32 in [0, V); table (V,
+// C); positions (P, C) or undefined; result (B, T, C). Throws Error(data) on a token out of range.
 Tensor embedding(const Tensor& tokens, const Tensor& table, const Tensor& positions = {},
                  std::int64_t first_position = 0, const DropoutArgs& dropout = {});
 
@@ -89,7 +89,8 @@ struct AttentionOptions {
 };
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v,
                  const AttentionOptions& options = {});
-// The same from one packed tensor (B, T, (H + 2 Hkv) D), as one product makes it; result (B, T, H D).
+// The same from one packed tensor (B, T, (H + 2 Hkv) D), as one product makes it; result (B, T, H
+// D).
 Tensor attention_packed(const Tensor& qkv, std::int64_t heads, std::int64_t kv_heads,
                         const AttentionOptions& options = {});
 

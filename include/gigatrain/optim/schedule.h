@@ -9,10 +9,10 @@ namespace gigatrain::optim {
 
 struct Schedule {
   enum class Kind { constant, linear, cosine } kind = Kind::cosine;
-  float lr = 1e-3f;            // peak
-  std::int64_t warmup = 0;     // steps from 0 to the peak
-  std::int64_t steps = 1;      // the whole run
-  float min_lr = 0.0f;         // the floor, as a fraction of the peak, e.g. 0.1
+  float lr = 1e-3f;         // peak
+  std::int64_t warmup = 0;  // steps from 0 to the peak
+  std::int64_t steps = 1;   // the whole run
+  float min_lr = 0.0f;      // the floor, as a fraction of the peak, e.g. 0.1
 
   // For step 0, 1, ..., steps - 1; step 0 of a warm-up already moves (lr / warmup).
   float at(std::int64_t step) const;

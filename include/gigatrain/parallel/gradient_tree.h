@@ -12,7 +12,8 @@
 
 namespace gigatrain::parallel {
 
-// Leaves [begin, begin + count) as one node of the tree: count is a power of two that divides begin.
+// Leaves [begin, begin + count) as one node of the tree: count is a power of two that divides
+// begin.
 struct TreeNode {
   std::int64_t begin = 0, count = 1;
 };

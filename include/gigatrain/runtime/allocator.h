@@ -10,7 +10,13 @@
 namespace gigatrain {
 
 enum class Purpose : std::uint8_t {
-  parameters, gradients, optimizer, activations, workspace, data, count_
+  parameters,
+  gradients,
+  optimizer,
+  activations,
+  workspace,
+  data,
+  count_
 };
 const char* name(Purpose purpose);
 
@@ -25,8 +31,8 @@ struct MemoryStats {
     std::int64_t peak = 0;
   };
   std::array<Bytes, static_cast<std::size_t>(Purpose::count_)> by_purpose{};
-  Bytes total;                       // of live blocks
-  std::int64_t reserved = 0;         // live and cached
+  Bytes total;                          // of live blocks
+  std::int64_t reserved = 0;            // live and cached
   std::int64_t system_allocations = 0;  // calls that reached the operating system
 };
 

@@ -10,7 +10,7 @@
 namespace gigatrain {
 
 struct CpuOptions {
-  int threads = 0;               // 0: GIGATRAIN_NUM_THREADS, else every core of this process
+  int threads = 0;  // 0: GIGATRAIN_NUM_THREADS, else every core of this process
   Isa isa = CpuFeatures::get().best;
   bool hardware_bf16 = CpuFeatures::get().avx512_bf16;
 };

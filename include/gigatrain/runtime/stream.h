@@ -13,9 +13,9 @@ namespace gigatrain {
 // What a CPU kernel gets besides its arguments.
 struct CpuQueue {
   ThreadPool& pool;
-  Allocator& scratch;      // for a kernel's own workspace (Purpose::workspace)
-  Isa isa;                 // the class of vector code to run
-  bool hardware_bf16;      // use AVX512_BF16 products
+  Allocator& scratch;  // for a kernel's own workspace (Purpose::workspace)
+  Isa isa;             // the class of vector code to run
+  bool hardware_bf16;  // use AVX512_BF16 products
 };
 
 // Called around every kernel when set: the seam for `bench step` and traces.

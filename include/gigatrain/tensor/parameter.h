@@ -1,5 +1,6 @@
 // A named weight: f32 master values, a copy in the compute dtype when that is narrower, and its
-// uses. Its fully qualified name is its identity everywhere: initial values, optimizer state, files.
+// uses. Its fully qualified name is its identity everywhere: initial values, optimizer state,
+// files.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
-// A value-like handle: storage, a view of it, and, when a gradient is wanted, its place on the tape.
-// Copying a Tensor copies the handle. The mathematics is in free functions (ops/ops.h).
+// A value-like handle: storage, a view of it, and, when a gradient is wanted, its place on the
+// tape. Copying a Tensor copies the handle. The mathematics is in free functions (ops/ops.h).
 #pragma once
 
 #include <memory>
@@ -39,7 +39,9 @@ class Tensor {
   std::int64_t numel() const { return impl_->view.numel(); }
   Device& device() const { return *impl_->device; }
   Stream& stream() const { return impl_->device->stream(); }
-  bool same_storage(const Tensor& other) const { return impl_->view.data == other.impl_->view.data; }
+  bool same_storage(const Tensor& other) const {
+    return impl_->view.data == other.impl_->view.data;
+  }
 
   // Host copies, converted to T; `item` needs exactly one element.
   template <class T>

@@ -10,7 +10,7 @@
 namespace gigatrain {
 
 struct MemoryPlan {
-  std::int64_t parameters = 0;   // f32 masters, and copies in the compute dtype
+  std::int64_t parameters = 0;  // f32 masters, and copies in the compute dtype
   std::int64_t optimizer = 0;
   std::int64_t gradients = 0;    // partial sums of the tree: log2(leaves) + 1 at the peak
   std::int64_t activations = 0;  // kept for the backward of one micro-batch

@@ -1,9 +1,9 @@
 // The training loop and nothing else: gradient, clip, update, callbacks, until the steps are done,
 // the time is up, or somebody asks to stop. It prints nothing and writes nothing; callbacks do.
 //
-//   gt::Trainer trainer(*model, adamw, data, {.batch = {.micro_batch = 8, .seq_len = 256}, .steps = 500});
-//   trainer.on_step([](const gt::StepReport& r) { std::printf("%lld %.3f\n", r.step, r.loss); });
-//   trainer.fit();
+//   gt::Trainer trainer(*model, adamw, data, {.batch = {.micro_batch = 8, .seq_len = 256}, .steps =
+//   500}); trainer.on_step([](const gt::StepReport& r) { std::printf("%lld %.3f\n", r.step,
+//   r.loss); }); trainer.fit();
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,8 @@ struct StepReport {
   double loss = 0;          // mean over target tokens, nats
   double grad_norm = 0;     // before clipping
   float lr = 0;
-  double step_ms = 0;       // wall time of this step, callbacks not counted
-  double update_ms = 0;     // of it: norm, clip and optimizer
+  double step_ms = 0;    // wall time of this step, callbacks not counted
+  double update_ms = 0;  // of it: norm, clip and optimizer
   std::int64_t batch_tokens = 0;
   bool skipped = false;  // no target tokens: the weights stayed
 };

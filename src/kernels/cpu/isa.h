@@ -17,7 +17,7 @@
 #error "a .isa.cpp file must be compiled with -DGT_ISA=<class>; see src/kernels/CMakeLists.txt"
 #endif
 
-#define GT_ISA_BEGIN        \
+#define GT_ISA_BEGIN             \
   namespace gigatrain::kernels { \
   namespace GT_ISA {
 #define GT_ISA_END \
@@ -26,22 +26,31 @@
 
 #if defined(GT_ISA_IS_BASE)
 #if defined(__x86_64__)
-#define GT_CPU_KERNEL(Args)                                                     \
-  namespace gigatrain::kernels {                                                \
-  namespace avx2 { void run(CpuQueue& queue, const Args& args); }               \
-  namespace avx512 { void run(CpuQueue& queue, const Args& args); }             \
-  void run(CpuQueue& queue, const Args& args) {                                 \
-    switch (queue.isa) {                                                        \
-      case Isa::avx512: return avx512::run(queue, args);                        \
-      case Isa::avx2: return avx2::run(queue, args);                            \
-      case Isa::base: return base::run(queue, args);                            \
-    }                                                                           \
-  }                                                                             \
+#define GT_CPU_KERNEL(Args)                     \
+  namespace gigatrain::kernels {                \
+  namespace avx2 {                              \
+  void run(CpuQueue& queue, const Args& args);  \
+  }                                             \
+  namespace avx512 {                            \
+  void run(CpuQueue& queue, const Args& args);  \
+  }                                             \
+  void run(CpuQueue& queue, const Args& args) { \
+    switch (queue.isa) {                        \
+      case Isa::avx512:                         \
+        return avx512::run(queue, args);        \
+      case Isa::avx2:                           \
+        return avx2::run(queue, args);          \
+      case Isa::base:                           \
+        return base::run(queue, args);          \
+    }                                           \
+  }                                             \
   }
 #else
-#define GT_CPU_KERNEL(Args)                                                     \
-  namespace gigatrain::kernels {                                                \
-  void run(CpuQueue& queue, const Args& args) { return base::run(queue, args); } \
+#define GT_CPU_KERNEL(Args)                     \
+  namespace gigatrain::kernels {                \
+  void run(CpuQueue& queue, const Args& args) { \
+    return base::run(queue, args);              \
+  }                                             \
   }
 #endif
 #else
