@@ -41,8 +41,9 @@ GT_INLINE f32x16 log(f32x16 x) {
                           0x1.99a4b6p-3f,  -0x1.000006p-2f, 0x1.555548p-2f};
   const i32x16 tiny = less(x, splat(0x1p-126f));
   const i32x16 bits = (i32x16)select(tiny, x * 0x1p23f, x);
-  const i32x16 e = (bits - 0x3f3504f3) >> 23;  // 0x3f3504f3 is sqrt(1/2)
-  const f32x16 f = (f32x16)(bits - (e << 23)) - 1.0f;
+  // 0x3f3504f3 is sqrt(1/2). Unsigned, since the bits of a negative x or a NaN would overflow.
+  const i32x16 e = (i32x16)((u32x16)bits - 0x3f3504f3u) >> 23;
+  const f32x16 f = (f32x16)((u32x16)bits - ((u32x16)e << 23)) - 1.0f;
   const f32x16 n = __builtin_convertvector(e - (tiny & 23), f32x16);
   const f32x16 z = f * f;
   f32x16 y = fma(f * z, horner(f, kP), n * 0x1.7f7d1cp-20f);  // ln2, low part
