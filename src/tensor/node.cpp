@@ -182,10 +182,20 @@ class Engine {
                       name(root.dtype()), root.shape().str(), name(gradient.dtype()),
                       gradient.shape().str()));
     Node& node = *root.node();
+    require_kept(node);
     node.root_is_one_ = !gradient;
     node.receive(
         root.output_index(),
         gradient ? gradient : Tensor::full(root.device(), root.shape(), 1.0, root.dtype()));
+  }
+
+  static void require_kept(const Node& node) {
+    if (!node.released_) return;
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("backward() reached '{}', whose saved tensors an earlier backward() freed",
+                    node.name()),
+        "run the forward again");
   }
 
   void collect(const std::shared_ptr<Node>& root) {
@@ -194,13 +204,7 @@ class Engine {
     nodes_.push_back(root);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       const auto node = nodes_[i];
-      if (node->released_)
-        throw Error(
-            ErrorCode::invalid_argument,
-            fmt::format("backward() reached '{}', whose saved tensors an earlier backward() "
-                        "freed",
-                        node->name()),
-            "run the forward again");
+      require_kept(*node);
       for (const auto& edge : node->inputs_) {
         if (edge.leaf) ++pending(*edge.leaf);
         if (!edge.node || edge.node->visited_ == epoch) continue;
