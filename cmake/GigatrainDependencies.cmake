@@ -33,5 +33,10 @@ if(GIGATRAIN_BENCHMARKS)      # only to compare our products with oneDNN's
   unset(CMAKE_MESSAGE_LOG_LEVEL)
 endif()
 if(GIGATRAIN_CUDA)
-  find_package(CUDAToolkit QUIET)
+  find_program(GT_NVCC nvcc HINTS ENV CUDA_HOME ENV CUDA_PATH PATH_SUFFIXES bin
+               PATHS /usr/local/cuda/bin)
+  if(GT_NVCC)
+    set(CMAKE_CUDA_COMPILER ${GT_NVCC})
+    find_package(CUDAToolkit QUIET)
+  endif()
 endif()

@@ -5,8 +5,9 @@ target_include_directories(gt_internal INTERFACE ${PROJECT_SOURCE_DIR}/include
 target_link_libraries(gt_internal INTERFACE Threads::Threads fmt::fmt)
 # No contraction: a*b+c is fused only where the source says so, or bits would depend on the compiler.
 # No interposition: our functions call each other directly although the library is shared.
-target_compile_options(gt_internal INTERFACE -Wall -Wextra -Werror -ffp-contract=off
-                                             -fno-semantic-interposition)
+target_compile_options(gt_internal INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Werror;-ffp-contract=off;-fno-semantic-interposition>
+  $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra;-Werror=all-warnings>)
 
 if(GIGATRAIN_SANITIZE)
   add_compile_options(-fsanitize=${GIGATRAIN_SANITIZE} -fno-sanitize-recover=all)

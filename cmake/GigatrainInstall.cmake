@@ -14,6 +14,9 @@ install(FILES ${CMAKE_BINARY_DIR}/gigatrainConfig.cmake ${CMAKE_BINARY_DIR}/giga
         DESTINATION ${GT_CMAKE_DIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
+if(TARGET gigatrain_cuda)
+  install(TARGETS gigatrain_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})  # beside the library
+endif()
 if(TARGET gigatrain_tool)
   # The installed command finds the library beside it, wherever the prefix is moved to.
   file(RELATIVE_PATH GT_BIN_TO_LIB ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})

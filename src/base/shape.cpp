@@ -51,6 +51,8 @@ const char* name(DType dtype) {
       return "f64";
     case DType::bf16:
       return "bf16";
+    case DType::f16:
+      return "f16";
     case DType::i32:
       return "i32";
     case DType::i64:
@@ -62,11 +64,12 @@ const char* name(DType dtype) {
 }
 
 DType parse_dtype(std::string_view text) {
-  for (const auto d : {DType::f32, DType::f64, DType::bf16, DType::i32, DType::i64, DType::u8})
+  for (const auto d :
+       {DType::f32, DType::f64, DType::bf16, DType::f16, DType::i32, DType::i64, DType::u8})
     if (text == name(d)) return d;
   throw Error(
       ErrorCode::invalid_argument,
-      fmt::format("unknown dtype '{}': expected one of f32, f64, bf16, i32, i64, u8", text));
+      fmt::format("unknown dtype '{}': expected one of f32, f64, bf16, f16, i32, i64, u8", text));
 }
 
 }  // namespace gigatrain

@@ -3,10 +3,7 @@
 #pragma once
 
 #include "gigatrain/base/tensor_view.h"
-
-namespace gigatrain {
-struct CpuQueue;
-}
+#include "kernels/kernel.h"
 
 namespace gigatrain::kernels {
 
@@ -27,8 +24,8 @@ struct BiasGradient {
   bool accumulate = false;
 };
 
-void run(CpuQueue& queue, const GeluForward& args);
-void run(CpuQueue& queue, const GeluBackward& args);
-void run(CpuQueue& queue, const BiasGradient& args);
+GT_KERNEL(GeluForward)
+GT_KERNEL(GeluBackward)
+GT_KERNEL(BiasGradient)
 
 }  // namespace gigatrain::kernels

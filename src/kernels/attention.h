@@ -9,10 +9,7 @@
 #pragma once
 
 #include "gigatrain/base/tensor_view.h"
-
-namespace gigatrain {
-struct CpuQueue;
-}
+#include "kernels/kernel.h"
 
 namespace gigatrain::kernels {
 
@@ -33,7 +30,7 @@ struct AttentionBackward {
   bool causal = true;
 };
 
-void run(CpuQueue& queue, const AttentionForward& args);
-void run(CpuQueue& queue, const AttentionBackward& args);
+GT_KERNEL(AttentionForward)
+GT_KERNEL(AttentionBackward)
 
 }  // namespace gigatrain::kernels

@@ -3,15 +3,14 @@
 //   loss[n] = scale * (logsumexp(z[n,:]) - z[n, target[n]]),  0 where target[n] == ignore (-1)
 //   dz[n,v] = scale * (softmax(z[n,:])[v] - [v == target[n]]), 0 where ignored
 //
-// logits (N, V) f32 or bf16 rows; dlogits has their dtype and may be the same memory; target (N)
-// i32 in [0, V) or -1; loss (N) f32.
+// logits (N, V) f32 or bf16; dlogits has their dtype and may be the same memory. A row's elements
+// are side by side, and rows strides[0] >= V apart: padded to a multiple of 16 bytes, a GPU reads
+// rows of an odd V in packs. What lies between the rows is left alone. target (N) i32 in [0, V) or
+// -1; any other gives NaN, for the loss and for the whole row of dlogits; loss (N) f32.
 #pragma once
 
 #include "gigatrain/base/tensor_view.h"
-
-namespace gigatrain {
-struct CpuQueue;
-}
+#include "kernels/kernel.h"
 
 namespace gigatrain::kernels {
 
@@ -22,6 +21,6 @@ struct CrossEntropy {
   float scale = 1.0f;
 };
 
-void run(CpuQueue& queue, const CrossEntropy& args);
+GT_KERNEL(CrossEntropy)
 
 }  // namespace gigatrain::kernels

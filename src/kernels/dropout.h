@@ -4,10 +4,7 @@
 
 #include "gigatrain/base/dropout_args.h"
 #include "gigatrain/base/tensor_view.h"
-
-namespace gigatrain {
-struct CpuQueue;
-}
+#include "kernels/kernel.h"
 
 namespace gigatrain::kernels {
 
@@ -18,6 +15,6 @@ struct Dropout {
   DropoutArgs dropout;
 };
 
-void run(CpuQueue& queue, const Dropout& args);
+GT_KERNEL(Dropout)
 
 }  // namespace gigatrain::kernels

@@ -3,10 +3,7 @@
 #pragma once
 
 #include "gigatrain/base/tensor_view.h"
-
-namespace gigatrain {
-struct CpuQueue;
-}
+#include "kernels/kernel.h"
 
 namespace gigatrain::kernels {
 
@@ -59,16 +56,16 @@ struct Fill {
   double value = 0.0;
 };
 
-void run(CpuQueue& queue, const Add& args);
-void run(CpuQueue& queue, const Sub& args);
-void run(CpuQueue& queue, const Mul& args);
-void run(CpuQueue& queue, const Div& args);
-void run(CpuQueue& queue, const Scale& args);
-void run(CpuQueue& queue, const Exp& args);
-void run(CpuQueue& queue, const Log& args);
-void run(CpuQueue& queue, const Tanh& args);
-void run(CpuQueue& queue, const Rsqrt& args);
-void run(CpuQueue& queue, const Copy& args);
-void run(CpuQueue& queue, const Fill& args);
+GT_KERNEL(Add)
+GT_KERNEL(Sub)
+GT_KERNEL(Mul)
+GT_KERNEL(Div)
+GT_KERNEL(Scale)
+GT_KERNEL(Exp)
+GT_KERNEL(Log)
+GT_KERNEL(Tanh)
+GT_KERNEL(Rsqrt)
+GT_KERNEL(Copy)
+GT_KERNEL(Fill)
 
 }  // namespace gigatrain::kernels

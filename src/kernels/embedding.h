@@ -1,15 +1,13 @@
 // Token and position embedding with dropout: out[b,t,:] = dropout(table[token] + positions[p0+t]).
 //
-// tokens (B, T) i32, all in [0, V) (checked by the op); table (V, C), positions (P, C) or none, of
-// the dtype of out (B, T, C), f32 or bf16.
+// tokens (B, T) i32, all in [0, V) (checked by the op where the host can read them; on a GPU any
+// other gives a row of NaN, and no gradient); table (V, C), positions (P, C) or none, of the dtype
+// of out (B, T, C), f32 or bf16.
 #pragma once
 
 #include "gigatrain/base/dropout_args.h"
 #include "gigatrain/base/tensor_view.h"
-
-namespace gigatrain {
-struct CpuQueue;
-}
+#include "kernels/kernel.h"
 
 namespace gigatrain::kernels {
 
@@ -23,7 +21,8 @@ struct EmbeddingForward {
 };
 
 // dtable (V, C) f32, dpositions (P, C) f32: rows that no token names are zeroed (or left, when
-// accumulating). Each row sums its tokens in ascending (b, t); no atomics.
+// accumulating). Each row sums its tokens in ascending (b, t); a GPU sums more than 64 of them in
+// segments of 64 first, then the segments in order. No atomics.
 struct EmbeddingBackward {
   static constexpr const char* kName = "embedding_backward";
   TensorView tokens, dout;
@@ -35,7 +34,7 @@ struct EmbeddingBackward {
   DropoutArgs dropout{};
 };
 
-void run(CpuQueue& queue, const EmbeddingForward& args);
-void run(CpuQueue& queue, const EmbeddingBackward& args);
+GT_KERNEL(EmbeddingForward)
+GT_KERNEL(EmbeddingBackward)
 
 }  // namespace gigatrain::kernels

@@ -3,7 +3,8 @@
 //   C (M, N)  f32 or bf16     A (M, K), or (K, M) when trans_a     B (K, N), or (N, K) when trans_b
 //   v = [C[m,n] +] sum_k A[m,k] B[k,n]  (f32)  [+ bias[n]]  ->  [pre[m,n] = v; v = gelu(v)]  ->  C
 //
-// A and B have the same dtype: f32, bf16 or f64 (f64: reference path, everything f64). Rows may be
+// A and B have the same dtype: f32, bf16 or f64 (f64: reference path, everything f64), and f16 on a
+// GPU (C f32, or f16 without bias and gelu). Rows may be
 // strided (view.strides), columns must be unit-stride in one of the two dims.
 // Order of arithmetic: each C[m,n] is one chain of fused multiply-adds in ascending k, cut into
 // fixed blocks of kGemmK, the block sums added in ascending order (to C when accumulating). It
@@ -11,10 +12,7 @@
 #pragma once
 
 #include "gigatrain/base/tensor_view.h"
-
-namespace gigatrain {
-struct CpuQueue;
-}
+#include "kernels/kernel.h"
 
 namespace gigatrain::kernels {
 
@@ -31,6 +29,6 @@ struct Gemm {
   bool gelu = false;        // tanh form
 };
 
-void run(CpuQueue& queue, const Gemm& args);
+GT_KERNEL(Gemm)
 
 }  // namespace gigatrain::kernels

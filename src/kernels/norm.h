@@ -10,10 +10,7 @@
 
 #include "gigatrain/base/dropout_args.h"
 #include "gigatrain/base/tensor_view.h"
-
-namespace gigatrain {
-struct CpuQueue;
-}
+#include "kernels/kernel.h"
 
 namespace gigatrain::kernels {
 
@@ -46,7 +43,7 @@ struct LayerNormBackward {
   DropoutArgs dropout{};
 };
 
-void run(CpuQueue& queue, const LayerNormForward& args);
-void run(CpuQueue& queue, const LayerNormBackward& args);
+GT_KERNEL(LayerNormForward)
+GT_KERNEL(LayerNormBackward)
 
 }  // namespace gigatrain::kernels

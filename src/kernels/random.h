@@ -3,10 +3,7 @@
 
 #include "gigatrain/base/philox.h"
 #include "gigatrain/base/tensor_view.h"
-
-namespace gigatrain {
-struct CpuQueue;
-}
+#include "kernels/kernel.h"
 
 namespace gigatrain::kernels {
 
@@ -24,7 +21,7 @@ struct FillUniform {  // in [low, high)
   float low = 0.0f, high = 1.0f;
 };
 
-void run(CpuQueue& queue, const FillNormal& args);
-void run(CpuQueue& queue, const FillUniform& args);
+GT_HOST_KERNEL(FillNormal)
+GT_HOST_KERNEL(FillUniform)
 
 }  // namespace gigatrain::kernels

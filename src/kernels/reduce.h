@@ -4,10 +4,7 @@
 #include <cstdint>
 
 #include "gigatrain/base/tensor_view.h"
-
-namespace gigatrain {
-struct CpuQueue;
-}
+#include "kernels/kernel.h"
 
 namespace gigatrain::kernels {
 
@@ -21,20 +18,40 @@ struct Sum {
 };
 
 // Scalars of the contract: f64 sums over chunks of kScalarChunk elements that restart at each
-// tensor; `partials` (ceil(numel / kScalarChunk)) f64. tree_sum (below) adds them.
+// tensor; tree_sum adds the chunks' sums.
 inline constexpr std::int64_t kScalarChunk = 4096;
 
-struct SumOfSquares {
-  static constexpr const char* kName = "sum_of_squares";
-  TensorView x;  // contiguous f32
-  double* partials = nullptr;
+// Global gradient norm (Pascanu et al., arXiv:1211.5063), and the factor that clips it:
+//   norm = sqrt of the tree over tensors of the tree over chunks of sums of squares
+//   result[0] = norm, result[1] = clip_factor(norm, max_norm), f64, in the device's memory
+// The factor is NaN, which tells the optimizer to change nothing, when the norm or any of `guard`
+// (the losses of the step) is not finite.
+struct NormTensor {
+  const float* data = nullptr;
+  std::int64_t numel = 0;
 };
+struct GlobalNorm {
+  static constexpr const char* kName = "global_norm";
+  const NormTensor* tensors = nullptr;  // an array of the host, in name order
+  std::int64_t count = 0;
+  const float* guard = nullptr;
+  std::int64_t guard_count = 0;
+  float max_norm = 0;  // 0: no clipping
+  double* result = nullptr;
+};
+
+constexpr double clip_factor(double norm, float max_norm) {
+  const double limit = static_cast<double>(max_norm);
+  if (!(norm - norm == 0.0)) return __builtin_nan("");  // Inf or NaN
+  if (max_norm <= 0.0f || !(norm > limit)) return 1.0;
+  return static_cast<double>(static_cast<float>(limit / (norm + 1e-6)));
+}
 
 // Aligned binary tree over n partials, in place; returns the root (0 for n = 0).
 double tree_sum(double* values, std::int64_t n);
 
 // Digest of a contiguous tensor of any dtype: sum of digest_mix(first_index + i, bits of element i)
-// modulo 2^61 - 1 (hash.h).
+// modulo 2^61 - 1 (hash.h), into the device's memory.
 struct Digest {
   static constexpr const char* kName = "digest";
   TensorView x;
@@ -42,8 +59,8 @@ struct Digest {
   std::uint64_t* digest = nullptr;
 };
 
-void run(CpuQueue& queue, const Sum& args);
-void run(CpuQueue& queue, const SumOfSquares& args);
-void run(CpuQueue& queue, const Digest& args);
+GT_KERNEL(Sum)
+GT_KERNEL(GlobalNorm)
+GT_KERNEL(Digest)
 
 }  // namespace gigatrain::kernels

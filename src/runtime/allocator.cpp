@@ -37,9 +37,13 @@ namespace {
 
 constexpr std::int64_t kAlign = 64;
 
+constexpr std::int64_t round_up(std::int64_t bytes) {
+  return (bytes + kAlign - 1) / kAlign * kAlign;
+}
+
 // Bins grow by an eighth of a power of two: at most 12.5 % of a block is unused.
 std::int64_t bin_of(std::int64_t bytes) {
-  if (bytes <= 512) return (bytes + kAlign - 1) / kAlign * kAlign;
+  if (bytes <= 512) return round_up(bytes);
   const auto step =
       static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(bytes))) / 8;
   return (bytes + step - 1) / step * step;
@@ -48,6 +52,7 @@ std::int64_t bin_of(std::int64_t bytes) {
 }  // namespace
 
 struct Allocator::Impl {
+  AllocatorOptions options;
   mutable std::mutex mutex;
   std::map<std::int64_t, std::vector<detail::Block*>> cached;
   std::set<detail::Block*> live;  // for reports only
@@ -61,18 +66,57 @@ struct Allocator::Impl {
     }
   }
 
+  void give_back(detail::Block* block) {
+    if (options.source)
+      options.source->release(block->data);
+    else
+      std::free(block->data);
+    stats.reserved -= block->capacity;
+    delete block;
+  }
+
   void trim() {
     for (auto& [capacity, blocks] : cached)
-      for (auto* block : blocks) {
-        std::free(block->data);
-        stats.reserved -= capacity;
-        delete block;
-      }
+      for (auto* block : blocks) give_back(block);
     cached.clear();
+  }
+
+  void* from_source(std::int64_t capacity) const {
+    if (options.source) return options.source->allocate(capacity);
+    return std::aligned_alloc(kAlign, static_cast<std::size_t>(round_up(capacity)));
+  }
+
+  detail::Block* new_block(std::int64_t capacity) {
+    void* data = from_source(capacity);
+    if (!data) {
+      trim();
+      data = from_source(capacity);
+    }
+    if (!data) return nullptr;
+    stats.reserved += capacity;
+    ++stats.system_allocations;
+    return new detail::Block{
+        .allocator = nullptr, .data = data, .bytes = 0, .capacity = capacity, .name = {}};
+  }
+
+  [[noreturn]] void refuse(std::int64_t bytes, BlockName name) const {
+    std::string held;
+    for (std::size_t i = 0; i < stats.by_purpose.size(); ++i)
+      if (const std::int64_t now = stats.by_purpose[i].now; now > 0)
+        held += fmt::format("{}{} {}", held.empty() ? "" : ", ",
+                            gigatrain::name(static_cast<Purpose>(i)), now);
+    throw Error(
+        ErrorCode::out_of_memory,
+        fmt::format("no memory for {} bytes of {} ('{}'); {} bytes are in use: {}", bytes,
+                    gigatrain::name(name.purpose), name.what, stats.total.now, held),
+        "use a smaller train.micro_batch or train.seq_len; `gigatrain plan --memory CONFIG` "
+        "shows memory by purpose, and the largest micro-batch that fits");
   }
 };
 
-Allocator::Allocator() : impl_(std::make_unique<Impl>()) {}
+Allocator::Allocator(const AllocatorOptions& options) : impl_(std::make_unique<Impl>()) {
+  impl_->options = options;
+}
 
 Allocator::~Allocator() {
   impl_->trim();
@@ -83,29 +127,19 @@ detail::Block* Allocator::allocate(std::int64_t bytes, BlockName name) {
     throw Error(
         ErrorCode::invalid_argument,
         fmt::format("a block's size must not be negative, got {} for '{}'", bytes, name.what));
-  const std::int64_t capacity = bin_of(std::max<std::int64_t>(bytes, 1));
+  const bool cache = impl_->options.cache;
+  const std::int64_t wanted = std::max<std::int64_t>(bytes, 1);
+  const std::int64_t capacity = cache ? bin_of(wanted) : wanted;
   const std::lock_guard lock(impl_->mutex);
   detail::Block* block = nullptr;
   if (auto bin = impl_->cached.find(capacity); bin != impl_->cached.end() && !bin->second.empty()) {
     block = bin->second.back();
     bin->second.pop_back();
   } else {
-    void* data = std::aligned_alloc(kAlign, static_cast<std::size_t>(capacity));
-    if (!data) {
-      impl_->trim();
-      data = std::aligned_alloc(kAlign, static_cast<std::size_t>(capacity));
-    }
-    if (!data)
-      throw Error(ErrorCode::out_of_memory,
-                  fmt::format("no memory for {} bytes of {} ('{}'); {} bytes are in use", bytes,
-                              gigatrain::name(name.purpose), name.what, impl_->stats.total.now),
-                  "use a smaller train.micro_batch or train.seq_len; `gigatrain validate CONFIG` "
-                  "shows memory by purpose");
-    block = new detail::Block{
-        .allocator = this, .data = data, .bytes = 0, .capacity = capacity, .name = {}};
-    impl_->stats.reserved += capacity;
-    ++impl_->stats.system_allocations;
+    block = impl_->new_block(capacity);
+    if (!block) impl_->refuse(bytes, name);
   }
+  block->allocator = this;
   block->bytes = bytes;
   block->name = name;
   impl_->live.insert(block);
@@ -117,7 +151,10 @@ void Allocator::free(detail::Block* block) {
   const std::lock_guard lock(impl_->mutex);
   impl_->count(*block, -1);
   impl_->live.erase(block);
-  impl_->cached[block->capacity].push_back(block);
+  if (impl_->options.cache)
+    impl_->cached[block->capacity].push_back(block);
+  else
+    impl_->give_back(block);
 }
 
 MemoryStats Allocator::stats() const {

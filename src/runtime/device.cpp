@@ -1,24 +1,122 @@
 #include "gigatrain/runtime/device.h"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstring>
+
 #include "gigatrain/runtime/environment.h"
 
 namespace gigatrain {
 
 namespace {
 
-int thread_count(int asked) {
-  if (asked > 0) return asked;
+int thread_count(const CpuOptions& options) {
+  if (options.threads > 0) return options.threads;
   const int from_environment = Environment::read().num_threads;
   return from_environment > 0 ? from_environment : CpuFeatures::get().cores;
+}
+
+// Addresses that are distinct, aligned, never null and never used.
+class DryMemory : public MemorySource {
+ public:
+  void* allocate(std::int64_t bytes) override {
+    next_ += (static_cast<std::uintptr_t>(bytes) + 255) / 256 * 256;
+    return reinterpret_cast<void*>(next_);
+  }
+  void release(void*) override {}
+
+ private:
+  std::uintptr_t next_ = std::uintptr_t{1} << 48;
+};
+
+class HostMarker : public Marker {
+ public:
+  void wait() override {}
+  double ms_since(const Marker& earlier) override {
+    const auto& other = dynamic_cast<const HostMarker&>(earlier);
+    return std::chrono::duration<double, std::milli>(time_ - other.time_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point time_ = std::chrono::steady_clock::now();
+};
+
+std::int64_t host_memory_bytes() {
+  return std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE);
 }
 
 }  // namespace
 
 Device::Device(const CpuOptions& options)
-    : pool_(thread_count(options.threads)),
+    : options_(options),
+      dry_memory_(options.dry ? std::make_unique<DryMemory>() : nullptr),
+      allocator_({.source = dry_memory_.get()}),
+      pool_(thread_count(options), options.dry),
       stream_(CpuQueue{.pool = pool_,
                        .scratch = allocator_,
                        .isa = options.isa,
                        .hardware_bf16 = options.hardware_bf16}) {}
+
+Device::Device(std::unique_ptr<Backend> backend, bool exact)
+    : backend_(std::move(backend)),
+      allocator_({.source = backend_.get(), .cache = !exact}),
+      pool_(1),
+      stream_(*backend_) {
+  backend_->scratch_allocator = &allocator_;
+}
+
+Device::~Device() = default;
+
+DeviceFacts Device::facts() const {
+  if (backend_) return backend_->facts();
+  return {.kind = options_.dry ? "meta" : "cpu",
+          .model = CpuFeatures::get().model,
+          .processors = pool_.threads(),
+          .memory = host_memory_bytes(),
+          .isa = name(options_.isa)};
+}
+
+std::string Device::arithmetic(DType compute) const {
+  if (backend_) {
+    const DeviceFacts f = backend_->facts();
+    return fmt::format("{} {}, {}", f.kind, f.isa, name(compute));
+  }
+  if (compute != DType::bf16) return "f32";  // the same on every processor
+  return options_.hardware_bf16 ? "f32, bf16 by avx512_bf16" : "f32, bf16 widened";
+}
+
+void Device::upload(void* to, const void* from, std::int64_t bytes) {
+  if (bytes == 0) return;
+  if (backend_)
+    backend_->upload(to, from, bytes);
+  else if (!pool_.dry())
+    std::memcpy(to, from, static_cast<std::size_t>(bytes));
+}
+
+void Device::download(void* to, const void* from, std::int64_t bytes) {
+  if (bytes == 0) return;
+  if (backend_)
+    backend_->download(to, from, bytes);
+  else if (pool_.dry())
+    std::memset(to, 0, static_cast<std::size_t>(bytes));
+  else
+    std::memcpy(to, from, static_cast<std::size_t>(bytes));
+}
+
+void Device::synchronize() {
+  if (backend_) backend_->synchronize();
+}
+
+std::unique_ptr<Marker> Device::mark() {
+  return backend_ ? backend_->mark() : std::make_unique<HostMarker>();
+}
+
+Device& Device::host() {
+  if (!backend_) return *this;
+  if (!host_) host_ = std::make_unique<Device>(CpuOptions{.dry = backend_->dry()});
+  return *host_;
+}
 
 }  // namespace gigatrain

@@ -22,6 +22,12 @@ Environment Environment::read() {
           fmt::format("GIGATRAIN_NUM_THREADS must be a whole number from 1 to 4096, got '{}'", v),
           "unset GIGATRAIN_NUM_THREADS to use every core");
   }
+  const auto is_set = [](const char* name) {
+    const char* text = std::getenv(name);
+    return text && *text;
+  };
+  if (is_set("GIGATRAIN_DEVICE")) e.device = std::getenv("GIGATRAIN_DEVICE");
+  e.cuda_sync = is_set("GIGATRAIN_CUDA_SYNC");
   const char* no_color = std::getenv("NO_COLOR");
   e.no_color = no_color && *no_color;
   return e;

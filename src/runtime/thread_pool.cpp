@@ -65,8 +65,9 @@ struct ThreadPool::State {
   }
 };
 
-ThreadPool::ThreadPool(int threads)
-    : state_(std::make_unique<State>()), threads_(std::max(1, threads)) {
+ThreadPool::ThreadPool(int threads, bool dry)
+    : state_(std::make_unique<State>()), threads_(std::max(1, threads)), dry_(dry) {
+  if (dry) return;
   // More threads than cores: spinning would only take the core from the one that works.
   if (threads_ > static_cast<int>(std::thread::hardware_concurrency())) state_->spins = 1;
   for (int w = 1; w < threads_; ++w) state_->workers.emplace_back([this, w] { state_->work(w); });
@@ -80,6 +81,7 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::parallel_for(std::int64_t tasks, FunctionRef<void(std::int64_t, int)> task) {
+  if (dry_) return;
   if (threads_ == 1 || tasks <= 1) {
     for (std::int64_t i = 0; i < tasks; ++i) task(i, 0);
     return;

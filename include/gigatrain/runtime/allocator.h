@@ -38,6 +38,19 @@ struct MemoryStats {
 
 class Allocator;
 
+// Where an allocator's blocks come from; 64-byte aligned (256 on a GPU).
+class MemorySource {
+ public:
+  virtual ~MemorySource() = default;
+  virtual void* allocate(std::int64_t bytes) = 0;  // null: there is not so much
+  virtual void release(void* data) = 0;
+};
+
+struct AllocatorOptions {
+  MemorySource* source = nullptr;  // null: the operating system
+  bool cache = true;  // false: exact sizes, given back at once; shows overruns to sanitizers
+};
+
 namespace detail {
 struct Block {
   Allocator* allocator = nullptr;
@@ -53,7 +66,7 @@ struct Block {
 // round. Thread-safe. Blocks are 64-byte aligned and not cleared.
 class Allocator {
  public:
-  Allocator();
+  explicit Allocator(const AllocatorOptions& options = {});
   ~Allocator();
   Allocator(const Allocator&) = delete;
   Allocator& operator=(const Allocator&) = delete;

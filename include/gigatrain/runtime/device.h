@@ -2,7 +2,14 @@
 // in the library is a global; thread ranks each have a device of their own.
 #pragma once
 
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
 #include "gigatrain/runtime/allocator.h"
+#include "gigatrain/runtime/backend.h"
 #include "gigatrain/runtime/cpu_features.h"
 #include "gigatrain/runtime/stream.h"
 #include "gigatrain/runtime/thread_pool.h"
@@ -13,23 +20,69 @@ struct CpuOptions {
   int threads = 0;  // 0: GIGATRAIN_NUM_THREADS, else every core of this process
   Isa isa = CpuFeatures::get().best;
   bool hardware_bf16 = CpuFeatures::get().avx512_bf16;
+  // Shapes only: memory is counted and never touched, kernels take their workspace and do nothing.
+  bool dry = false;
+};
+
+struct CudaOptions {
+  int ordinal = 0;
+  bool tf32 = false;                // f32 products on tensor cores, operands rounded to 10 bits
+  bool measure = false;             // choose product algorithms by timing, not by heuristic alone
+  bool portable_attention = false;  // our own kernel instead of cuDNN's
 };
 
 class Device {
  public:
   explicit Device(const CpuOptions& options = {});
+  // A device of another kind, with what it brings. `exact`: no caching of memory (tests).
+  explicit Device(std::unique_ptr<Backend> backend, bool exact = false);
+  ~Device();
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
 
-  const char* kind() const { return "cpu"; }
+  // Loads the CUDA plugin. Throws Error(device) that says which part is missing and what to do.
+  static std::unique_ptr<Device> cuda(const CudaOptions& options = {});
+
+  DeviceFacts facts() const;  // kind "cpu", "cuda", "meta", ...
+  bool is_cpu() const { return !backend_; }
+  bool host_memory() const { return !backend_ && !pool_.dry(); }  // may the host touch a tensor?
+  Backend* backend() { return backend_.get(); }
+  // Names the arithmetic of a run: results of two devices with equal names are the same bits.
+  std::string arithmetic(DType compute) const;
+
   Allocator& allocator() { return allocator_; }
   ThreadPool& pool() { return pool_; }
   Stream& stream() { return stream_; }
 
+  // Ordered copies between host memory and this device's. After upload, `from` may be changed;
+  // download returns when the bytes are there. A dry device gives zeros.
+  void upload(void* to, const void* from, std::int64_t bytes);
+  void download(void* to, const void* from, std::int64_t bytes);
+  // Waits for everything submitted. Throws Error(device) naming what failed.
+  void synchronize();
+  std::unique_ptr<Marker> mark();
+
+  // The CPU beside this device: itself, where the host may touch its memory.
+  Device& host();
+
  private:
+  CpuOptions options_;
+  std::unique_ptr<Backend> backend_;
+  std::unique_ptr<MemorySource> dry_memory_;
   Allocator allocator_;
   ThreadPool pool_;
   Stream stream_;
+  std::unique_ptr<Device> host_;
 };
+
+// "cpu", "cuda" (or Error(device)), or "auto": GIGATRAIN_DEVICE, else a GPU if one can be used,
+// else the CPU.
+std::unique_ptr<Device> open_device(std::string_view kind, const CudaOptions& options = {});
+bool cuda_plugin_present();  // was the CUDA part built and installed?
+// What the plugin was built for and which NVIDIA libraries it finds, needing neither driver nor
+// GPU:
+// {"machine code", "sm_80, sm_90a, ..."}, {"cuBLASLt", "13.1.0, /usr/..."}; "" where one is
+// missing.
+std::vector<std::pair<std::string, std::string>> cuda_plugin_facts();
 
 }  // namespace gigatrain

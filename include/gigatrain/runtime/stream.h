@@ -1,14 +1,17 @@
 // An ordered queue of work on one device. `submit` is the only way a kernel is launched, so it is
-// the one place for profiling, checks and tracing. The CPU's queue runs at once, in the caller.
+// the one place for profiling, checks and tracing. The CPU's queue runs at once, in the caller; a
+// backend's queue runs later, in order.
 #pragma once
 
-#include <type_traits>
+#include <variant>
 
 #include "gigatrain/runtime/allocator.h"
 #include "gigatrain/runtime/cpu_features.h"
 #include "gigatrain/runtime/thread_pool.h"
 
 namespace gigatrain {
+
+class Backend;
 
 // What a CPU kernel gets besides its arguments.
 struct CpuQueue {
@@ -28,24 +31,25 @@ struct KernelObserver {
 class Stream {
  public:
   explicit Stream(CpuQueue queue) : queue_(queue) {}
+  explicit Stream(Backend& backend) : queue_(&backend) {}
 
-  // `run(CpuQueue&, const Args&)` is found beside Args; a kernel nobody wrote is a link error.
+  // `run(CpuQueue&, const Args&)` and `run(Backend&, const Args&)` are found beside Args
+  // (kernels/kernel.h); a kernel nobody wrote is a link error.
   template <class Args>
   void submit(const Args& args) {
-    if (observer_) {
-      observer_->begin(Args::kName);
-      run(queue_, args);
-      observer_->end();
-    } else {
-      run(queue_, args);
-    }
+    if (observer_) observer_->begin(Args::kName);
+    if (CpuQueue* cpu = std::get_if<CpuQueue>(&queue_))
+      run(*cpu, args);
+    else
+      run(*std::get<Backend*>(queue_), args);
+    if (observer_) observer_->end();
   }
 
-  CpuQueue& cpu() { return queue_; }
+  CpuQueue& cpu() { return std::get<CpuQueue>(queue_); }
   void set_observer(KernelObserver* observer) { observer_ = observer; }
 
  private:
-  CpuQueue queue_;
+  std::variant<CpuQueue, Backend*> queue_;
   KernelObserver* observer_ = nullptr;
 };
 

@@ -11,12 +11,14 @@ namespace gigatrain {
 
 class ThreadPool {
  public:
-  explicit ThreadPool(int threads);  // the caller is one of them
+  // The caller is one of them. A dry pool starts none and never runs a task (memory planning).
+  explicit ThreadPool(int threads, bool dry = false);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  int threads() const { return threads_; }
+  int threads() const { return threads_; }  // at least 1
+  bool dry() const { return dry_; }
 
   // Runs task(i, worker) for i in [0, tasks), worker in [0, threads()); returns when all are done.
   // The first exception a task throws is rethrown here. One caller at a time; not reentrant.
@@ -26,6 +28,7 @@ class ThreadPool {
   struct State;
   std::unique_ptr<State> state_;
   int threads_;
+  bool dry_;
 };
 
 }  // namespace gigatrain

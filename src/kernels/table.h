@@ -1,0 +1,69 @@
+// Every kernel that a device other than the CPU must have, and the table in which such a device
+// brings them. A new op adds one line here.
+#pragma once
+
+#include "gigatrain/runtime/backend.h"
+#include "kernels/activation.h"
+#include "kernels/adamw.h"
+#include "kernels/attention.h"
+#include "kernels/cross_entropy.h"
+#include "kernels/dropout.h"
+#include "kernels/elementwise.h"
+#include "kernels/embedding.h"
+#include "kernels/gemm.h"
+#include "kernels/norm.h"
+#include "kernels/reduce.h"
+
+#define GT_EACH_KERNEL(X) \
+  X(Add)                  \
+  X(Sub)                  \
+  X(Mul)                  \
+  X(Div)                  \
+  X(Scale)                \
+  X(Exp)                  \
+  X(Log)                  \
+  X(Tanh)                 \
+  X(Rsqrt)                \
+  X(Copy)                 \
+  X(Fill)                 \
+  X(Sum)                  \
+  X(GlobalNorm)           \
+  X(Digest)               \
+  X(GeluForward)          \
+  X(GeluBackward)         \
+  X(BiasGradient)         \
+  X(Dropout)              \
+  X(LayerNormForward)     \
+  X(LayerNormBackward)    \
+  X(EmbeddingForward)     \
+  X(EmbeddingBackward)    \
+  X(CrossEntropy)         \
+  X(AttentionForward)     \
+  X(AttentionBackward)    \
+  X(Gemm)                 \
+  X(AdamW)
+
+namespace gigatrain::kernels {
+
+struct Table {
+#define GT_MEMBER(Args) void (*Args##_run)(Backend&, const Args&) = nullptr;
+  GT_EACH_KERNEL(GT_MEMBER)
+#undef GT_MEMBER
+};
+
+// The table of a backend class whose overloads `run(Queue&, const Args&)` stand beside the
+// argument structs: a missing one is an error that names it.
+template <class Queue>
+constexpr Table table_of() {
+  Table table;
+#define GT_ENTRY(Args)                                  \
+  table.Args##_run = [](Backend& b, const Args& args) { \
+    static_cast<Queue&>(b).current(Args::kName);        \
+    run(static_cast<Queue&>(b), args);                  \
+  };
+  GT_EACH_KERNEL(GT_ENTRY)
+#undef GT_ENTRY
+  return table;
+}
+
+}  // namespace gigatrain::kernels
