@@ -215,7 +215,7 @@ void run(CpuQueue& queue, const AttentionBackward& args) {
   const AttentionProblem p = check_attention(args);
   if (p.b * p.h * p.d == 0) return;
   with_activation_type(AttentionBackward::kName, p.dtype, [&](auto type) {
-    if (p.tq == 0) return clear_keys<decltype(type)>(p);
+    if (p.tq == 0) return queue.pool.dry() ? void() : clear_keys<decltype(type)>(p);
     backward<decltype(type)>(queue, p);
   });
 }

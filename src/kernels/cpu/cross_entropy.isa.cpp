@@ -36,10 +36,12 @@ float sum_exp(const T* z, std::int64_t n, float highest, float* terms) {
   return reduce_add(total);
 }
 
+// The row of an ignored target, or of one outside the vocabulary.
 template <class T>
-void zero_row(const CrossEntropy& a, std::int64_t row, T* dz, std::int64_t n) {
-  a.loss.as<float>()[row] = 0.0f;
-  if (dz) __builtin_memset(dz, 0, static_cast<std::size_t>(n) * sizeof(T));
+void fill_row(const CrossEntropy& a, std::int64_t row, T* dz, std::int64_t n, float value) {
+  a.loss.as<float>()[row] = value;
+  if (!dz) return;
+  for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY { lanes.put(dz + i, splat(value)); });
 }
 
 // `terms` holds n floats and may be dz itself when T is float.
@@ -47,7 +49,8 @@ template <class T>
 void one_row(const CrossEntropy& a, std::int64_t row, const T* z, T* dz, std::int64_t n,
              float* terms) {
   const std::int64_t target = a.targets.as<std::int32_t>()[row];
-  if (target < 0) return zero_row(a, row, dz, n);
+  if (target < 0 || target >= n)
+    return fill_row(a, row, dz, n, target == -1 ? 0.0f : __builtin_nanf(""));
   const float at_target = static_cast<float>(z[target]);  // before dz overwrites z
   const float highest = row_max(z, n);
   const float sum = sum_exp(z, n, highest, dz ? terms : nullptr);

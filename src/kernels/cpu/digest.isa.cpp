@@ -34,6 +34,7 @@ void digest(CpuQueue& queue, const Digest& a) {
     const std::uint64_t index = a.first_index + static_cast<std::uint64_t>(begin);
     parts[begin / kChunk] = digest_chunk(a.x.as<Bits>() + begin, index, end - begin);
   });
+  if (queue.pool.dry()) return;
   std::uint64_t total = 0;
   for (std::int64_t i = 0; i < chunks; ++i) total = digest_add(total, parts[i]);
   *a.digest = total;
@@ -50,6 +51,7 @@ void run(CpuQueue& queue, const Digest& args) {
     case DType::i32:
       return digest<std::uint32_t>(queue, args);
     case DType::bf16:
+    case DType::f16:
       return digest<std::uint16_t>(queue, args);
     case DType::u8:
       return digest<std::uint8_t>(queue, args);

@@ -87,6 +87,7 @@ template <class T>
 void table_gradient(CpuQueue& queue, const EmbeddingBackward& a) {
   const std::int64_t places = a.tokens.numel(), rows = a.dtable.rows(), columns = a.dtable.cols();
   const Scratch index(queue, (rows + 2 + places) * 4, "embedding.order");
+  if (queue.pool.dry()) return;
   std::int32_t *start = index.as<std::int32_t>(), *order = start + rows + 2;
   sort_places(a.tokens.as<std::int32_t>(), places, rows, start, order);
   for_table(queue, rows, columns, [&](std::int64_t row, std::int64_t first, std::int64_t n) {

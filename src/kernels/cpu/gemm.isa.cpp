@@ -284,6 +284,7 @@ constexpr MicroTable kPackedBf16 = bf16_table();
 void run(CpuQueue& queue, const Gemm& args) {
   const GemmProblem p = check_gemm(args);
   if (p.batch == 0 || p.m == 0 || p.n == 0) return;
+  if (p.in == DType::f16) unsupported_dtype(args.kName, DType::f16);
   if (p.in == DType::f64) return gemm_f64(queue, p, args);
   if (p.in == DType::f32) return multiply<UnitF32>(queue, args, p, kPackedF32);
 #if defined(__AVX512F__)

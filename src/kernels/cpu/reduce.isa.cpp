@@ -166,15 +166,28 @@ void run(CpuQueue& queue, const Sum& args) {
                        [&](auto type) { sum<decltype(type)>(queue, args); });
 }
 
-void run(CpuQueue& queue, const SumOfSquares& args) {
-  if (args.x.dtype != DType::f32) unsupported_dtype(args.kName, args.x.dtype);
-  const float* x = args.x.as<float>();
-  for_blocks(queue, args.x.numel(), kScalarChunk, [&](std::int64_t begin, std::int64_t end, int) {
-    args.partials[begin / kScalarChunk] = square_sum(x + begin, end - begin);
-  });
+void run(CpuQueue& queue, const GlobalNorm& args) {
+  std::int64_t longest = 0;
+  for (std::int64_t i = 0; i < args.count; ++i) longest = larger(longest, args.tensors[i].numel);
+  const Scratch partials(queue, blocks_of(longest, kScalarChunk) * 8, "norm.partials");
+  const Scratch sums(queue, args.count * 8, "norm.tensors");
+  if (queue.pool.dry()) return;
+  for (std::int64_t i = 0; i < args.count; ++i) {
+    const float* x = args.tensors[i].data;
+    const std::int64_t n = args.tensors[i].numel;
+    for_blocks(queue, n, kScalarChunk, [&](std::int64_t begin, std::int64_t end, int) {
+      partials.as<double>()[begin / kScalarChunk] = square_sum(x + begin, end - begin);
+    });
+    sums.as<double>()[i] = tree_sum(partials.as<double>(), blocks_of(n, kScalarChunk));
+  }
+  const double norm = __builtin_sqrt(tree_sum(sums.as<double>(), args.count));
+  double poison = 0.0;  // stays 0 when every guard is finite
+  for (std::int64_t i = 0; i < args.guard_count; ++i) poison += args.guard[i] - args.guard[i];
+  args.result[0] = norm;
+  args.result[1] = clip_factor(norm + poison, args.max_norm);
 }
 
 GT_ISA_END
 
 GT_CPU_KERNEL(Sum)
-GT_CPU_KERNEL(SumOfSquares)
+GT_CPU_KERNEL(GlobalNorm)

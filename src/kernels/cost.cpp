@@ -1,0 +1,170 @@
+#include "kernels/cost.h"
+
+#include <algorithm>
+#include <initializer_list>
+
+namespace gigatrain::kernels {
+
+namespace {
+
+// Bytes of the distinct elements of a view; a dim of stride 0 repeats one. 0 for no view.
+std::int64_t bytes(const TensorView& v) {
+  if (!v) return 0;
+  std::int64_t elements = 1;
+  for (int d = 0; d < v.shape.dims(); ++d)
+    if (v.strides[static_cast<std::size_t>(d)] != 0) elements *= v.shape[d];
+  return elements * size_of(v.dtype);
+}
+
+std::int64_t bytes(std::initializer_list<TensorView> views) {
+  std::int64_t total = 0;
+  for (const auto& v : views) total += bytes(v);
+  return total;
+}
+
+// Of a gradient that is written, or read and written.
+std::int64_t updated(const TensorView& v, bool accumulate) {
+  return bytes(v) * (accumulate ? 2 : 1);
+}
+
+template <class Args>
+KernelCost binary(const Args& a) {
+  return {.least = bytes({a.a, a.b, a.y})};
+}
+template <class Args>
+KernelCost unary(const Args& a) {
+  return {.least = bytes({a.x, a.y})};
+}
+
+// Queries times the keys that they see, over all heads.
+double seen_pairs(const TensorView& q, const TensorView& k, bool causal) {
+  const auto size = [](std::int64_t n) { return static_cast<double>(n); };
+  const double b = size(q.shape[0]), tq = size(q.shape[1]), h = size(q.shape[2]);
+  const double tk = size(k.shape[1]);
+  return b * h * tq * (causal ? tk - (tq - 1) / 2 : tk);
+}
+
+}  // namespace
+
+KernelCost cost_of(const Add& a) {
+  return binary(a);
+}
+KernelCost cost_of(const Sub& a) {
+  return binary(a);
+}
+KernelCost cost_of(const Mul& a) {
+  return binary(a);
+}
+KernelCost cost_of(const Div& a) {
+  return binary(a);
+}
+KernelCost cost_of(const Scale& a) {
+  return unary(a);
+}
+KernelCost cost_of(const Exp& a) {
+  return unary(a);
+}
+KernelCost cost_of(const Log& a) {
+  return unary(a);
+}
+KernelCost cost_of(const Tanh& a) {
+  return unary(a);
+}
+KernelCost cost_of(const Rsqrt& a) {
+  return unary(a);
+}
+KernelCost cost_of(const Copy& a) {
+  return unary(a);
+}
+KernelCost cost_of(const Fill& a) {
+  return {.least = bytes(a.y)};
+}
+KernelCost cost_of(const Sum& a) {
+  return unary(a);
+}
+KernelCost cost_of(const GeluForward& a) {
+  return unary(a);
+}
+KernelCost cost_of(const GeluBackward& a) {
+  return {.least = bytes({a.x, a.dy, a.dx})};
+}
+KernelCost cost_of(const BiasGradient& a) {
+  return {.least = bytes(a.dy) + updated(a.dbias, a.accumulate)};
+}
+KernelCost cost_of(const Dropout& a) {
+  return {.least = bytes({a.x, a.residual, a.y})};
+}
+
+KernelCost cost_of(const GlobalNorm& a) {
+  std::int64_t elements = a.guard_count;
+  for (std::int64_t i = 0; i < a.count; ++i) elements += a.tensors[i].numel;
+  return {.least = elements * 4 + 2 * 8};
+}
+
+KernelCost cost_of(const Digest& a) {
+  return {.least = bytes(a.x) + 8};
+}
+
+KernelCost cost_of(const AdamW& a) {
+  std::int64_t total = 0;
+  for (std::int64_t i = 0; i < a.count; ++i) {
+    const AdamWTensor& t = a.tensors[i];
+    total += t.numel * (4 + 3 * 2 * 4 + (t.compute ? 2 : 0));  // gradient; weight and two moments
+  }
+  return {.least = total};
+}
+
+KernelCost cost_of(const LayerNormForward& a) {
+  return {.least = bytes({a.x, a.delta, a.weight, a.bias, a.sum, a.y, a.mean, a.rstd})};
+}
+
+KernelCost cost_of(const LayerNormBackward& a) {
+  // Rows that no block holds: a second kernel reads s and dy for the parameters' gradients.
+  const std::int64_t columns = a.s.cols();
+  const bool held = columns <= 8192 && columns * size_of(a.s.dtype) % 16 == 0;  // norm_rows.cuh
+  return {.least = bytes({a.s, a.weight, a.mean, a.rstd, a.dy, a.dresidual, a.dsum, a.ddelta}) +
+                   updated(a.dweight, a.accumulate) + updated(a.dbias, a.accumulate),
+          .again = held || !(a.dweight || a.dbias) ? 0 : bytes({a.s, a.dy})};
+}
+
+KernelCost cost_of(const EmbeddingForward& a) {
+  const std::int64_t row = a.table.cols() * size_of(a.table.dtype), places = a.tokens.numel();
+  const std::int64_t positions = a.positions ? a.tokens.cols() * row : 0;
+  return {.least = bytes({a.tokens, a.out}) + std::min(places, a.table.rows()) * row + positions};
+}
+
+KernelCost cost_of(const EmbeddingBackward& a) {
+  return {.least = bytes({a.tokens, a.dout}) + updated(a.dtable, a.accumulate_table) +
+                   updated(a.dpositions, a.accumulate_positions),
+          .again = a.dtable && a.dpositions ? bytes(a.dout) : 0};  // a kernel for each table
+}
+
+KernelCost cost_of(const CrossEntropy& a) {
+  // A block reads its row twice, the second time from the second cache, where the rows in work (two
+  // blocks on each multiprocessor) fit up to about this size.
+  constexpr std::int64_t kCachedRow = 128 << 10;
+  const bool cached = a.logits.cols() * size_of(a.logits.dtype) <= kCachedRow;
+  return {.least = bytes({a.logits, a.targets, a.loss, a.dlogits}),
+          .again = a.dlogits && !cached ? bytes(a.logits) : 0};
+}
+
+KernelCost cost_of(const AttentionForward& a) {
+  return {.least = bytes({a.q, a.k, a.v, a.out, a.lse}),
+          .flops = 2 * 2 * seen_pairs(a.q, a.k, a.causal) * static_cast<double>(a.q.shape[3]),
+          .library = true};
+}
+
+KernelCost cost_of(const AttentionBackward& a) {
+  return {.least = bytes({a.q, a.k, a.v, a.out, a.lse, a.dout, a.dq, a.dk, a.dv}),
+          .flops = 5 * 2 * seen_pairs(a.q, a.k, a.causal) * static_cast<double>(a.q.shape[3]),
+          .library = true};
+}
+
+KernelCost cost_of(const Gemm& a) {
+  const auto k = static_cast<double>(a.a.shape[a.trans_a ? -2 : -1]);
+  return {.least = bytes({a.a, a.b, a.bias, a.pre}) + updated(a.c, a.accumulate),
+          .flops = 2 * static_cast<double>(a.c.numel()) * k,
+          .library = true};
+}
+
+}  // namespace gigatrain::kernels

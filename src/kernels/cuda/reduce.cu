@@ -1,0 +1,8 @@
+#include "kernels/cuda/digest.cuh"
+#include "kernels/cuda/global_norm.cuh"
+#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/reduce.cuh"
+
+GT_CUDA_KERNEL(Sum)
+GT_CUDA_KERNEL(GlobalNorm)
+GT_CUDA_KERNEL(Digest)

@@ -1,0 +1,14 @@
+#include <fmt/core.h>
+
+#include "gigatrain/base/error.h"
+#include "kernels/cuda/geometry.h"
+
+namespace gigatrain::kernels::cuda {
+
+void unsupported_dtype(const char* kernel, DType dtype) {
+  throw Error(ErrorCode::unsupported,
+              fmt::format("the GPU kernel {} has no version for dtype {}", kernel, name(dtype)),
+              "cast the tensor to f32 or bf16");
+}
+
+}  // namespace gigatrain::kernels::cuda
