@@ -61,10 +61,11 @@ int main() {
         model->loss(tensor(tokens), tensor(targets), 1.0 / (kBatch * kSymbols), context);
     gt::backward(loss);
     gt::parallel::collect_gradients(parameters);
-    const double norm = gt::optim::gradient_norm(parameters);
-    adamw.step({.step = step + 1, .lr = 3e-3f, .clip_factor = gt::optim::clip_factor(norm, 1.0f)});
+    const auto clip = gt::optim::clip_scale(parameters, 1.0f);  // {norm, factor}
+    adamw.step({.step = step + 1, .lr = 3e-3f, .clip = clip});
     if (step % 100 == 0)
-      std::printf("step %3u  loss %.4f  grad_norm %.2f\n", step, loss.item(), norm);
+      std::printf("step %3u  loss %.4f  grad_norm %.2f\n", step, loss.item(),
+                  clip.to_vector<double>()[0]);
   }
 
   const std::vector<std::int32_t> prompt{3, 1, 4, 1, 5, 9, 2, 6, kMarker};

@@ -92,7 +92,7 @@ void materialize(Layer& root, Device& device, const MaterializeOptions& options)
     throw Error(ErrorCode::unsupported, fmt::format("the compute dtype must be f32 or bf16, got {}",
                                                     name(options.compute)));
   for (auto* parameter : named_parameters(root)) {
-    parameter->allocate(device, options.compute);
+    parameter->allocate(device, options.compute, options.params);
     parameter->initialize(options.seed);
   }
 }

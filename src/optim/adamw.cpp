@@ -23,11 +23,12 @@ struct AdamW::Impl {
     Parameter* parameter;
     float lr_scale, weight_decay;
     Tensor exp_avg, exp_avg_sq;
+    PhiloxKey rounding;
   };
   AdamWOptions options;
   std::vector<Slot> slots;  // in name order
   std::vector<kernels::AdamWTensor> arguments;
-  kernels::AdamWScalars scalars;
+  Tensor scalars;  // kernels::AdamWScalars, in the device's memory
 
   void add(Parameter* p, const ParameterGroup& group) {
     if (!p->value())
@@ -38,7 +39,8 @@ struct AdamW::Impl {
       return Tensor::full(p->value().device(), p->shape(), 0.0, DType::f32,
                           {Purpose::optimizer, what});
     };
-    slots.push_back({p, group.lr_scale, group.weight_decay, zeros("exp_avg"), zeros("exp_avg_sq")});
+    slots.push_back({p, group.lr_scale, group.weight_decay, zeros("exp_avg"), zeros("exp_avg_sq"),
+                     random_key(options.seed, "round", p->name())});
   }
 
   void gather_arguments() {
@@ -48,11 +50,15 @@ struct AdamW::Impl {
         throw Error(ErrorCode::invalid_argument,
                     fmt::format("parameter '{}' has no gradient", s.parameter->name()),
                     "run backward() and collect_gradients() before step()");
-      arguments.push_back({.weight = s.parameter->value().view().as<float>(),
+      const Tensor& value = s.parameter->value();
+      const bool master = value.dtype() == DType::f32;
+      arguments.push_back({.weight = master ? value.view().as<float>() : nullptr,
                            .grad = s.parameter->grad.view().as<float>(),
                            .exp_avg = s.exp_avg.view().as<float>(),
                            .exp_avg_sq = s.exp_avg_sq.view().as<float>(),
-                           .numel = s.parameter->value().numel(),
+                           .compute = s.parameter->compute_copy(),
+                           .rounding = s.rounding,
+                           .numel = value.numel(),
                            .lr_scale = s.lr_scale,
                            .weight_decay = s.weight_decay});
     }
@@ -80,19 +86,24 @@ void AdamW::step(const StepOptions& o) {
     return static_cast<float>(
         1.0 / (1.0 - std::pow(static_cast<double>(beta), static_cast<double>(o.step))));
   };
-  m.scalars = {.lr = o.lr,
-               .clip = o.clip_factor,
-               .correction1 = correction(m.options.beta1),
-               .correction2 = correction(m.options.beta2)};
+  const kernels::AdamWScalars scalars{.lr = o.lr,
+                                      .correction1 = correction(m.options.beta1),
+                                      .correction2 = correction(m.options.beta2),
+                                      .step = static_cast<std::uint32_t>(o.step)};
   m.gather_arguments();
-  m.slots.front().parameter->value().stream().submit(
-      kernels::AdamW{.tensors = m.arguments.data(),
-                     .count = static_cast<std::int64_t>(m.arguments.size()),
-                     .scalars = &m.scalars,
-                     .beta1 = m.options.beta1,
-                     .beta2 = m.options.beta2,
-                     .eps = m.options.eps});
-  for (auto& s : m.slots) s.parameter->changed();
+  Device& device = m.slots.front().parameter->value().device();
+  if (!m.scalars)
+    m.scalars = Tensor::empty(device, {sizeof scalars / sizeof(float)}, DType::f32,
+                              {Purpose::optimizer, "scalars"});
+  device.upload(m.scalars.view().data, &scalars, sizeof scalars);
+  device.stream().submit(kernels::AdamW{.tensors = m.arguments.data(),
+                                        .count = static_cast<std::int64_t>(m.arguments.size()),
+                                        .scalars = m.scalars.view().as<kernels::AdamWScalars>(),
+                                        .clip = o.clip ? o.clip.view().as<double>() : nullptr,
+                                        .beta1 = m.options.beta1,
+                                        .beta2 = m.options.beta2,
+                                        .eps = m.options.eps});
+  for (auto& s : m.slots) s.parameter->changed(/*compute_copy_too=*/true);
 }
 
 std::vector<NamedState> AdamW::state() {

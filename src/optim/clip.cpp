@@ -1,28 +1,34 @@
 #include "gigatrain/optim/clip.h"
 
-#include <cmath>
-
+#include "gigatrain/base/error.h"
 #include "kernels/reduce.h"
 
 namespace gigatrain::optim {
 
-double gradient_norm(const std::vector<Parameter*>& parameters) {
-  std::vector<double> sums, partials;
+Tensor clip_scale(const std::vector<Parameter*>& parameters, float max_norm, const Tensor& guard) {
+  std::vector<kernels::NormTensor> tensors;
+  Device* device = nullptr;
   for (auto* p : parameters) {
     if (!p->grad) continue;
-    const std::int64_t chunks =
-        (p->grad.numel() + kernels::kScalarChunk - 1) / kernels::kScalarChunk;
-    partials.assign(static_cast<std::size_t>(chunks), 0.0);
-    p->grad.stream().submit(
-        kernels::SumOfSquares{.x = p->grad.view(), .partials = partials.data()});
-    sums.push_back(kernels::tree_sum(partials.data(), chunks));
+    device = &p->grad.device();
+    tensors.push_back({p->grad.view().as<float>(), p->grad.numel()});
   }
-  return std::sqrt(kernels::tree_sum(sums.data(), static_cast<std::int64_t>(sums.size())));
+  if (!device)
+    throw Error(ErrorCode::invalid_argument, "no parameter has a gradient",
+                "run backward() and collect_gradients() first");
+  Device& on = *device;
+  Tensor result = Tensor::empty(on, {2}, DType::f64, {Purpose::optimizer, "clip"});
+  on.stream().submit(kernels::GlobalNorm{.tensors = tensors.data(),
+                                         .count = static_cast<std::int64_t>(tensors.size()),
+                                         .guard = guard ? guard.view().as<float>() : nullptr,
+                                         .guard_count = guard ? guard.numel() : 0,
+                                         .max_norm = max_norm,
+                                         .result = result.view().as<double>()});
+  return result;
 }
 
-float clip_factor(double norm, float max_norm) {
-  if (max_norm <= 0.0f || !(norm > static_cast<double>(max_norm))) return 1.0f;
-  return static_cast<float>(static_cast<double>(max_norm) / (norm + 1e-6));
+double gradient_norm(const std::vector<Parameter*>& parameters) {
+  return clip_scale(parameters, 0.0f).to_vector<double>().front();
 }
 
 }  // namespace gigatrain::optim

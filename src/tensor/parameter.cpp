@@ -23,10 +23,17 @@ Tensor ParameterUse::tensor() {
 
 Parameter::Parameter(const Shape& shape, Init init) : shape_(shape), init_(init) {}
 
-void Parameter::allocate(Device& device, DType compute) {
-  compute_ = shape_.dims() >= 2 ? compute : DType::f32;
-  value_ = Tensor::empty(device, shape_, DType::f32, {Purpose::parameters, "master"});
-  compute_copy_ = compute_ == DType::f32
+void Parameter::allocate(Device& device, DType compute, DType master) {
+  const bool matrix = shape_.dims() >= 2;
+  compute_ = matrix ? compute : DType::f32;
+  const DType dtype = matrix ? master : DType::f32;
+  if (dtype != DType::f32 && dtype != compute_)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("the master of '{}' must be f32, or bf16 as its compute dtype, got {} "
+                            "beside {}",
+                            name_, gigatrain::name(dtype), gigatrain::name(compute_)));
+  value_ = Tensor::empty(device, shape_, dtype, {Purpose::parameters, "master"});
+  compute_copy_ = compute_ == dtype
                       ? value_
                       : Tensor::empty(device, shape_, compute_, {Purpose::parameters, "compute"});
   changed();
@@ -36,21 +43,33 @@ void Parameter::initialize(std::uint64_t seed) {
   if (!value_)
     throw Error(ErrorCode::invalid_argument, fmt::format("parameter '{}' has no memory yet", name_),
                 "call allocate() first");
-  const TensorView y = value_.view();
   Stream& stream = value_.stream();
-  switch (init_.kind) {
-    case Init::Kind::zeros:
-      stream.submit(kernels::Fill{.y = y, .value = 0.0});
-      break;
-    case Init::Kind::ones:
-      stream.submit(kernels::Fill{.y = y, .value = 1.0});
-      break;
-    case Init::Kind::normal:
-      stream.submit(kernels::FillNormal{
-          .y = y, .key = random_key(seed, "init", name_), .mean = 0.0f, .stddev = init_.stddev});
-      break;
-  }
+  if (init_.kind == Init::Kind::normal)
+    draw_normal(random_key(seed, "init", name_));
+  else
+    stream.submit(
+        kernels::Fill{.y = value_.view(), .value = init_.kind == Init::Kind::ones ? 1.0 : 0.0});
   changed();
+}
+
+// Made by the CPU in f32, so that a model starts from the same bits on every device.
+void Parameter::draw_normal(PhiloxKey key) {
+  Device& device = value_.device();
+  const auto fill = [&](const Tensor& y) {
+    run(y.stream().cpu(),
+        kernels::FillNormal{.y = y.view(), .key = key, .mean = 0.0f, .stddev = init_.stddev});
+  };
+  if (device.is_cpu() && value_.dtype() == DType::f32) return fill(value_);
+  const BlockName name{Purpose::workspace, "initial values"};
+  Device& host = device.host();
+  Tensor made = Tensor::empty(host, shape_, DType::f32, name);
+  fill(made);
+  if (value_.dtype() != DType::f32) {
+    const Tensor rounded = Tensor::empty(host, shape_, value_.dtype(), name);
+    host.stream().submit(kernels::Copy{.x = made.view(), .y = rounded.view()});
+    made = rounded;
+  }
+  device.upload(value_.view().data, made.view().data, made.view().bytes());
 }
 
 const Tensor& Parameter::compute_value() {
@@ -58,7 +77,7 @@ const Tensor& Parameter::compute_value() {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("parameter '{}' is used before it has values", name_),
                 "call nn::materialize(model, device, ...) first");
-  if (compute_ != DType::f32 && copied_version_ != version_)
+  if (compute_ != value_.dtype() && copied_version_ != version_)
     value_.stream().submit(kernels::Copy{.x = value_.view(), .y = compute_copy_.view()});
   copied_version_ = version_;
   return compute_copy_;

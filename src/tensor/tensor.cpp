@@ -32,7 +32,7 @@ Tensor Tensor::from(Device& device, const Shape& shape, std::span<const T> value
                 fmt::format("a tensor of shape {} takes {} values, got {}", shape.str(),
                             shape.numel(), values.size()));
   Tensor t = empty(device, shape, dtype_of<T>::value, name);
-  std::copy(values.begin(), values.end(), t.view().as<T>());
+  device.upload(t.view().data, values.data(), t.view().bytes());
   return t;
 }
 
@@ -59,9 +59,15 @@ namespace {
 template <class From, class To>
 std::vector<To> convert(const Tensor& t) {
   std::vector<To> out(static_cast<std::size_t>(t.numel()));
+  std::vector<From> downloaded;
   const From* p = t.view().as<From>();
+  if (!t.device().host_memory()) {
+    downloaded.resize(out.size());
+    t.device().download(downloaded.data(), p, t.view().bytes());
+    p = downloaded.data();
+  }
   for (auto& value : out) {
-    if constexpr (std::is_same_v<From, bf16>)
+    if constexpr (std::is_same_v<From, bf16> || std::is_same_v<From, f16>)
       value = static_cast<To>(static_cast<float>(*p++));
     else
       value = static_cast<To>(*p++);
@@ -88,6 +94,8 @@ std::vector<T> Tensor::to_vector() const {
       return convert<double, T>(c);
     case DType::bf16:
       return convert<bf16, T>(c);
+    case DType::f16:
+      return convert<f16, T>(c);
     case DType::i32:
       return convert<std::int32_t, T>(c);
     case DType::i64:
@@ -108,6 +116,7 @@ double Tensor::item() const {
 template Tensor Tensor::from(Device&, const Shape&, std::span<const float>, BlockName);
 template Tensor Tensor::from(Device&, const Shape&, std::span<const double>, BlockName);
 template Tensor Tensor::from(Device&, const Shape&, std::span<const bf16>, BlockName);
+template Tensor Tensor::from(Device&, const Shape&, std::span<const f16>, BlockName);
 template Tensor Tensor::from(Device&, const Shape&, std::span<const std::int32_t>, BlockName);
 template Tensor Tensor::from(Device&, const Shape&, std::span<const std::int64_t>, BlockName);
 template std::vector<float> Tensor::to_vector() const;

@@ -22,6 +22,7 @@ class Checker {
   void model();
   void batch();
   void schedule();
+  void precision();
   void one_rank();
 
  private:
@@ -137,6 +138,15 @@ void Checker::schedule() {
                                            c_.schedule.warmup, c_.train.steps));
 }
 
+void Checker::precision() {
+  const auto& p = c_.precision;
+  if (p.params == "bf16" && p.compute != "bf16")
+    invalid(
+        "precision.params",
+        fmt::format("precision.params = \"bf16\" needs precision.compute = \"bf16\", got \"{}\"",
+                    p.compute));
+}
+
 void Checker::one_rank() {
   const auto& p = c_.parallel;
   if (p.zero >= 1 && p.zero <= 3)
@@ -161,6 +171,7 @@ void check(const Config& config, const Origins& origins, Problems& problems) {
   checker.model();
   checker.batch();
   checker.schedule();
+  checker.precision();
   checker.one_rank();
 }
 

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "gigatrain/base/error.h"
+#include "train/tensor_transfer.h"
 
 namespace gigatrain {
 
@@ -109,7 +110,7 @@ void load_gpt2_weights(nn::LanguageModel& model, const ModelFiles& files) {
                   fmt::format("the weights lack '{}' {}", p->name(), p->shape().str()),
                   "check that the folder holds a whole GPT-2 of these sizes");
     try {
-      copy_tensor(*at->second, p->value().view());
+      load_tensor(*at->second, p->value());
     } catch (Error& e) {
       throw e.add_frame(fmt::format("while loading '{}'", p->name()));
     }

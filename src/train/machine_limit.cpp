@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 
+#include "gigatrain/base/philox.h"
 #include "gigatrain/tensor/tensor.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
@@ -17,7 +18,11 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }
 
 // Shortest time of one call, over calls that fill `seconds`; the first call only warms up.
-double best_time(double seconds, const std::function<void()>& work) {
+double best_time(Device& device, double seconds, const std::function<void()>& kernel) {
+  const auto work = [&] {
+    kernel();
+    device.synchronize();
+  };
   work();
   double best = 1e30;
   const auto begin = std::chrono::steady_clock::now();
@@ -29,28 +34,48 @@ double best_time(double seconds, const std::function<void()>& work) {
   return best;
 }
 
+// Random values in (-1, 1), a short sequence of them repeated: a GPU draws more power, and clocks
+// lower, on random operands than on constant ones. The size is a multiple of kPattern.
+Tensor noise(Device& device, const Shape& shape, DType dtype) {
+  constexpr std::int64_t kPattern = 1 << 16;
+  std::vector<float> pattern(kPattern);
+  const PhiloxKey key = random_key(1, "measure", "");
+  for (std::size_t i = 0; i < pattern.size(); ++i)
+    pattern[i] = 2.0f * to_uniform(philox_block(key, i, 0, 0)[i % 4]) - 1.0f;
+  const Tensor once = Tensor::from<float>(device, {kPattern}, pattern);
+  TensorView repeated = once.view();
+  repeated.shape = {shape.numel() / kPattern, kPattern};
+  repeated.strides = {0, 1};
+  const Tensor y = Tensor::empty(device, shape, dtype, {Purpose::workspace, "measure"});
+  device.stream().submit(
+      kernels::Copy{.x = repeated, .y = TensorView(y.view().data, dtype, repeated.shape)});
+  return y;
+}
+
 }  // namespace
 
 double measure_gemm(Device& device, DType dtype, double seconds) {
-  constexpr std::int64_t kM = 1024, kK = 768, kN = 3072;
+  // A GPU needs a larger product to be busy than a CPU.
+  const std::int64_t m = device.is_cpu() ? 1024 : 8192, k = device.is_cpu() ? 768 : 8192,
+                     n = device.is_cpu() ? 3072 : 8192;
   const BlockName name{Purpose::workspace, "measure"};
-  const Tensor a = Tensor::full(device, {kM, kK}, 0.5, dtype, name);
-  const Tensor b = Tensor::full(device, {kK, kN}, 0.5, dtype, name);
-  const Tensor c = Tensor::empty(device, {kM, kN}, dtype, name);
-  const double time = best_time(seconds, [&] {
+  const Tensor a = noise(device, {m, k}, dtype), b = noise(device, {k, n}, dtype);
+  const Tensor c = Tensor::empty(device, {m, n}, dtype, name);
+  const double time = best_time(device, seconds, [&] {
     device.stream().submit(kernels::Gemm{.a = a.view(), .b = b.view(), .c = c.view()});
   });
-  return 2.0 * kM * kK * kN / time;
+  return 2.0 * static_cast<double>(m * k * n) / time;
 }
 
 double measure_copy(Device& device, double seconds) {
-  constexpr std::int64_t kElements = 16 << 20;
+  const std::int64_t elements = device.is_cpu() ? 16 << 20 : 256 << 20;
   const BlockName name{Purpose::workspace, "measure"};
-  const Tensor a = Tensor::full(device, {kElements}, 0.5, DType::f32, name);
-  const Tensor b = Tensor::full(device, {kElements}, 0.0, DType::f32, name);
-  const double time = best_time(
-      seconds, [&] { device.stream().submit(kernels::Copy{.x = a.view(), .y = b.view()}); });
-  return 2.0 * 4.0 * kElements / time;
+  const Tensor a = Tensor::full(device, {elements}, 0.5, DType::f32, name);
+  const Tensor b = Tensor::full(device, {elements}, 0.0, DType::f32, name);
+  const double time = best_time(device, seconds, [&] {
+    device.stream().submit(kernels::Copy{.x = a.view(), .y = b.view()});
+  });
+  return 2.0 * 4.0 * static_cast<double>(elements) / time;
 }
 
 }  // namespace gigatrain

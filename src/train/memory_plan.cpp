@@ -1,45 +1,138 @@
 #include "gigatrain/train/memory_plan.h"
 
 #include <algorithm>
-#include <bit>
+
+#include "gigatrain/optim/adamw.h"
+#include "gigatrain/optim/clip.h"
+#include "kernels/dry/dry_queue.h"
 
 namespace gigatrain {
 
 namespace {
 
-// What one block keeps, in elements a token: ln_1's output (C), q k v, attention's output (C), the
-// residual sum (C), ln_2's output (C), the MLP's pre-activation and activation (2 inner), and the
-// block's output (C). The projections' outputs are given back at once.
-std::int64_t block_elements(const nn::GptConfig& c) {
-  const std::int64_t qkv = (c.n_head + 2 * c.n_kv_head) * (c.n_embd / c.n_head);
-  return 5 * c.n_embd + qkv + 2 * c.n_inner;
+constexpr std::int64_t kStagingBytes = 8 << 20;       // pinned, of the CUDA queue
+constexpr std::int64_t kLargestMicroBatch = 1 << 20;  // searched
+
+// What Trainer::step submits. The second step is the first of the steady state, and the second
+// micro-batch of a leaf stands for all later ones.
+void run_steps(GradientStep& gradient, optim::Optimizer& optimizer) {
+  const std::int64_t micro_batches = std::min<std::int64_t>(gradient.shape().micro_batches, 2);
+  for (std::int64_t step = 0; step < 2; ++step) {
+    gradient.submit(step, gradient.shape().tokens(), micro_batches);
+    const Tensor clip = optim::clip_scale(gradient.parameters(), 1.0f, gradient.losses());
+    optimizer.step({.step = step + 1, .lr = 1e-4f, .clip = clip});
+  }
 }
 
-// The backward of a block holds the gradients of its widest tensors for a moment.
-std::int64_t backward_elements(const nn::GptConfig& c) {
-  return 2 * c.n_inner + 3 * c.n_embd;
+std::int64_t state_bytes(const std::vector<Parameter*>& parameters, optim::Optimizer& optimizer) {
+  std::int64_t bytes = 0;
+  for (const auto* p : parameters) bytes += p->value().view().bytes();
+  for (const auto& s : optimizer.state()) bytes += s.tensor.view().bytes();
+  return bytes;
+}
+
+MemoryPlan::Host host_bytes(Device& device, const GradientStep& gradient,
+                            optim::Optimizer& optimizer) {
+  MemoryPlan::Host host{.tokens = gradient.shape().tokens() * 2 * size_of(DType::i32)};
+  if (device.is_cpu()) return host;
+  host.staging = kStagingBytes;
+  host.initial_values = device.host().allocator().stats().reserved;
+  host.checkpoint = state_bytes(gradient.parameters(), optimizer);
+  return host;
+}
+
+std::int64_t reserved_bytes(Device& device) {
+  const auto* queue = dynamic_cast<const DryQueue*>(device.backend());
+  return queue ? queue->pages_taken() : device.allocator().stats().reserved;
 }
 
 }  // namespace
 
-MemoryPlan plan_memory(const nn::GptConfig& config, const BatchShape& b, DType compute) {
-  const nn::GptConfig c = nn::resolve(config);
-  const std::int64_t n = nn::parameter_count(c), narrow = size_of(compute);
-  const std::int64_t tokens = b.micro_batch * b.seq_len, head = c.vocab_size * c.n_embd;
-  MemoryPlan plan;
-  plan.parameters = n * (compute == DType::f32 ? 4 : 4 + narrow);
-  plan.optimizer = 2 * 4 * n;
-  const auto levels =
-      static_cast<std::int64_t>(std::bit_width(static_cast<std::uint64_t>(b.leaves)));
-  plan.gradients = 4 * (n + (c.tie ? head : 0)) * levels + 4 * head;
-  plan.activations =
-      tokens * narrow * (c.n_layer * block_elements(c) + 4 * c.n_embd + backward_elements(c)) +
-      tokens * 4 *
-          (c.n_layer * (4 + c.n_head) + 2);  // mean and rstd of two norms, lse of each head
-  plan.workspace =
-      std::min<std::int64_t>(tokens * c.vocab_size, (4 << 20) + 16 * c.vocab_size) * narrow +
-      4 * tokens;
+PlanTarget PlanTarget::of(Device& device) {
+  PlanTarget target{.facts = device.facts()};
+  if (!device.is_cpu()) return target;
+  const CpuQueue& queue = device.stream().cpu();
+  target.facts.kind = "cpu";
+  target.cpu = {
+      .threads = device.pool().threads(), .isa = queue.isa, .hardware_bf16 = queue.hardware_bf16};
+  return target;
+}
+
+PlanTarget PlanTarget::gpu(const DeviceFacts& facts) {
+  return {.facts = facts};
+}
+
+std::unique_ptr<Device> PlanTarget::open() const {
+  if (facts.kind != "cpu") return dry_cuda_device(facts);
+  CpuOptions options = cpu;
+  options.dry = true;
+  return std::make_unique<Device>(options);
+}
+
+MemoryPlan plan_memory(const nn::GptConfig& model_config, const BatchShape& batch,
+                       const nn::MaterializeOptions& weights, const PlanTarget& target) {
+  const auto device = target.open();
+  const auto model = nn::gpt(model_config);
+  nn::materialize(*model, *device, weights);
+  optim::AdamW optimizer(nn::named_parameters(*model));
+  GradientStep gradient(*model, *device, batch, 0);
+  run_steps(gradient, optimizer);
+  const MemoryStats stats = device->allocator().stats();
+  MemoryPlan plan{.total = stats.total.peak,
+                  .reserved = reserved_bytes(*device),
+                  .host = host_bytes(*device, gradient, optimizer)};
+  for (std::size_t i = 0; i < plan.by_purpose.size(); ++i)
+    plan.by_purpose[i] = stats.by_purpose[i].peak;
   return plan;
+}
+
+bool fits(const MemoryPlan& plan, const PlanTarget& target, std::int64_t bytes) {
+  return plan.reserved + (target.facts.kind == "cpu" ? 0 : kCudaContextBytes) <= bytes;
+}
+
+std::int64_t largest_micro_batch(const nn::GptConfig& model, BatchShape batch,
+                                 const nn::MaterializeOptions& weights, const PlanTarget& target,
+                                 std::int64_t bytes) {
+  const auto good = [&](std::int64_t micro_batch) {
+    batch.micro_batch = micro_batch;
+    return fits(plan_memory(model, batch, weights, target), target, bytes);
+  };
+  if (!good(1)) return 0;
+  std::int64_t fit = 1, too_much = 2;
+  for (; too_much < kLargestMicroBatch && good(too_much); too_much *= 2) fit = too_much;
+  while (too_much - fit > 1) {
+    const std::int64_t middle = (fit + too_much) / 2;
+    (good(middle) ? fit : too_much) = middle;
+  }
+  return fit;
+}
+
+const std::vector<KnownGpu>& known_gpus() {
+  const auto gpu = [](const char* name, const char* model, double gib, int processors,
+                      const char* isa) {
+    return KnownGpu{name,
+                    {.kind = "cuda",
+                     .model = model,
+                     .processors = processors,
+                     .memory = static_cast<std::int64_t>(gib * 1024) << 20,
+                     .isa = isa}};
+  };
+  static const std::vector<KnownGpu> all = {
+      gpu("a100-40", "NVIDIA A100 40GB", 39.39, 108, "sm_80"),
+      gpu("a100-80", "NVIDIA A100 80GB", 79.14, 108, "sm_80"),
+      gpu("h100", "NVIDIA H100 80GB", 79.10, 132, "sm_90"),
+      gpu("h200", "NVIDIA H200", 139.70, 132, "sm_90"),
+      gpu("b200", "NVIDIA B200", 178.35, 148, "sm_100"),
+      gpu("l40s", "NVIDIA L40S", 44.39, 142, "sm_89"),
+      gpu("rtx4090", "NVIDIA GeForce RTX 4090", 23.64, 128, "sm_89"),
+  };
+  return all;
+}
+
+std::optional<DeviceFacts> find_gpu(std::string_view name) {
+  for (const auto& gpu : known_gpus())
+    if (name == gpu.name) return gpu.facts;
+  return std::nullopt;
 }
 
 }  // namespace gigatrain

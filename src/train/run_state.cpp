@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "gigatrain/base/error.h"
+#include "train/tensor_transfer.h"
 
 namespace gigatrain {
 
@@ -11,8 +12,10 @@ CheckpointContents checkpoint_contents(nn::LanguageModel& model, optim::Optimize
   const auto parameters = nn::named_parameters(model);
   const StateDigest digest = state_digest(parameters, &optimizer);
   CheckpointContents contents;
-  for (const auto* p : parameters) contents.model.push_back({p->name(), p->value().view()});
-  for (const auto& s : optimizer.state()) contents.optimizer.push_back({s.name, s.tensor.view()});
+  for (const auto* p : parameters)
+    contents.model.push_back({p->name(), host_view(p->value(), contents.host_copies)});
+  for (const auto& s : optimizer.state())
+    contents.optimizer.push_back({s.name, host_view(s.tensor, contents.host_copies)});
   contents.digests = digest.tensors;
   contents.config_json = model.hf_config();
   if (tokenizer) contents.tokenizer_json = tokenizer->to_json();
@@ -52,10 +55,10 @@ void restore(const Checkpoint& checkpoint, nn::LanguageModel& model, optim::Opti
         fmt::format("{} is a checkpoint of another model: it has {} weights, this model {}",
                     checkpoint.folder(), checkpoint.model().tensors().size(), parameters.size()));
   for (auto* p : parameters) {
-    copy_tensor(checkpoint.model().at(p->name()), p->value().view());
+    load_tensor(checkpoint.model().at(p->name()), p->value());
     p->changed();
   }
-  for (const auto& s : state) copy_tensor(checkpoint.optimizer().at(s.name), s.tensor.view());
+  for (const auto& s : state) load_tensor(checkpoint.optimizer().at(s.name), s.tensor);
   const std::uint64_t digest = state_digest(parameters, &optimizer).value;
   if (digest != checkpoint.state().state_digest)
     throw Error(ErrorCode::corrupt,

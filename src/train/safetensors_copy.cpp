@@ -1,9 +1,7 @@
-// Element types of safetensors files, and copying out of them. IEEE 754 binary16 is read, though
-// the library has no such dtype, since many published models are stored in it.
+// Element types of safetensors files, and copying out of them.
 #include <fmt/format.h>
 
 #include <array>
-#include <bit>
 #include <cstring>
 
 #include "gigatrain/base/error.h"
@@ -30,26 +28,12 @@ T load(const std::byte* from) {  // files need not align their tensors
   return value;
 }
 
-double half_to_double(std::uint16_t bits) {
-  const double sign = bits & 0x8000u ? -1.0 : 1.0;
-  const int exponent = (bits >> 10) & 31;
-  const int mantissa = bits & 1023;
-  if (exponent == 31) {
-    const auto payload = static_cast<std::uint32_t>(mantissa) << 13;
-    return sign * static_cast<double>(std::bit_cast<float>(0x7f800000u | payload));
-  }
-  if (exponent == 0) return sign * mantissa * 0x1p-24;
-  return sign * (1024 + mantissa) *
-         std::bit_cast<double>(static_cast<std::uint64_t>(exponent - 25 + 1023) << 52);
-}
-
 using Read = double (*)(const std::byte*);
 Read reader(std::string_view dtype) {
   if (dtype == "F64") return [](const std::byte* p) { return load<double>(p); };
   if (dtype == "F32") return [](const std::byte* p) { return double{load<float>(p)}; };
   if (dtype == "BF16") return [](const std::byte* p) { return double{float(load<bf16>(p))}; };
-  if (dtype == "F16")
-    return [](const std::byte* p) { return half_to_double(load<std::uint16_t>(p)); };
+  if (dtype == "F16") return [](const std::byte* p) { return double{float(load<f16>(p))}; };
   return nullptr;
 }
 
@@ -95,6 +79,8 @@ const char* safetensors_dtype(DType dtype) {
       return "F64";
     case DType::bf16:
       return "BF16";
+    case DType::f16:
+      return "F16";
     case DType::i32:
       return "I32";
     case DType::i64:

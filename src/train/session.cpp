@@ -61,12 +61,16 @@ DType compute_dtype(const Config& config) {
   return parse_dtype(config.precision.compute);
 }
 
+nn::MaterializeOptions weight_options(const Config& config) {
+  return {.compute = compute_dtype(config),
+          .params = parse_dtype(config.precision.params),
+          .seed = static_cast<std::uint64_t>(config.train.seed)};
+}
+
 std::shared_ptr<nn::LanguageModel> build_model(Device& device, const Config& config,
                                                const nn::GptConfig& sizes) {
   auto model = nn::gpt(sizes);
-  nn::materialize(
-      *model, device,
-      {.compute = compute_dtype(config), .seed = static_cast<std::uint64_t>(config.train.seed)});
+  nn::materialize(*model, device, weight_options(config));
   if (!config.model.from.empty()) load_gpt2_weights(*model, ModelFiles::open(config.model.from));
   return model;
 }

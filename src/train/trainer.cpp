@@ -63,21 +63,20 @@ Trainer::Trainer(nn::LanguageModel& model, optim::Optimizer& optimizer, const To
 StepReport Trainer::step() {
   const auto start = Clock::now();
   StepReport report{.batch_tokens = options_.batch.tokens()};
-  const auto [loss, targets] = gradient_.run(data_, step_);
-  const auto gradient_done = Clock::now();
   report.lr = options_.schedule.at(step_);
-  report.loss = loss;
-  report.skipped = targets == 0;
+  report.skipped = gradient_.run(data_, step_) == 0;
   if (!report.skipped) {
-    report.grad_norm = optim::gradient_norm(gradient_.parameters());
-    require_finite(loss, report.grad_norm, step_ + 1);
-    optimizer_.step({.step = step_ + 1,
-                     .lr = report.lr,
-                     .clip_factor = optim::clip_factor(report.grad_norm, options_.clip)});
+    // Everything is submitted before anything is waited for. Should the loss or the norm not be
+    // finite, the clip scale makes the optimizer change nothing.
+    const Tensor clip =
+        optim::clip_scale(gradient_.parameters(), options_.clip, gradient_.losses());
+    optimizer_.step({.step = step_ + 1, .lr = report.lr, .clip = clip});
+    report.loss = gradient_.loss();
+    report.grad_norm = clip.to_vector<double>().front();
+    require_finite(report.loss, report.grad_norm, step_ + 1);
   }
   report.step = ++step_;
   report.tokens = tokens_ += report.batch_tokens;
-  report.update_ms = ms_since(gradient_done);
   report.step_ms = ms_since(start);
   return report;
 }

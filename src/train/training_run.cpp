@@ -27,11 +27,13 @@ double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-optim::AdamWOptions adamw_options(const OptimConfig& o) {
+optim::AdamWOptions adamw_options(const Config& c) {
+  const OptimConfig& o = c.optim;
   return {.weight_decay = static_cast<float>(o.weight_decay),
           .beta1 = static_cast<float>(o.beta1),
           .beta2 = static_cast<float>(o.beta2),
-          .eps = static_cast<float>(o.eps)};
+          .eps = static_cast<float>(o.eps),
+          .seed = static_cast<std::uint64_t>(c.train.seed)};
 }
 
 TrainerOptions trainer_options(const Config& c, const BatchShape& batch) {
@@ -45,13 +47,6 @@ TrainerOptions trainer_options(const Config& c, const BatchShape& batch) {
                        .min_lr = static_cast<float>(c.schedule.min_lr)},
           .clip = static_cast<float>(c.optim.clip),
           .limit_seconds = c.train.limit_seconds};
-}
-
-// What names the bits of a run on this machine.
-std::string arithmetic_class(DType compute, const CpuQueue& queue) {
-  if (compute == DType::bf16)
-    return queue.hardware_bf16 ? "f32, bf16 by avx512_bf16" : "f32, bf16 widened";
-  return "f32";  // the same on every processor
 }
 
 bool due(std::int64_t step, std::int64_t every) {
@@ -69,15 +64,14 @@ class Run {
         batch_(batch_shape(config, nn::parameter_count(sizes_))),
         train_(open_data(config, Split::train, tokenizer_.get(), sizes_.vocab_size,
                          batch_.global_batch())),
-        plan_(plan_memory(sizes_, batch_, compute_dtype(config))),
+        plan_(plan_memory(sizes_, batch_, weight_options(config), PlanTarget::of(device))),
         folder_(RunFolder::create(config.run.dir, config.run.name, folder_options(mode))),
         metrics_(folder_.metrics()) {
     if (!config.data.val.empty())
       val_.emplace(open_data(config, Split::val, tokenizer_.get(), sizes_.vocab_size,
                              batch_.global_batch()));
     model_ = build_model(device, config, sizes_);
-    adamw_ =
-        std::make_unique<optim::AdamW>(nn::named_parameters(*model_), adamw_options(config.optim));
+    adamw_ = std::make_unique<optim::AdamW>(nn::named_parameters(*model_), adamw_options(config));
     trainer_ = std::make_unique<Trainer>(*model_, *adamw_, train_, trainer_options(config, batch_));
     if (mode == RunMode::resume) resume();
     limit_flops_ = measure_gemm(device, compute_dtype(config));
@@ -100,19 +94,19 @@ class Run {
  private:
   RunFolderOptions folder_options(RunMode mode) const {
     const std::int64_t checkpoint = nn::parameter_count(sizes_) * 12;  // master and two moments
-    return {
-        .mode = mode,
-        .config_toml = to_toml(config_),
-        .bytes_needed = checkpoint * (config_.checkpoint.keep + 2) + (1 << 20),
-        .record = {{"seed", std::to_string(config_.train.seed)},
-                   {"device", describe_device()},
-                   {"arithmetic", arithmetic_class(compute_dtype(config_), device_.stream().cpu())},
-                   {"dataset_digest", fmt::format("{:016x}", train_.digest())}}};
+    return {.mode = mode,
+            .config_toml = to_toml(config_),
+            .bytes_needed = checkpoint * (config_.checkpoint.keep + 2) + (1 << 20),
+            .record = {{"seed", std::to_string(config_.train.seed)},
+                       {"device", describe_device()},
+                       {"arithmetic", device_.arithmetic(compute_dtype(config_))},
+                       {"dataset_digest", fmt::format("{:016x}", train_.digest())}}};
   }
 
   std::string describe_device() const {
-    return fmt::format("{}, {} threads, {}", CpuFeatures::get().model, device_.pool().threads(),
-                       name(device_.stream().cpu().isa));
+    const DeviceFacts f = device_.facts();
+    return device_.is_cpu() ? fmt::format("{}, {} threads, {}", f.model, f.processors, f.isa)
+                            : fmt::format("{}, {}", f.model, f.isa);
   }
 
   TrainState state() const {
@@ -128,8 +122,9 @@ class Run {
     s.config = to_toml(config_);
     s.dataset_digest = fmt::format("{:016x}", train_.digest());
     s.run_name = config_.run.name;
-    s.isa = arithmetic_class(compute_dtype(config_), device_.stream().cpu());
+    s.isa = device_.arithmetic(compute_dtype(config_));
     s.library_version = GIGATRAIN_VERSION;
+    if (Backend* backend = device_.backend()) s.algorithms = backend->algorithms();
     return s;
   }
 
@@ -138,6 +133,8 @@ class Run {
     const Checkpoint checkpoint = newest_whole(folder_.path(), &warnings);
     for (const auto& text : check_resumable(checkpoint.state(), state())) warnings.push_back(text);
     for (const auto& text : warnings) warn(text);
+    if (Backend* backend = device_.backend())
+      backend->set_algorithms(checkpoint.state().algorithms);
     restore(checkpoint, *model_, *adamw_);
     trainer_->resume_at(checkpoint.state().step, checkpoint.state().tokens);
     best_ = checkpoint.state().best_eval_loss;

@@ -106,6 +106,7 @@ std::vector<Parameter*> named_parameters(Layer& root);
 // Gives every parameter memory on the device and its initial values.
 struct MaterializeOptions {
   DType compute = DType::f32;
+  DType params = DType::f32;  // of the masters; bf16 needs bf16 compute
   std::uint64_t seed = 1337;
 };
 void materialize(Layer& root, Device& device, const MaterializeOptions& options = {});

@@ -12,6 +12,7 @@ struct AdamWOptions {
   float beta1 = 0.9f;
   float beta2 = 0.95f;
   float eps = 1e-8f;
+  std::uint64_t seed = 0;  // of stochastic rounding, for weights without an f32 master
 };
 
 class AdamW : public Optimizer {

@@ -9,10 +9,15 @@
 
 namespace gigatrain::optim {
 
-// sqrt of the sum of squares of every parameter's `grad`; NaN or Inf if any element is.
-double gradient_norm(const std::vector<Parameter*>& parameters);
+// {norm, factor}: a tensor f64 (2) in the device's memory, made without waiting for it. norm is the
+// sqrt of the sum of squares of every parameter's `grad`; factor brings it down to max_norm: 1 when
+// it is within, or when max_norm is 0 (off). When the norm is not finite, or any element of `guard`
+// (f32; the step's losses) is not, the factor is NaN, and an optimizer that gets it changes
+// nothing.
+Tensor clip_scale(const std::vector<Parameter*>& parameters, float max_norm,
+                  const Tensor& guard = {});
 
-// Factor that brings `norm` down to `max_norm`: 1 when it is within, or when max_norm is 0 (off).
-float clip_factor(double norm, float max_norm);
+// The norm alone, on the host: waits for the device.
+double gradient_norm(const std::vector<Parameter*>& parameters);
 
 }  // namespace gigatrain::optim

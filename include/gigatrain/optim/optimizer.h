@@ -28,7 +28,7 @@ std::vector<ParameterGroup> decay_groups(const std::vector<Parameter*>& paramete
 struct StepOptions {
   std::int64_t step = 1;  // counted from 1, for bias correction
   float lr = 0.0f;
-  float clip_factor = 1.0f;  // gradients are multiplied by this first
+  Tensor clip{};  // from clip_scale(): gradients are multiplied by its factor first; none: 1
 };
 
 class Optimizer {

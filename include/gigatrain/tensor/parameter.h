@@ -1,12 +1,13 @@
-// A named weight: f32 master values, a copy in the compute dtype when that is narrower, and its
-// uses. Its fully qualified name is its identity everywhere: initial values, optimizer state,
-// files.
+// A named weight: master values in f32 (or bf16), a copy in the compute dtype when that is
+// narrower, and its uses. Its fully qualified name is its identity everywhere: initial values,
+// optimizer state, files.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "gigatrain/base/philox.h"
 #include "gigatrain/tensor/node.h"
 #include "gigatrain/tensor/tensor.h"
 
@@ -51,15 +52,24 @@ class Parameter {
   bool decays() const { return shape_.dims() >= 2; }
 
   // Gives it memory; values are set by initialize() or a load. `compute`: f32, bf16 (matrices only:
-  // vectors stay f32).
-  void allocate(Device& device, DType compute);
+  // vectors stay f32). `master`: f32, or bf16 with bf16 compute: no f32 copy exists, and the
+  // optimizer rounds stochastically.
+  void allocate(Device& device, DType compute, DType master = DType::f32);
   // Philox: value i depends on (seed, name, i) only.
   void initialize(std::uint64_t seed);
 
-  const Tensor& value() const { return value_; }  // f32 master
+  const Tensor& value() const { return value_; }  // the master
   const Tensor& compute_value();                  // in the compute dtype, cast when out of date
   DType compute_dtype() const { return compute_; }
-  void changed() { ++version_; }  // call after writing to value()
+  // Call after writing to value(); `compute_copy_too`: and to compute_copy().
+  void changed(bool compute_copy_too = false) {
+    ++version_;
+    if (compute_copy_too && value_) copied_version_ = version_;
+  }
+  // Where an optimizer that updates value() writes its bf16 rounding; null when compute is f32.
+  bf16* compute_copy() const {
+    return compute_ == DType::bf16 ? compute_copy_.view().as<bf16>() : nullptr;
+  }
 
   std::shared_ptr<ParameterUse> add_use();
   const std::vector<std::shared_ptr<ParameterUse>>& uses() const { return uses_; }
@@ -68,6 +78,7 @@ class Parameter {
 
  private:
   friend class ParameterUse;
+  void draw_normal(PhiloxKey key);
   std::string name_ = "(unnamed)";
   Shape shape_;
   Init init_;

@@ -4,9 +4,11 @@
 // renamed, and only then does LATEST name it and is an older one deleted.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -38,6 +40,8 @@ struct CheckpointContents {
   std::vector<NamedView> model;                  // Hugging Face names
   std::vector<NamedView> optimizer;              // "<parameter>.exp_avg", ...
   std::map<std::string, std::uint64_t> digests;  // of each tensor above, by name
+  // Holds the values of tensors whose own memory the host cannot read.
+  std::vector<std::shared_ptr<std::vector<std::byte>>> host_copies;
   std::string config_json;
   std::string tokenizer_json;  // "": none
   TrainState state;

@@ -168,7 +168,10 @@ void visit_fields(S& s, auto&& visit) {
 
 template <SectionOf<PrecisionConfig> S>
 void visit_fields(S& s, auto&& visit) {
-  visit(Field{.name = "params", .doc = "master weights", .choices = {"f32"}}, s.params);
+  visit(Field{.name = "params",
+              .doc = "weights; bf16: no f32 master, stochastic rounding",
+              .choices = {"f32", "bf16"}},
+        s.params);
   visit(Field{.name = "compute", .doc = "matrix products, attention", .choices = {"f32", "bf16"}},
         s.compute);
   visit(Field{.name = "grads", .doc = "gradient sums", .choices = {"f32"}}, s.grads);

@@ -36,19 +36,23 @@ class GradientStep {
   GradientStep(nn::LanguageModel& model, Device& device, const BatchShape& shape,
                std::uint64_t seed, const LeafOrder& order = {});
 
-  struct Result {
-    double loss = 0;                 // mean over the target tokens
-    std::int64_t target_tokens = 0;  // 0: nothing to learn from; no gradient was made
-  };
-  // Afterwards each parameter's `grad` holds the step's gradient.
-  Result run(const TokenSource& data, std::int64_t step);
+  // Submits the step and does not wait for it: each parameter's `grad` will hold its gradient.
+  // Returns the number of target tokens; 0: nothing to learn from, and no gradient is made.
+  std::int64_t run(const TokenSource& data, std::int64_t step);
+  // The part of run() after the tokens are in the device's memory. `micro_batches`: of each leaf, A
+  // unless a memory plan, which computes nothing, is content with fewer.
+  void submit(std::int64_t step, std::int64_t targets, std::int64_t micro_batches);
+  // Of each micro-batch of the last run, in the device's memory: f32 (V * A).
+  const Tensor& losses() const { return losses_; }
+  // Mean over the target tokens. Waits for the device.
+  double loss() const;
 
   const std::vector<Parameter*>& parameters() const { return parameters_; }
   const BatchShape& shape() const { return shape_; }
 
  private:
   std::int64_t load(const TokenSource& data, std::int64_t step);
-  double run_leaf(std::int64_t leaf, std::int64_t step, double scale);
+  void run_leaf(std::int64_t leaf, std::int64_t step, double scale, std::int64_t micro_batches);
 
   nn::LanguageModel& model_;
   Device& device_;
@@ -57,7 +61,9 @@ class GradientStep {
   std::vector<std::int64_t> order_;
   std::vector<Parameter*> parameters_;
   parallel::GradientTree tree_;
-  std::vector<std::int32_t> tokens_, targets_;  // the whole step's, sample by sample
+  // The whole step's, sample by sample: on the host, and on the device (global_batch, T) i32.
+  std::vector<std::int32_t> host_tokens_, host_targets_;
+  Tensor tokens_, targets_, losses_;
 };
 
 }  // namespace gigatrain

@@ -33,8 +33,7 @@ struct StepReport {
   double loss = 0;          // mean over target tokens, nats
   double grad_norm = 0;     // before clipping
   float lr = 0;
-  double step_ms = 0;    // wall time of this step, callbacks not counted
-  double update_ms = 0;  // of it: norm, clip and optimizer
+  double step_ms = 0;  // wall time of this step, callbacks not counted
   std::int64_t batch_tokens = 0;
   bool skipped = false;  // no target tokens: the weights stayed
 };

@@ -1,0 +1,421 @@
+#include "train/kernel_cases.h"
+
+#include <fmt/format.h>
+
+#include "gigatrain/nn/models/gpt.h"
+#include "kernels/random.h"
+
+namespace gigatrain {
+
+namespace {
+
+using namespace kernels;
+
+constexpr std::int64_t kT = 1024, kC = 768, kHeads = 12, kVocab = 50257;
+constexpr std::int64_t kLogitsStride = (kVocab + 63) / 64 * 64;  // as linear_cross_entropy has it
+
+template <class Args>
+PreparedKernel ready(TensorMaker& make, const Args& args, std::vector<Tensor> keep) {
+  Device* device = &make.device();
+  return {[device, args, keep = std::move(keep)] { device->stream().submit(args); }, cost_of(args)};
+}
+
+struct Product {
+  const char* what;
+  std::int64_t m, k, n;
+  bool trans_a = false, trans_b = false;
+  bool accumulate = false;  // into f32, as weight gradients are
+  bool bias = false, gelu = false;
+};
+
+// Collects cases; B sequences of T tokens are N rows.
+class Cases {
+ public:
+  explicit Cases(std::int64_t sequences) : b_(sequences), n_(sequences * kT) {}
+
+  void elementwise();
+  void copies();
+  void sums();
+  void activations();
+  void norms();
+  void embeddings();
+  void loss();
+  void attention();
+  void products();
+  void optimizer();
+
+  std::vector<KernelCase> all;
+
+ private:
+  void add(const std::string& name, const std::string& shape,
+           std::function<PreparedKernel(TensorMaker&)> prepare) {
+    all.push_back({name, shape, std::move(prepare)});
+  }
+  std::string rows(std::int64_t columns) const { return fmt::format("{} x {}", n_, columns); }
+  DropoutArgs dropout() const {
+    return {.rate = 0.1f, .key = random_key(1, "dropout", "bench"), .rows_per_sample = kT};
+  }
+  void norm(const char* variant, bool fused, bool drop);
+  void product(const Product& p);
+
+  std::int64_t b_, n_;
+};
+
+template <class Args>
+PreparedKernel binary_case(TensorMaker& make, const Shape& shape) {
+  const Tensor a = make.activation(shape), b = make.activation(shape), y = make.activation(shape);
+  return ready(make, Args{.a = a.view(), .b = b.view(), .y = y.view()}, {a, b, y});
+}
+template <class Args>
+PreparedKernel unary_case(TensorMaker& make, const Shape& shape) {
+  const Tensor x = make.activation(shape), y = make.activation(shape);
+  return ready(make, Args{.x = x.view(), .y = y.view()}, {x, y});
+}
+
+void Cases::elementwise() {
+  const Shape shape{n_, kC};
+  const auto each = [&](const char* name, auto prepare) {
+    add(name, rows(kC), [shape, prepare](TensorMaker& make) { return prepare(make, shape); });
+  };
+  each(Add::kName, binary_case<Add>);
+  each(Sub::kName, binary_case<Sub>);
+  each(Mul::kName, binary_case<Mul>);
+  each(Div::kName, binary_case<Div>);
+  each(Scale::kName, unary_case<Scale>);
+  each(Exp::kName, unary_case<Exp>);
+  each(Log::kName, unary_case<Log>);
+  each(Tanh::kName, unary_case<Tanh>);
+  each(Rsqrt::kName, unary_case<Rsqrt>);
+}
+
+void Cases::copies() {
+  add(Copy::kName, rows(kC), [n = n_](TensorMaker& make) {
+    return unary_case<Copy>(make, {n, kC});
+  });
+  add("copy, transposed", rows(kC), [n = n_](TensorMaker& make) {
+    const Tensor x = make.activation({n, kC}), y = make.activation({n, kC});
+    TensorView to = y.view();  // (N, C) with its columns contiguous
+    to.strides = {1, n};
+    return ready(make, Copy{.x = x.view(), .y = to}, {x, y});
+  });
+  add("copy, weights to bf16", fmt::format("{} x {}", kVocab, kC), [](TensorMaker& make) {
+    const Tensor x = make.f32({kVocab, kC});
+    const Tensor y = Tensor::empty(make.device(), {kVocab, kC}, DType::bf16);
+    return ready(make, Copy{.x = x.view(), .y = y.view()}, {x, y});
+  });
+  add(Fill::kName, rows(kC), [n = n_](TensorMaker& make) {
+    const Tensor y = make.activation({n, kC});
+    return ready(make, Fill{.y = y.view(), .value = 1.0}, {y});
+  });
+}
+
+void Cases::sums() {
+  add(Sum::kName, rows(kC), [n = n_](TensorMaker& make) {
+    const Tensor x = make.activation({n, kC}), y = make.activation({1, 1});
+    return ready(make, Sum{.x = x.view(), .y = y.view()}, {x, y});
+  });
+  add("sum, over rows", rows(kC), [n = n_](TensorMaker& make) {
+    const Tensor x = make.activation({n, kC}), y = make.activation({1, kC});
+    return ready(make, Sum{.x = x.view(), .y = y.view()}, {x, y});
+  });
+  add(Digest::kName, fmt::format("{} x {} f32", kVocab, kC), [](TensorMaker& make) {
+    const Tensor x = make.f32({kVocab, kC}), y = Tensor::empty(make.device(), {1}, DType::i64);
+    return ready(make, Digest{.x = x.view(), .digest = y.view().as<std::uint64_t>()}, {x, y});
+  });
+}
+
+void Cases::activations() {
+  const Shape wide{n_, 4 * kC};
+  add(GeluForward::kName, rows(4 * kC),
+      [wide](TensorMaker& make) { return unary_case<GeluForward>(make, wide); });
+  add(GeluBackward::kName, rows(4 * kC), [wide](TensorMaker& make) {
+    const Tensor x = make.activation(wide), dy = make.activation(wide), dx = make.activation(wide);
+    return ready(make, GeluBackward{.x = x.view(), .dy = dy.view(), .dx = dx.view()}, {x, dy, dx});
+  });
+  add(BiasGradient::kName, rows(4 * kC), [wide](TensorMaker& make) {
+    const Tensor dy = make.activation(wide), dbias = make.f32({4 * kC});
+    return ready(make, BiasGradient{.dy = dy.view(), .dbias = dbias.view()}, {dy, dbias});
+  });
+  for (const bool residual : {false, true})
+    add(residual ? "dropout, residual" : Dropout::kName, rows(kC),
+        [shape = Shape{n_, kC}, residual, drop = dropout()](TensorMaker& make) {
+          const Tensor x = make.activation(shape), y = make.activation(shape);
+          const Tensor r = residual ? make.activation(shape) : Tensor{};
+          return ready(make,
+                       Dropout{.x = x.view(),
+                               .y = y.view(),
+                               .residual = r ? r.view() : TensorView{},
+                               .dropout = drop},
+                       {x, y, r});
+        });
+}
+
+void Cases::norm(const char* variant, bool fused, bool drop) {
+  const Shape shape{n_, kC}, per_row{n_}, channels{kC};
+  const DropoutArgs args = drop ? dropout() : DropoutArgs{};
+  add(LayerNormForward::kName + std::string(variant), rows(kC), [=](TensorMaker& make) {
+    const Tensor x = make.activation(shape), y = make.activation(shape), w = make.f32(channels),
+                 bias = make.f32(channels), mean = make.f32(per_row), rstd = make.f32(per_row);
+    LayerNormForward a{.x = x.view(),
+                       .weight = w.view(),
+                       .bias = bias.view(),
+                       .y = y.view(),
+                       .mean = mean.view(),
+                       .rstd = rstd.view(),
+                       .dropout = args};
+    std::vector<Tensor> keep{x, y, w, bias, mean, rstd};
+    if (fused) {
+      keep.push_back(make.activation(shape));
+      a.delta = keep.back().view();
+      keep.push_back(make.activation(shape));
+      a.sum = keep.back().view();
+    }
+    return ready(make, a, keep);
+  });
+  add(LayerNormBackward::kName + std::string(variant), rows(kC), [=](TensorMaker& make) {
+    const Tensor s = make.activation(shape), dy = make.activation(shape),
+                 dsum = make.activation(shape), w = make.f32(channels), dw = make.f32(channels),
+                 db = make.f32(channels), mean = make.f32(per_row), rstd = make.f32(per_row);
+    LayerNormBackward a{.s = s.view(),
+                        .weight = w.view(),
+                        .mean = mean.view(),
+                        .rstd = rstd.view(),
+                        .dy = dy.view(),
+                        .dsum = dsum.view(),
+                        .dweight = dw.view(),
+                        .dbias = db.view(),
+                        .dropout = args};
+    std::vector<Tensor> keep{s, dy, dsum, w, dw, db, mean, rstd};
+    if (fused) {
+      keep.push_back(make.activation(shape));
+      a.dresidual = keep.back().view();
+    }
+    if (drop) {
+      keep.push_back(make.activation(shape));
+      a.ddelta = keep.back().view();
+    }
+    return ready(make, a, keep);
+  });
+}
+
+void Cases::norms() {
+  norm("", false, false);
+  norm(", residual", true, false);
+  norm(", residual, dropout", true, true);
+}
+
+void Cases::embeddings() {
+  const Shape tokens{b_, kT}, out{b_, kT, kC}, table{kVocab, kC}, positions{kT, kC};
+  const std::string shape = fmt::format("{} of {} x {}", n_, kVocab, kC);
+  add(EmbeddingForward::kName, shape, [=](TensorMaker& make) {
+    const Tensor ids = make.ids(tokens, kVocab), t = make.activation(table),
+                 p = make.activation(positions), y = make.activation(out);
+    return ready(
+        make,
+        EmbeddingForward{
+            .tokens = ids.view(), .table = t.view(), .positions = p.view(), .out = y.view()},
+        {ids, t, p, y});
+  });
+  add(EmbeddingBackward::kName, shape, [=](TensorMaker& make) {
+    const Tensor ids = make.ids(tokens, kVocab), dout = make.activation(out), dt = make.f32(table),
+                 dp = make.f32(positions);
+    return ready(make,
+                 EmbeddingBackward{.tokens = ids.view(),
+                                   .dout = dout.view(),
+                                   .dtable = dt.view(),
+                                   .dpositions = dp.view()},
+                 {ids, dout, dt, dp});
+  });
+}
+
+void Cases::loss() {
+  add(CrossEntropy::kName, rows(kVocab), [n = n_](TensorMaker& make) {
+    const Tensor memory = make.activation({n, kLogitsStride}), loss = make.f32({n}),
+                 targets = make.ids({n}, kVocab);
+    TensorView logits = memory.view();
+    logits.shape = {n, kVocab};
+    return ready(make,
+                 CrossEntropy{.logits = logits,
+                              .targets = targets.view(),
+                              .loss = loss.view(),
+                              .dlogits = logits,
+                              .scale = 1.0f / static_cast<float>(n)},
+                 {memory, loss, targets});
+  });
+}
+
+// Heads of a packed (B, T, 3 C) tensor: which 0: q, 1: k, 2: v.
+TensorView heads_of(const Tensor& packed, int which) {
+  TensorView v = packed.view();
+  const std::int64_t b = v.shape[0], t = v.shape[1], width = v.shape[2], d = kC / kHeads;
+  v.data = static_cast<char*>(v.data) + which * kC * size_of(v.dtype);
+  v.shape = {b, t, kHeads, d};
+  v.strides = {t * width, width, d, 1};
+  return v;
+}
+
+void Cases::attention() {
+  const Shape packed{b_, kT, 3 * kC}, out{b_, kT, kC}, lse{b_, kHeads, kT};
+  const std::string shape = fmt::format("{} x {} x {} heads of {}", b_, kT, kHeads, kC / kHeads);
+  const float scale = 0.125f;
+  add(AttentionForward::kName, shape, [=](TensorMaker& make) {
+    const Tensor x = make.activation(packed), y = make.activation(out), l = make.f32(lse);
+    return ready(make,
+                 AttentionForward{.q = heads_of(x, 0),
+                                  .k = heads_of(x, 1),
+                                  .v = heads_of(x, 2),
+                                  .out = heads_of(y, 0),
+                                  .lse = l.view(),
+                                  .scale = scale},
+                 {x, y, l});
+  });
+  add(AttentionBackward::kName, shape, [=](TensorMaker& make) {
+    const Tensor x = make.activation(packed), y = make.activation(out), dy = make.activation(out),
+                 dx = make.activation(packed), l = make.f32(lse);
+    return ready(make,
+                 AttentionBackward{.q = heads_of(x, 0),
+                                   .k = heads_of(x, 1),
+                                   .v = heads_of(x, 2),
+                                   .out = heads_of(y, 0),
+                                   .lse = l.view(),
+                                   .dout = heads_of(dy, 0),
+                                   .dq = heads_of(dx, 0),
+                                   .dk = heads_of(dx, 1),
+                                   .dv = heads_of(dx, 2),
+                                   .scale = scale},
+                 {x, y, dy, dx, l});
+  });
+}
+
+void Cases::product(const Product& p) {
+  add(fmt::format("gemm, {}", p.what), fmt::format("{} x {} x {}", p.m, p.k, p.n),
+      [p](TensorMaker& make) {
+        const Shape c{p.m, p.n};
+        const Tensor a = make.activation(p.trans_a ? Shape{p.k, p.m} : Shape{p.m, p.k}),
+                     b = make.activation(p.trans_b ? Shape{p.n, p.k} : Shape{p.k, p.n}),
+                     y = p.accumulate ? make.f32(c) : make.activation(c),
+                     bias = p.bias ? make.f32({p.n}) : Tensor{},
+                     pre = p.gelu ? make.activation(c) : Tensor{};
+        return ready(make,
+                     Gemm{.a = a.view(),
+                          .b = b.view(),
+                          .c = y.view(),
+                          .trans_a = p.trans_a,
+                          .trans_b = p.trans_b,
+                          .accumulate = p.accumulate,
+                          .bias = bias ? bias.view() : TensorView{},
+                          .pre = pre ? pre.view() : TensorView{},
+                          .gelu = p.gelu},
+                     {a, b, y, bias, pre});
+      });
+}
+
+void Cases::products() {
+  product({.what = "qkv", .m = n_, .k = kC, .n = 3 * kC, .bias = true});
+  product({.what = "proj", .m = n_, .k = kC, .n = kC, .bias = true});
+  product({.what = "fc and gelu", .m = n_, .k = kC, .n = 4 * kC, .bias = true, .gelu = true});
+  product({.what = "fc dx", .m = n_, .k = 4 * kC, .n = kC, .trans_b = true});
+  product({.what = "fc dw", .m = kC, .k = n_, .n = 4 * kC, .trans_a = true, .accumulate = true});
+  product({.what = "mlp proj", .m = n_, .k = 4 * kC, .n = kC, .bias = true});
+  product({.what = "head", .m = n_, .k = kC, .n = kVocab, .trans_b = true});
+}
+
+std::vector<std::int64_t> parameter_sizes() {
+  const auto model = nn::gpt({});
+  std::vector<std::int64_t> sizes;
+  for (const auto* p : nn::named_parameters(*model)) sizes.push_back(p->shape().numel());
+  return sizes;
+}
+
+PreparedKernel norm_case(TensorMaker& make, const std::vector<std::int64_t>& sizes) {
+  const Tensor result = Tensor::empty(make.device(), {2}, DType::f64);
+  std::vector<Tensor> keep{result};
+  const auto list = std::make_shared<std::vector<NormTensor>>();
+  for (const std::int64_t n : sizes) {
+    keep.push_back(Tensor::full(make.device(), {n}, 1e-3));
+    list->push_back({keep.back().view().as<float>(), n});
+  }
+  const GlobalNorm args{.tensors = list->data(),
+                        .count = static_cast<std::int64_t>(list->size()),
+                        .max_norm = 1.0f,
+                        .result = result.view().as<double>()};
+  PreparedKernel kernel = ready(make, args, keep);
+  kernel.submit = [list, submit = kernel.submit] { submit(); };
+  return kernel;
+}
+
+PreparedKernel adamw_case(TensorMaker& make, const std::vector<std::int64_t>& sizes) {
+  Device& device = make.device();
+  const AdamWScalars values{.lr = 1e-4f, .correction1 = 1.0f, .correction2 = 1.0f};
+  const Tensor scalars = Tensor::empty(device, {sizeof values / sizeof(float)}, DType::f32);
+  device.upload(scalars.view().data, &values, sizeof values);
+  std::vector<Tensor> keep{scalars};
+  const auto memory = [&](std::int64_t n, DType dtype) {
+    keep.push_back(Tensor::full(device, {n}, 1e-3, dtype));
+    return keep.back().view();
+  };
+  const auto list = std::make_shared<std::vector<AdamWTensor>>();
+  for (const std::int64_t n : sizes) {
+    AdamWTensor t{.numel = n, .weight_decay = 0.1f};
+    t.weight = memory(n, DType::f32).as<float>(), t.grad = memory(n, DType::f32).as<float>();
+    t.exp_avg = memory(n, DType::f32).as<float>(), t.exp_avg_sq = memory(n, DType::f32).as<float>();
+    if (make.dtype() == DType::bf16) t.compute = memory(n, DType::bf16).as<bf16>();
+    list->push_back(t);
+  }
+  const AdamW args{.tensors = list->data(),
+                   .count = static_cast<std::int64_t>(list->size()),
+                   .scalars = scalars.view().as<AdamWScalars>()};
+  PreparedKernel kernel = ready(make, args, keep);
+  kernel.submit = [list, submit = kernel.submit] { submit(); };
+  return kernel;
+}
+
+void Cases::optimizer() {
+  const std::vector<std::int64_t> sizes = parameter_sizes();
+  std::int64_t total = 0;
+  for (const std::int64_t n : sizes) total += n;
+  const std::string shape = fmt::format("{} in {} tensors", total, sizes.size());
+  add(GlobalNorm::kName, shape, [sizes](TensorMaker& make) { return norm_case(make, sizes); });
+  add(kernels::AdamW::kName, shape, [sizes](TensorMaker& make) { return adamw_case(make, sizes); });
+}
+
+}  // namespace
+
+Tensor TensorMaker::uniform(const Shape& shape, DType dtype) {
+  const std::int64_t n = shape.numel();
+  Device& host = device_.host();
+  if (!host_values_ || host_values_.numel() < n) {
+    host_values_ = Tensor::empty(host, {n}, DType::f32);
+    run(host.stream().cpu(), FillUniform{.y = host_values_.view(), .low = 0.5f, .high = 1.5f});
+  }
+  const Tensor values = Tensor::empty(device_, shape, DType::f32);
+  device_.upload(values.view().data, host_values_.view().data, n * 4);
+  if (dtype == DType::f32) return values;
+  const Tensor converted = Tensor::empty(device_, shape, dtype);
+  device_.stream().submit(Copy{.x = values.view(), .y = converted.view()});
+  return converted;
+}
+
+Tensor TensorMaker::ids(const Shape& shape, std::int64_t below) {
+  std::vector<std::int32_t> values(static_cast<std::size_t>(shape.numel()));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<std::int32_t>(i * 7919 % static_cast<std::size_t>(below));
+  return Tensor::from<std::int32_t>(device_, shape, values);
+}
+
+std::vector<KernelCase> kernel_cases(std::int64_t sequences) {
+  Cases cases(sequences);
+  cases.elementwise();
+  cases.copies();
+  cases.sums();
+  cases.activations();
+  cases.norms();
+  cases.embeddings();
+  cases.loss();
+  cases.attention();
+  cases.products();
+  cases.optimizer();
+  return cases.all;
+}
+
+}  // namespace gigatrain
