@@ -42,18 +42,11 @@ void print_error(const Error& error) {
 }
 
 std::unique_ptr<Device> make_device(const Globals& globals) {
-  if (globals.device != "auto" && globals.device != "cpu") {
-    if (globals.device == "cuda")
-      throw Error(ErrorCode::unsupported, "this build has no CUDA backend",
-                  "run with --device cpu (or auto)");
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("--device must be auto, cpu or cuda, got '{}'", globals.device));
-  }
   if (globals.ranks != 1)
     throw Error(globals.ranks < 1 ? ErrorCode::invalid_argument : ErrorCode::unsupported,
                 fmt::format("this build runs one rank, got --ranks {}", globals.ranks),
                 "leave --ranks out; one rank already uses every core");
-  return std::make_unique<Device>();
+  return open_device(globals.device, {.tf32 = globals.tf32, .measure = globals.tune});
 }
 
 }  // namespace gigatrain::tools

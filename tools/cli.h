@@ -14,6 +14,7 @@ namespace gigatrain::tools {
 struct Globals {
   int ranks = 1;
   std::string device = "auto";
+  bool tf32 = false, tune = false;
   bool quiet = false;
   bool json = false;
 };
@@ -40,6 +41,8 @@ std::unique_ptr<Device> make_device(const Globals& globals);
 using Action = std::function<int()>;
 void add_doctor(CLI::App& app, const Globals& globals, Action& action);
 void add_validate(CLI::App& app, const Globals& globals, Action& action);
+void add_plan(CLI::App& app, const Globals& globals, Action& action);
+void add_bench(CLI::App& app, const Globals& globals, Action& action);
 void add_data(CLI::App& app, const Globals& globals, Action& action);
 void add_train(CLI::App& app, const Globals& globals, Action& action);
 void add_eval(CLI::App& app, const Globals& globals, Action& action);

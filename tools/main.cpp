@@ -20,11 +20,17 @@ int run(int argc, char** argv) {
   app.add_option("--ranks", globals.ranks, "ranks, as threads of this process")
       ->capture_default_str();
   app.add_option("--device", globals.device, "auto, cpu or cuda")->capture_default_str();
+  app.add_flag("--tf32", globals.tf32,
+               "f32 products of a GPU on tensor cores, with 10-bit operands");
+  app.add_flag(
+      "--tune", globals.tune,
+      "choose a GPU's product algorithms by timing; checkpoints and ~/.cache/gigatrain keep "
+      "them");
   app.add_flag("--quiet", globals.quiet, "only errors and results");
   app.add_flag("--json", globals.json, "machine-readable results on standard output");
   Action action;
-  for (const auto add :
-       {add_doctor, add_validate, add_data, add_train, add_eval, add_generate, add_ckpt})
+  for (const auto add : {add_doctor, add_validate, add_plan, add_bench, add_data, add_train,
+                         add_eval, add_generate, add_ckpt})
     add(app, globals, action);
   try {
     app.parse(argc, argv);

@@ -51,7 +51,7 @@ void Progress::on_start(const RunSummary& s) {
       fmt::format("device   {}, {:.0f} GFLOP/s in matrix products", s.device, s.limit_flops / 1e9));
   print(fmt::format("model    {} parameters, about {} of memory",
                     format_count(static_cast<double>(s.parameters)),
-                    format_bytes(static_cast<double>(s.memory.total()))));
+                    format_bytes(static_cast<double>(s.memory.total))));
   print(fmt::format("data     {} tokens to train on, {} to evaluate on",
                     format_count(static_cast<double>(s.train_tokens)),
                     format_count(static_cast<double>(s.val_tokens))));

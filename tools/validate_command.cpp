@@ -1,14 +1,13 @@
 // `gigatrain validate CONFIG`: what a run would be, before it is one: sizes, memory, time.
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
 #include "cli.h"
 #include "gigatrain/train/machine_limit.h"
-#include "gigatrain/train/memory_plan.h"
 #include "gigatrain/train/session.h"
+#include "plan_report.h"
 #include "progress.h"
 
 namespace gigatrain::tools {
@@ -31,7 +30,8 @@ int validate(const Globals& globals, const Options& options) {
   const nn::GptConfig sizes = model_config(config, tokenizer.get());
   const std::int64_t parameters = nn::parameter_count(sizes);
   const BatchShape batch = batch_shape(config, parameters);
-  const MemoryPlan plan = plan_memory(sizes, batch, compute_dtype(config));
+  const PlanTarget target = PlanTarget::of(*device);
+  const MemoryPlan plan = plan_memory(sizes, batch, weight_options(config), target);
   const TokenSource data =
       open_data(config, Split::train, tokenizer.get(), sizes.vocab_size, batch.global_batch());
   const double rate = measure_gemm(*device, compute_dtype(config), 0.3) * kTypicalShare;
@@ -40,9 +40,7 @@ int validate(const Globals& globals, const Options& options) {
   const double step_seconds = flops / rate,
                seconds = step_seconds * static_cast<double>(config.train.steps);
   const double tokens = static_cast<double>(batch.tokens() * config.train.steps);
-  const double machine =
-      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
-  const bool fits = static_cast<double>(plan.total()) < machine;
+  const bool fit = fits(plan, target, target.facts.memory);
   if (globals.json) {
     fmt::print("{}\n", nlohmann::ordered_json{{"parameters", parameters},
                                               {"tokens_per_step", batch.tokens()},
@@ -50,16 +48,10 @@ int validate(const Globals& globals, const Options& options) {
                                               {"micro_batches", batch.micro_batches},
                                               {"flops_per_step", flops},
                                               {"expected_seconds", seconds},
-                                              {"memory",
-                                               {{"parameters", plan.parameters},
-                                                {"optimizer", plan.optimizer},
-                                                {"gradients", plan.gradients},
-                                                {"activations", plan.activations},
-                                                {"workspace", plan.workspace},
-                                                {"total", plan.total()}}},
-                                              {"fits", fits}}
+                                              {"memory", json_of(plan)},
+                                              {"fits", fit}}
                            .dump());
-    return fits ? kOk : kUsage;
+    return fit ? kOk : kUsage;
   }
   const auto bytes = [](std::int64_t n) { return format_bytes(static_cast<double>(n)); };
   fmt::print("configuration is valid: {}\n", options.config);
@@ -68,21 +60,20 @@ int validate(const Globals& globals, const Options& options) {
              sizes.vocab_size);
   fmt::print("step        {} tokens = {} leaves x {} micro-batches x {} sequences x {} tokens\n",
              batch.tokens(), batch.leaves, batch.micro_batches, batch.micro_batch, batch.seq_len);
-  fmt::print(
-      "memory      {} = parameters {} + optimizer {} + gradients {} + activations {} + workspace "
-      "{}\n",
-      bytes(plan.total()), bytes(plan.parameters), bytes(plan.optimizer), bytes(plan.gradients),
-      bytes(plan.activations), bytes(plan.workspace));
+  fmt::print("memory      {} at the peak, {} taken from {}; {}\n", bytes(plan.total),
+             bytes(plan.reserved), target.facts.model, purposes_of(plan));
   fmt::print("data        {} tokens; {} steps see each {:.2f} times\n",
              format_count(static_cast<double>(data.tokens())), config.train.steps,
              tokens / static_cast<double>(data.tokens()));
   fmt::print("time        about {:.0f} ms a step, {} in all (at {:.0f} GFLOP/s)\n",
              step_seconds * 1e3, format_duration(seconds), rate / 1e9);
-  if (!fits)
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("the run needs {}, this machine has {}", bytes(plan.total()),
-                            format_bytes(machine)),
-                "lower train.micro_batch, train.seq_len or train.leaves");
+  if (!fit)
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("the run needs {}, {} has {}", bytes(plan.reserved + context_bytes(target)),
+                    target.facts.model, bytes(target.facts.memory)),
+        "lower train.micro_batch (`gigatrain plan` names the largest that fits), "
+        "train.seq_len or train.leaves");
   return kOk;
 }
 

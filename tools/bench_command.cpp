@@ -1,0 +1,140 @@
+// `gigatrain bench kernels`: every kernel of a training step at the shapes of GPT-2 124M, beside
+// the limits that this device was measured to have.
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli.h"
+#include "gigatrain/base/error.h"
+#include "gigatrain/train/bench_kernels.h"
+
+namespace gigatrain::tools {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  std::string dtype, filter;
+  std::int64_t sequences = 0;
+  bool bytes = false;
+};
+
+KernelBenchOptions bench_options(const Options& o, bool gpu) {
+  const DType dtype = o.dtype.empty() ? (gpu ? DType::bf16 : DType::f32) : parse_dtype(o.dtype);
+  if (dtype != DType::f32 && dtype != DType::bf16)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("--dtype must be f32 or bf16, got {}", o.dtype));
+  if (o.sequences < 0)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("--sequences must be at least 1, got {}", o.sequences));
+  return {.dtype = dtype, .sequences = o.sequences, .filter = o.filter};
+}
+
+[[noreturn]] void nothing_matches(const std::string& filter) {
+  throw Error(ErrorCode::invalid_argument, fmt::format("no kernel's name contains '{}'", filter),
+              "`gigatrain bench kernels --bytes` lists them all");
+}
+
+Json to_json(const KernelBytes& k, DType dtype) {
+  return {{"name", k.name},
+          {"shape", k.shape},
+          {"dtype", name(dtype)},
+          {"bytes", k.least},
+          {"moved_bytes", k.moved > 0 ? Json(k.moved) : Json()},
+          {"flops", k.flops}};
+}
+
+Json to_json(const KernelTime& t, DType dtype) {
+  Json j = to_json(t.call, dtype);
+  j["ms"] = t.ms;
+  j["percent_of_limit"] = t.percent_of_limit;
+  return j;
+}
+
+std::string ratio(const KernelBytes& k) {
+  return k.moved > 0 ? fmt::format("{:.3f}", k.moved / k.least) : "library";
+}
+
+int print_bytes(const Globals& globals, const KernelBenchOptions& o) {
+  const auto all = kernel_bytes(o);
+  if (all.empty()) nothing_matches(o.filter);
+  Json j = Json::array();
+  if (!globals.json)
+    fmt::print("{:<40} {:<34} {:>12} {:>12} {:>8}\n", "kernel, " + std::string(name(o.dtype)),
+               "shape", "least MB", "moved MB", "ratio");
+  for (const auto& k : all) {
+    j.push_back(to_json(k, o.dtype));
+    if (!globals.json)
+      fmt::print("{:<40} {:<34} {:>12.3f} {:>12} {:>8}\n", k.name, k.shape, k.least / 1e6,
+                 k.moved > 0 ? fmt::format("{:.3f}", k.moved / 1e6) : "-", ratio(k));
+  }
+  if (globals.json) fmt::print("{}\n", j.dump());
+  return kOk;
+}
+
+void print_row(const KernelTime& t) {
+  const double tflops = t.call.flops / t.ms / 1e9;
+  fmt::print("{:<40} {:<34} {:>10.4f} {:>10.1f} {:>10} {:>7.0f} %\n", t.call.name, t.call.shape,
+             t.ms, t.call.least / t.ms / 1e6, tflops > 0 ? fmt::format("{:#.3g}", tflops) : "-",
+             t.percent_of_limit);
+  std::fflush(stdout);
+}
+
+int run_kernels(const Globals& globals, const Options& options) {
+  const auto device = make_device(globals);
+  const DeviceFacts facts = device->facts();
+  const KernelBenchOptions o = bench_options(options, !device->is_cpu());
+  if (!globals.json)
+    fmt::print("{}, {}\n{:<40} {:<34} {:>10} {:>10} {:>10} {:>9}\n", facts.model, name(o.dtype),
+               "kernel", "shape", "ms", "GB/s", "TFLOP/s", "of limit");
+  const KernelBench bench = bench_kernels(*device, o, [&](const KernelTime& t) {
+    if (!globals.json) print_row(t);
+  });
+  if (bench.times.empty()) nothing_matches(o.filter);
+  if (!globals.json) {
+    fmt::print("limits: copy {:.1f} GB/s, products {:#.3g} TFLOP/s in f32, {:#.3g} in bf16\n",
+               bench.copy_bytes / 1e9, bench.gemm_f32 / 1e12, bench.gemm_bf16 / 1e12);
+    return kOk;
+  }
+  Json j = {{"device", facts.model},
+            {"copy_bytes_per_s", bench.copy_bytes},
+            {"gemm_flops", {{"f32", bench.gemm_f32}, {"bf16", bench.gemm_bf16}}},
+            {"kernels", Json::array()}};
+  for (const auto& t : bench.times) j["kernels"].push_back(to_json(t, o.dtype));
+  fmt::print("{}\n", j.dump());
+  return kOk;
+}
+
+void add_kernels(CLI::App& app, const Globals& globals, Action& action) {
+  auto* command = app.add_subcommand("kernels", "time every kernel at the shapes of GPT-2 124M");
+  command->footer(
+      "Percentages are of the copy rate or the matrix-product rate measured in the same run,\n"
+      "whichever binds. Examples: gigatrain bench kernels --dtype bf16 --filter norm\n"
+      "                           gigatrain bench kernels --bytes   (needs no device)");
+  auto o = std::make_shared<Options>();
+  command->add_option("--dtype", o->dtype, "f32 or bf16; default: bf16 on a GPU, f32 on a CPU");
+  command->add_option("--filter", o->filter, "only kernels whose name contains this");
+  command->add_option("--sequences", o->sequences,
+                      "of 1,024 tokens; default: 8 on a GPU, 1 on a CPU");
+  command->add_flag("--bytes", o->bytes,
+                    "run nothing: bytes that the GPU's kernels move, against the least possible");
+  command->callback([&globals, &action, o] {
+    action = [&globals, o] {
+      return o->bytes ? print_bytes(globals, bench_options(*o, true)) : run_kernels(globals, *o);
+    };
+  });
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app, const Globals& globals, Action& action) {
+  auto* command = app.add_subcommand("bench", "measure this build on this machine");
+  command->footer("Example: gigatrain bench kernels");
+  command->require_subcommand(1);
+  command->fallthrough();
+  add_kernels(*command, globals, action);
+}
+
+}  // namespace gigatrain::tools
