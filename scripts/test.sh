@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Every check that a change must pass, in under 20 minutes on two cores:
-#   1. g++, optimized: all ctests except those labelled slow or gpu
-#   2. AddressSanitizer + UndefinedBehaviorSanitizer: the unit tests
+#   1. g++, optimized, and the CUDA plugin when nvcc is found: all ctests except those labelled slow;
+#      gpu tests are skipped, with the reason, where there is no GPU
+#   2. AddressSanitizer + UndefinedBehaviorSanitizer: the unit tests, and the GPU's kernels on the host
+#      SIMT machine
 #   3. ThreadSanitizer: the tests that use threads
 #   4. clang++ without precompiled headers: the library and the command compile clean
 # Installs what is missing on Debian 12 (root or sudo). The last line adds everything up.
@@ -56,8 +58,13 @@ say "packages"
 install_packages g++ cmake ninja-build catch2 libcli11-dev libtomlplusplus-dev nlohmann-json3-dev \
   libfmt-dev libxxhash-dev libssl-dev clang clang-format python3 binutils git || exit 1
 
-say "g++, all tests"
-build cpu && run_tests cpu -LE 'slow|gpu'
+main=cpu
+if command -v nvcc >/dev/null || [[ -x /usr/local/cuda/bin/nvcc ]]; then
+  main=cuda
+  ./scripts/fetch_cudnn_frontend.sh || failed=$((failed + 1))
+fi
+say "g++, all tests (preset $main)"
+build $main && run_tests $main -LE slow
 
 say "AddressSanitizer and UndefinedBehaviorSanitizer, unit tests"
 export UBSAN_OPTIONS=print_stacktrace=1

@@ -10,6 +10,7 @@ using namespace testing;
 
 struct Parameters {
   std::vector<Array<float>> weight, grad, m, v;
+  std::vector<Array<bf16>> compute;
   std::vector<AdamWTensor> tensors;
 
   explicit Parameters(const std::vector<std::int64_t>& sizes) {
@@ -19,28 +20,35 @@ struct Parameters {
       grad.push_back(random_array<float>({sizes[i]}, 100 + seed));
       m.push_back(random_array<float>({sizes[i]}, 200 + seed));
       v.push_back(random_array<float>({sizes[i]}, 300 + seed, 0, 2));
+      compute.emplace_back(Shape{sizes[i]});
     }
     for (std::size_t i = 0; i < sizes.size(); ++i)
-      tensors.push_back({weight[i].values.data(), grad[i].values.data(), m[i].values.data(),
-                         v[i].values.data(), sizes[i], 1.0f + 0.5f * static_cast<float>(i),
-                         i % 2 ? 0.1f : 0.0f});
+      tensors.push_back({.weight = weight[i].values.data(),
+                         .grad = grad[i].values.data(),
+                         .exp_avg = m[i].values.data(),
+                         .exp_avg_sq = v[i].values.data(),
+                         .compute = i % 3 ? compute[i].values.data() : nullptr,
+                         .numel = sizes[i],
+                         .lr_scale = 1.0f + 0.5f * static_cast<float>(i),
+                         .weight_decay = i % 2 ? 0.1f : 0.0f});
   }
-  void step(Stream& stream, const AdamWScalars& scalars) {
+  void step(Stream& stream, const AdamWScalars& scalars, const double* clip = nullptr) {
     stream.submit(AdamW{.tensors = tensors.data(),
                         .count = static_cast<std::int64_t>(tensors.size()),
-                        .scalars = &scalars});
+                        .scalars = &scalars,
+                        .clip = clip});
   }
 };
 
 const std::vector<std::int64_t> kSizes{3, 16384, 0, 40007, 1, 100};
-constexpr AdamWScalars kScalars{
-    .lr = 1e-2f, .clip = 0.5f, .correction1 = 5.0f, .correction2 = 500.0f};
+constexpr AdamWScalars kScalars{.lr = 1e-2f, .correction1 = 5.0f, .correction2 = 500.0f};
+constexpr double kHalf[] = {2.0, 0.5};  // norm, and the factor that clips it
 
 TEST_CASE("AdamW follows its formula", "[unit][kernels]") {
   Parameters p(kSizes);
   const Parameters before(kSizes);
   Device device;
-  p.step(device.stream(), kScalars);
+  p.step(device.stream(), kScalars, kHalf);
   for (std::size_t i = 0; i < kSizes.size(); ++i) {
     std::vector<double> w, m, v;
     for (std::int64_t e = 0; e < kSizes[i]; ++e) {
@@ -55,7 +63,50 @@ TEST_CASE("AdamW follows its formula", "[unit][kernels]") {
     CHECK(relative_error(p.weight[i], w) < 2e-7);
     CHECK(relative_error(p.m[i], m) < 2e-7);
     CHECK(relative_error(p.v[i], v) < 2e-7);
+    for (std::int64_t e = 0; i % 3 && e < kSizes[i]; ++e)
+      REQUIRE(p.compute[i][e].bits == bf16(p.weight[i][e]).bits);
   }
+}
+
+TEST_CASE("AdamW changes nothing when the norm is not finite", "[unit][kernels]") {
+  Parameters p(kSizes);
+  const Parameters before(kSizes);
+  Device device;
+  const double poisoned[] = {INFINITY, NAN};
+  p.step(device.stream(), kScalars, poisoned);
+  for (std::size_t i = 0; i < kSizes.size(); ++i) {
+    CHECK(p.weight[i].values == before.weight[i].values);
+    CHECK(p.m[i].values == before.m[i].values);
+    CHECK(p.v[i].values == before.v[i].values);
+  }
+}
+
+// Weights in bf16 alone: the f32 update, rounded to one of its two neighbours, on average exactly.
+TEST_CASE("AdamW rounds weights without a master stochastically", "[unit][kernels]") {
+  constexpr std::int64_t kCount = 40007;
+  Parameters wide({kCount}), narrow({kCount});
+  for (std::int64_t i = 0; i < kCount; ++i) {
+    narrow.compute[0][i] = bf16(wide.weight[0][i]);
+    wide.weight[0][i] = static_cast<float>(narrow.compute[0][i]);
+  }
+  narrow.tensors[0].weight = nullptr;
+  narrow.tensors[0].compute = narrow.compute[0].values.data();
+  narrow.tensors[0].rounding = {5, 6};
+  Device device;
+  AdamWScalars scalars = kScalars;
+  scalars.step = 7;
+  wide.step(device.stream(), scalars);
+  narrow.step(device.stream(), scalars);
+  double error = 0.0, size = 0.0;
+  for (std::int64_t i = 0; i < kCount; ++i) {
+    const auto words = philox_block({5, 6}, static_cast<std::uint64_t>(i), 0, 7);
+    REQUIRE(narrow.compute[0][i].bits ==
+            round_stochastic(wide.weight[0][i], words[static_cast<std::size_t>(i % 4)]).bits);
+    error += narrow.compute[0].at(i) - wide.weight[0].at(i);
+    size += std::abs(narrow.compute[0].at(i) - wide.weight[0].at(i));
+  }
+  CHECK(std::abs(error) < 0.03 * size);  // rounding to nearest would also pass; the bits above not
+  CHECK(narrow.m[0].values == wide.m[0].values);
 }
 
 TEST_CASE("AdamW with a rate of zero leaves the weights alone", "[unit][kernels]") {
@@ -69,7 +120,7 @@ TEST_CASE("AdamW with a rate of zero leaves the weights alone", "[unit][kernels]
 TEST_CASE("AdamW gives the same bits everywhere", "[unit][kernels]") {
   check_same_bits([](Stream& stream) {
     Parameters p(kSizes);
-    for (int i = 0; i < 3; ++i) p.step(stream, kScalars);
+    for (int i = 0; i < 3; ++i) p.step(stream, kScalars, kHalf);
     Bytes bytes;
     for (std::size_t i = 0; i < kSizes.size(); ++i) {
       const Bytes part = bytes_of(p.weight[i], p.m[i], p.v[i]);

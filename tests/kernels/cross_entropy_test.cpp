@@ -83,6 +83,44 @@ TEST_CASE("cross-entropy is stable for large, masked and wrong logits", "[unit][
   CHECK(dz.at(62) == Approx(0.05 - 1.0));
 }
 
+// Rows may be further apart than they are long, and what lies between them stays as it is.
+TEMPLATE_TEST_CASE("cross-entropy takes rows with gaps", "[unit][kernels]", float, bf16) {
+  constexpr std::int64_t kRows = 11, kN = 101, kStride = 128;
+  auto z = random_array<TestType>({kRows, kN}, 1, -20, 20);
+  auto targets = targets_of(kRows, kN);
+  Array<TestType> dz(z.shape), wide({kRows, kStride}, TestType(9.0f));
+  for (std::int64_t i = 0; i < z.size(); ++i) wide[i / kN * kStride + i % kN] = z[i];
+  Array<float> loss({kRows}), wide_loss({kRows});
+  TensorView rows = wide.view();
+  rows.shape[1] = kN;
+  Device device;
+  device.stream().submit(CrossEntropy{
+      .logits = z.view(), .targets = targets.view(), .loss = loss.view(), .dlogits = dz.view()});
+  device.stream().submit(CrossEntropy{
+      .logits = rows, .targets = targets.view(), .loss = wide_loss.view(), .dlogits = rows});
+  CHECK(wide_loss.values == loss.values);
+  for (std::int64_t i = 0; i < wide.size(); ++i) {
+    const std::int64_t row = i / kStride, c = i % kStride;
+    REQUIRE(wide.at(i) == (c < kN ? dz.at(row * kN + c) : 9.0));
+  }
+}
+
+TEMPLATE_TEST_CASE("a target outside the vocabulary gives NaN", "[unit][kernels]", float, bf16) {
+  auto z = random_array<TestType>({4, 37}, 1);
+  Array<TestType> dz(z.shape);
+  Array<float> loss({4});
+  Array<std::int32_t> targets({4});
+  targets.values = {37, -1, -2, 2147483647};
+  Device device;
+  device.stream().submit(CrossEntropy{
+      .logits = z.view(), .targets = targets.view(), .loss = loss.view(), .dlogits = dz.view()});
+  for (std::int64_t i = 0; i < dz.size(); ++i) {
+    const bool ignored = i / 37 == 1;
+    REQUIRE(std::isnan(loss.at(i / 37)) == !ignored);
+    REQUIRE((ignored ? dz.at(i) == 0.0 : std::isnan(dz.at(i))));
+  }
+}
+
 TEMPLATE_TEST_CASE("cross-entropy gives the same bits everywhere", "[unit][kernels]", float, bf16) {
   for (const std::int64_t n : {97, 5003})
     check_same_bits([n](Stream& stream) {

@@ -12,7 +12,8 @@ TEST_CASE("normal numbers have the moments of a normal", "[unit][kernels]") {
   const std::int64_t n = 400001;
   Array<float> y({n});
   Device device;
-  device.stream().submit(FillNormal{.y = y.view(), .key = {1, 2}, .mean = 3.0f, .stddev = 0.5f});
+  run(device.stream().cpu(),
+      FillNormal{.y = y.view(), .key = {1, 2}, .mean = 3.0f, .stddev = 0.5f});
   double moments[5] = {};
   double pairs = 0.0;
   for (std::int64_t i = 0; i < n; ++i) {
@@ -30,7 +31,7 @@ TEST_CASE("normal numbers have the moments of a normal", "[unit][kernels]") {
 TEST_CASE("normal numbers are Box and Muller's of the contract's words", "[unit][kernels]") {
   Array<float> y({103});
   Device device;
-  device.stream().submit(FillNormal{.y = y.view(), .key = {5, 6}});
+  run(device.stream().cpu(), FillNormal{.y = y.view(), .key = {5, 6}});
   double worst = 0.0;
   for (std::int64_t i = 0; i < y.size(); ++i) {
     const auto block = philox_block({5, 6}, static_cast<std::uint64_t>(i), 0, 0);
@@ -47,10 +48,11 @@ TEST_CASE("uniform numbers fill their interval and stay in it", "[unit][kernels]
   const std::int64_t n = 100003;
   Array<float> y({n}), unit({n}), thin({n});
   Device device;
-  device.stream().submit(FillUniform{.y = y.view(), .key = {1, 2}, .low = -3.0f, .high = 1.0f});
-  device.stream().submit(FillUniform{.y = unit.view(), .key = {1, 2}});
+  run(device.stream().cpu(), FillUniform{.y = y.view(), .key = {1, 2}, .low = -3.0f, .high = 1.0f});
+  run(device.stream().cpu(), FillUniform{.y = unit.view(), .key = {1, 2}});
   const float next = std::nextafter(8.0f, 9.0f);
-  device.stream().submit(FillUniform{.y = thin.view(), .key = {1, 2}, .low = 8.0f, .high = next});
+  run(device.stream().cpu(),
+      FillUniform{.y = thin.view(), .key = {1, 2}, .low = 8.0f, .high = next});
   double mean = 0.0;
   bool inside = true, defined = true;
   for (std::int64_t i = 0; i < n; ++i) {
@@ -67,16 +69,16 @@ TEST_CASE("uniform numbers fill their interval and stay in it", "[unit][kernels]
 TEST_CASE("a longer tensor starts with the shorter one's values", "[unit][kernels]") {
   Array<float> shorter({77}), longer({20011});
   Device device;
-  device.stream().submit(FillNormal{.y = shorter.view(), .key = {9, 9}});
-  device.stream().submit(FillNormal{.y = longer.view(), .key = {9, 9}});
+  run(device.stream().cpu(), FillNormal{.y = shorter.view(), .key = {9, 9}});
+  run(device.stream().cpu(), FillNormal{.y = longer.view(), .key = {9, 9}});
   CHECK(std::equal(shorter.values.begin(), shorter.values.end(), longer.values.begin()));
 }
 
 TEST_CASE("initial values are the same bits everywhere", "[unit][kernels]") {
   check_same_bits([](Stream& stream) {
     Array<float> normal({50021}), uniform({50021});
-    stream.submit(FillNormal{.y = normal.view(), .key = {3, 4}, .stddev = 0.02f});
-    stream.submit(FillUniform{.y = uniform.view(), .key = {3, 4}, .low = -0.1f, .high = 0.1f});
+    run(stream.cpu(), FillNormal{.y = normal.view(), .key = {3, 4}, .stddev = 0.02f});
+    run(stream.cpu(), FillUniform{.y = uniform.view(), .key = {3, 4}, .low = -0.1f, .high = 0.1f});
     return bytes_of(normal, uniform);
   });
 }

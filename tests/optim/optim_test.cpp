@@ -53,7 +53,8 @@ TEST_CASE("AdamW follows the paper; vectors do not decay", "[unit][optim]") {
       for (std::size_t i = 0; i < g.size(); ++i)
         elements[i].step(0.5 * g[i], t, 0.01f, 0.9f, 0.95f, 1e-6f, p->decays() ? 0.2f : 0.0);
     }
-    adamw.step({.step = t, .lr = 0.01f, .clip_factor = 0.5f});
+    const std::vector<double> half{1.0, 0.5};  // norm, and the factor
+    adamw.step({.step = t, .lr = 0.01f, .clip = Tensor::from<double>(device, {2}, half)});
   }
   for (auto& [p, elements] : truth) {
     std::vector<double> expected;
@@ -113,9 +114,14 @@ TEST_CASE("the gradient norm is exact and clips", "[unit][optim]") {
   }
   const double norm = gradient_norm({a.get(), b.get()});
   CHECK(norm == Approx(std::sqrt(sum)).epsilon(1e-12));
-  CHECK(clip_factor(norm, 0.0f) == 1.0f);
-  CHECK(clip_factor(norm, static_cast<float>(norm) * 2) == 1.0f);
-  CHECK(clip_factor(10.0, 1.0f) == Approx(0.1));
+  const auto factor = [&](float max_norm, const Tensor& guard = {}) {
+    return clip_scale({a.get(), b.get()}, max_norm, guard).to_vector<double>()[1];
+  };
+  CHECK(factor(0.0f) == 1.0);
+  CHECK(factor(static_cast<float>(norm) * 2) == 1.0);
+  CHECK(factor(1.0f) == Approx(1.0 / norm));
+  CHECK(std::isnan(factor(1.0f, Tensor::full(device, {2}, INFINITY))));
   b->grad = Tensor::full(device, {3}, NAN);
   CHECK(std::isnan(gradient_norm({a.get(), b.get()})));
+  CHECK(std::isnan(factor(1.0f)));
 }

@@ -181,9 +181,9 @@ inline std::vector<OpCase> token_cases(const Sizes& s) {
     return random_tokens(in[0].device(), {s.b, s.t}, s.vocab, "tokens");
   };
   const auto targets = [s](const Tensors& in) {
-    auto ids = random_tokens(in[0].device(), {s.b * s.t}, s.vocab, "targets");
-    ids.view().as<std::int32_t>()[1] = -1;  // one is ignored
-    return ids;
+    auto ids = random_ids(s.b * s.t, s.vocab, "targets");
+    ids[1] = -1;  // one is ignored
+    return Tensor::from<std::int32_t>(in[0].device(), {s.b * s.t}, ids);
   };
   const DropoutArgs drop = test_dropout(s);
   const Input table{{s.vocab, s.c}}, positions{{s.t + 3, s.c}};

@@ -29,6 +29,11 @@ inline Tensor tensor_of(Device& device, const Shape& shape, const std::vector<do
     for (const double x : values) v.emplace_back(static_cast<float>(x));
     return Tensor::from<bf16>(device, shape, v);
   }
+  if (dtype == DType::f16) {
+    std::vector<f16> v;
+    for (const double x : values) v.emplace_back(static_cast<float>(x));
+    return Tensor::from<f16>(device, shape, v);
+  }
   const std::vector<float> v(values.begin(), values.end());
   return Tensor::from<float>(device, shape, v);
 }
@@ -38,13 +43,18 @@ inline Tensor random_tensor(Device& device, const Shape& shape, std::string_view
   return tensor_of(device, shape, random_values(shape.numel(), name), dtype);
 }
 
+// n token ids in [0, vocab).
+inline std::vector<std::int32_t> random_ids(std::int64_t n, std::int64_t vocab,
+                                            std::string_view name) {
+  std::vector<std::int32_t> ids;
+  for (const double x : random_values(n, name))
+    ids.push_back(static_cast<std::int32_t>((x + 1) / 2 * static_cast<double>(vocab)));
+  return ids;
+}
+
 inline Tensor random_tokens(Device& device, const Shape& shape, std::int64_t vocab,
                             std::string_view name) {
-  const auto u = random_values(shape.numel(), name);
-  std::vector<std::int32_t> ids;
-  for (const double x : u)
-    ids.push_back(static_cast<std::int32_t>((x + 1) / 2 * static_cast<double>(vocab)));
-  return Tensor::from<std::int32_t>(device, shape, ids);
+  return Tensor::from<std::int32_t>(device, shape, random_ids(shape.numel(), vocab, name));
 }
 
 // |a - b| / |b|, Euclidean norms; infinite when b is zero and a is not.

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <unistd.h>
 
@@ -59,6 +60,7 @@ struct TinyOptions {
   int threads = 1;
   Isa isa = CpuFeatures::get().best;
   DType compute = DType::f32;
+  DType params = DType::f32;
   BatchShape batch{.leaves = 8, .micro_batches = 2, .micro_batch = 2, .seq_len = 12};
   LeafOrder order{};
   float dropout = 0.1f;
@@ -66,14 +68,23 @@ struct TinyOptions {
 
 struct TinyRun {
   static constexpr std::int64_t kVocab = 37, kSteps = 6;
-  Device device;
+  std::unique_ptr<Device> own_device;  // none: the device is the caller's
+  Device& device;
   std::shared_ptr<nn::LanguageModel> model;
   std::unique_ptr<optim::AdamW> adamw;
   TokenSource data;
   std::unique_ptr<Trainer> trainer;
 
+  // On a CPU device of its own, or on the one given (whose threads and isa are its own affair).
   TinyRun(const std::string& shard, const TinyOptions& o)
-      : device({.threads = o.threads, .isa = o.isa}),
+      : TinyRun(shard, o,
+                std::make_unique<Device>(CpuOptions{.threads = o.threads, .isa = o.isa})) {}
+  TinyRun(const std::string& shard, const TinyOptions& o, std::unique_ptr<Device> own)
+      : TinyRun(shard, o, *own) {
+    own_device = std::move(own);
+  }
+  TinyRun(const std::string& shard, const TinyOptions& o, Device& on)
+      : device(on),
         data({shard},
              {.seq_len = o.batch.seq_len, .global_batch = o.batch.global_batch(), .seed = 5}) {
     model = nn::gpt({.vocab_size = kVocab,
@@ -83,8 +94,9 @@ struct TinyRun {
                      .n_kv_head = 2,
                      .n_embd = 32,
                      .dropout = o.dropout});
-    nn::materialize(*model, device, {.compute = o.compute, .seed = 5});
-    adamw = std::make_unique<optim::AdamW>(nn::named_parameters(*model), optim::AdamWOptions{});
+    nn::materialize(*model, device, {.compute = o.compute, .params = o.params, .seed = 5});
+    adamw = std::make_unique<optim::AdamW>(nn::named_parameters(*model),
+                                           optim::AdamWOptions{.seed = 5});
     trainer = std::make_unique<Trainer>(*model, *adamw, data,
                                         TrainerOptions{.batch = o.batch,
                                                        .steps = kSteps,
@@ -94,8 +106,14 @@ struct TinyRun {
   }
   std::uint64_t digest() { return state_digest(trainer->parameters(), adamw.get()).value; }
   std::uint64_t digest_after(std::int64_t steps) {
-    while (trainer->steps_done() < steps) trainer->step();
+    losses_to(steps);
     return digest();
+  }
+  // Trains until `steps` steps are done; the loss of each step made.
+  std::vector<double> losses_to(std::int64_t steps) {
+    std::vector<double> losses;
+    while (trainer->steps_done() < steps) losses.push_back(trainer->step().loss);
+    return losses;
   }
 };
 

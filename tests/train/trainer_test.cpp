@@ -30,15 +30,21 @@ std::uint64_t run(const TestData& shard, const TinyOptions& options,
   return TinyRun(shard.path, options).digest_after(steps);
 }
 
+const TinyOptions kPrecisions[] = {
+    {}, {.compute = DType::bf16}, {.compute = DType::bf16, .params = DType::bf16}};
+
 }  // namespace
 
 TEST_CASE("one digest for any number of threads", "[unit][train][bits]") {
   const TestData shard;
-  for (const DType compute : {DType::f32, DType::bf16}) {
-    INFO(name(compute));
-    const auto expected = run(shard, {.threads = 1, .compute = compute});
-    CHECK(run(shard, {.threads = 2, .compute = compute}) == expected);
-    CHECK(run(shard, {.threads = 3, .compute = compute}) == expected);
+  for (TinyOptions o : kPrecisions) {
+    INFO(name(o.compute) << ", weights " << name(o.params));
+    o.threads = 1;
+    const auto expected = run(shard, o);
+    for (const int threads : {2, 3}) {
+      o.threads = threads;
+      CHECK(run(shard, o) == expected);
+    }
   }
 }
 
@@ -103,26 +109,29 @@ TEST_CASE("a running sum in place of the tree gives another digest", "[unit][tra
 
 TEST_CASE("save and resume at any step gives the same bits", "[unit][train][bits]") {
   const TestData shard;
-  const auto expected = run(shard, {.threads = 2});
-  for (std::int64_t at = 0; at < TinyRun::kSteps; ++at) {
-    INFO("saved after step " << at);
-    test::TempFolder folder;
-    std::string saved;
-    {
-      TinyRun first(shard.path, {.threads = 2});
-      first.digest_after(at);
-      TrainState state;
-      state.step = at;
-      state.tokens = first.trainer->tokens_done();
-      saved = write_checkpoint(folder / "ckpt",
-                               checkpoint_contents(*first.model, *first.adamw, nullptr, state));
+  for (TinyOptions o : kPrecisions)
+    for (std::int64_t at = 0; at < TinyRun::kSteps; ++at) {
+      INFO("saved after step " << at << ", weights " << name(o.params));
+      o.threads = 2;
+      const auto expected = run(shard, o);
+      test::TempFolder folder;
+      std::string saved;
+      {
+        TinyRun first(shard.path, o);
+        first.digest_after(at);
+        TrainState state;
+        state.step = at;
+        state.tokens = first.trainer->tokens_done();
+        saved = write_checkpoint(folder / "ckpt",
+                                 checkpoint_contents(*first.model, *first.adamw, nullptr, state));
+      }
+      o.threads = 1;
+      TinyRun second(shard.path, o);
+      const Checkpoint checkpoint = Checkpoint::open(saved);
+      restore(checkpoint, *second.model, *second.adamw);
+      second.trainer->resume_at(checkpoint.state().step, checkpoint.state().tokens);
+      CHECK(second.digest_after(TinyRun::kSteps) == expected);
     }
-    TinyRun second(shard.path, {.threads = 1});
-    const Checkpoint checkpoint = Checkpoint::open(saved);
-    restore(checkpoint, *second.model, *second.adamw);
-    second.trainer->resume_at(checkpoint.state().step, checkpoint.state().tokens);
-    CHECK(second.digest_after(TinyRun::kSteps) == expected);
-  }
 }
 
 TEST_CASE("a checkpoint of another model is refused, and nothing is loaded",

@@ -1,0 +1,228 @@
+// The GPU's layer normalisation on the host SIMT machine, beside the CPU's; and its form without a
+// mean, RMS normalisation, which the CPU does not have yet, beside its formulas in f64.
+#include "kernels/cuda/norm.cuh"
+
+#include "simt/compare.h"
+
+namespace gigatrain::kernels {
+namespace {
+
+using namespace testing;
+
+// Everything a fused forward and backward read and write.
+template <class T>
+struct Case {
+  Shape shape, columns;
+  Array<T> x, delta, dy, dresidual, sum, y, dsum, ddelta;
+  Array<float> weight, bias, mean, rstd, dweight, dbias;
+  DropoutArgs dropout;
+
+  Case(std::int64_t rows, std::int64_t n, float rate)
+      : shape{rows, n},
+        columns{n},
+        x(random_array<T>(shape, 1)),
+        delta(random_array<T>(shape, 2)),
+        dy(random_array<T>(shape, 3)),
+        dresidual(random_array<T>(shape, 4)),
+        sum(shape),
+        y(shape),
+        dsum(shape),
+        ddelta(shape),
+        weight(random_array<float>(columns, 5)),
+        bias(random_array<float>(columns, 6)),
+        mean({rows}),
+        rstd({rows}),
+        dweight(columns, 0.5f),
+        dbias(columns, 0.25f),
+        dropout{.rate = rate, .key = {7, 8}, .step = 9, .first_sample = 3, .rows_per_sample = 5} {}
+
+  LayerNormForward forward() {
+    return {.x = x.view(),
+            .delta = delta.view(),
+            .weight = weight.view(),
+            .bias = bias.view(),
+            .sum = sum.view(),
+            .y = y.view(),
+            .mean = mean.view(),
+            .rstd = rstd.view(),
+            .dropout = dropout};
+  }
+  LayerNormBackward backward() {
+    return {.s = sum.view(),
+            .weight = weight.view(),
+            .mean = mean.view(),
+            .rstd = rstd.view(),
+            .dy = dy.view(),
+            .dresidual = dresidual.view(),
+            .dsum = dsum.view(),
+            .ddelta = dropout ? ddelta.view() : TensorView{},
+            .dweight = dweight.view(),
+            .dbias = dbias.view(),
+            .accumulate = true,
+            .dropout = dropout};
+  }
+  Outputs activations() const {
+    return {values_of(sum), values_of(y), values_of(dsum), values_of(ddelta)};
+  }
+  Outputs sums() const {  // f32 whatever T is
+    return {values_of(mean), values_of(rstd), values_of(dweight), values_of(dbias)};
+  }
+};
+
+// `results` writes a case's tensors; activations must agree to a rounding, sums more closely.
+template <class T>
+void compare_case(const std::function<Case<T>(Stream&)>& results) {
+  Outputs want;  // of the CPU, which comes first
+  compare_with_cpu(
+      [&](Stream& stream) {
+        const Case<T> k = results(stream);
+        const Outputs sums = k.sums();
+        if (want.empty()) want = sums;
+        for (std::size_t i = 0; i < sums.size(); ++i) {
+          CAPTURE(i);
+          CHECK(relative_error(sums[i], want[i]) <= 2e-6);
+        }
+        return k.activations();
+      },
+      kRounding<T> + 2e-6);
+}
+
+// With delta, bias, dresidual, dropout and all gradients.
+template <class T>
+void compare_fused(std::int64_t rows, std::int64_t n, float rate) {
+  CAPTURE(rows, n, rate);
+  compare_case<T>([&](Stream& stream) {
+    Case<T> k(rows, n, rate);
+    stream.submit(k.forward());
+    stream.submit(k.backward());
+    return k;
+  });
+}
+
+// One of every layout: warps with 1 to 4 packs, blocks, rows that are not held, packs that do not
+// fit.
+TEMPLATE_TEST_CASE("simt: layer norm agrees with the CPU", "[simt]", float, bf16) {
+  for (const float rate : {0.0f, 0.3f}) {
+    for (const std::int64_t n : {1, 7, 8, 64, 264, 384, 768, 1000})
+      compare_fused<TestType>(9, n, rate);
+    for (const std::int64_t n : {1031, 1032, 2056}) compare_fused<TestType>(3, n, rate);
+  }
+  for (const std::int64_t n : {4104, 8192, 8200}) compare_fused<TestType>(2, n, 0.3f);
+}
+
+TEMPLATE_TEST_CASE("simt: layer norm of any number of rows", "[simt]", float, bf16) {
+  for (const std::int64_t rows : {0, 1, 5, 16, 17, 67})
+    for (const std::int64_t n : {5, 40}) compare_fused<TestType>(rows, n, 0.3f);
+  compare_fused<TestType>(41, 1048, 0.0f);
+}
+
+TEST_CASE("simt: layer norm with slabs of more rows than the least", "[simt]") {
+  CHECK(cuda::norm_slab_rows(4096) == 16);
+  CHECK(cuda::norm_slab_rows(4104) == 24);
+  compare_fused<bf16>(4104, 8, 0.0f);
+}
+
+// Each optional tensor left out, dsum in the place of dy, gradients overwritten.
+TEMPLATE_TEST_CASE("simt: layer norm without its optional parts", "[simt]", float, bf16) {
+  for (const std::int64_t n : {12, 48, 1064}) {
+    CAPTURE(n);
+    compare_case<TestType>([&](Stream& stream) {
+      Case<TestType> k(19, n, 0.2f);
+      LayerNormForward forward = k.forward();
+      forward.delta = forward.sum = forward.bias = {};
+      stream.submit(forward);
+      k.sum = k.x;
+      LayerNormBackward backward = k.backward();
+      backward.dresidual = backward.ddelta = backward.dbias = {};
+      backward.accumulate = false;
+      stream.submit(backward);
+      backward.dbias = k.dbias.view();
+      backward.dweight = {};
+      backward.dsum = backward.dy;
+      stream.submit(backward);
+      backward.dbias = {};
+      stream.submit(backward);
+      k.ddelta = k.dy;
+      return k;
+    });
+  }
+}
+
+// The mean is subtracted before squaring, so a large one costs no accuracy.
+TEST_CASE("simt: layer norm of values far from zero", "[simt]") {
+  for (const std::int64_t n : {64, 1280})
+    compare_with_cpu(
+        [&](Stream& stream) {
+          Case<float> k(4, n, 0.0f);
+          k.x = random_array<float>(k.shape, 1, 4096.0f, 4097.0f);
+          k.delta = Array<float>(k.shape);
+          stream.submit(k.forward());
+          return Outputs{values_of(k.rstd)};
+        },
+        1e-6);
+}
+
+TEST_CASE("simt: layer norm of rows that start off a pack", "[simt]") {
+  for (const std::int64_t n : {64, 1024})
+    compare_case<bf16>([&](Stream& stream) {
+      Case<bf16> k(5, n, 0.3f);
+      auto x = random_array<bf16>({5 * n + 1}, 11), dy = random_array<bf16>({5 * n + 3}, 12);
+      LayerNormForward forward = k.forward();
+      forward.x = TensorView(&x[1], DType::bf16, k.shape);
+      stream.submit(forward);
+      LayerNormBackward backward = k.backward();
+      backward.dy = TensorView(&dy[3], DType::bf16, k.shape);
+      stream.submit(backward);
+      return k;
+    });
+}
+
+struct RmsReference {
+  Values y, rstd, ds, dw;
+};
+
+// y = s rstd w, ds = dresidual + rstd (g - xhat mean(g xhat)), g = dy w
+template <class T>
+RmsReference rms_norm(const Case<T>& k, double eps) {
+  const std::int64_t rows = k.shape[0], n = k.shape[1];
+  const double count = static_cast<double>(n);
+  RmsReference r{.y = {}, .rstd = {}, .ds = {}, .dw = Values(static_cast<std::size_t>(n), 0.5)};
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const auto s = [&](std::int64_t c) { return k.sum.at(row * n + c); };
+    const auto g = [&](std::int64_t c) { return k.dy.at(row * n + c) * k.weight.at(c); };
+    double squares = 0.0, gx = 0.0;
+    for (std::int64_t c = 0; c < n; ++c) squares += s(c) * s(c) / count;
+    const double rstd = 1.0 / std::sqrt(squares + eps);
+    for (std::int64_t c = 0; c < n; ++c) gx += g(c) * s(c) * rstd / count;
+    for (std::int64_t c = 0; c < n; ++c) {
+      const double xhat = s(c) * rstd;
+      r.y.push_back(xhat * k.weight.at(c));
+      r.ds.push_back(k.dresidual.at(row * n + c) + rstd * (g(c) - xhat * gx));
+      r.dw[static_cast<std::size_t>(c)] += k.dy.at(row * n + c) * xhat;
+    }
+    r.rstd.push_back(rstd);
+  }
+  return r;
+}
+
+TEMPLATE_TEST_CASE("simt: rms norm follows its formulas", "[simt]", float, bf16) {
+  const auto device = simt_device(simt::Order::shuffled);
+  auto& queue = static_cast<SimtQueue&>(*device->backend());
+  for (const std::int64_t n : {5, 72, 770, 776, 1600, 8208}) {
+    CAPTURE(n);
+    Case<TestType> k(18, n, 0.0f);
+    LayerNormForward forward = k.forward();
+    LayerNormBackward backward = k.backward();
+    forward.mean = forward.bias = backward.mean = backward.dbias = {};
+    cuda::norm_forward</*kCentered=*/false>(queue, forward);
+    cuda::norm_backward</*kCentered=*/false>(queue, backward);
+    const RmsReference want = rms_norm(k, static_cast<double>(forward.eps));
+    CHECK(relative_error(k.y, want.y) < kRounding<TestType>);
+    CHECK(relative_error(k.rstd, want.rstd) < 1e-6);
+    CHECK(relative_error(k.dsum, want.ds) < kRounding<TestType> + 1e-7);
+    CHECK(relative_error(k.dweight, want.dw) < 1e-6);
+  }
+}
+
+}  // namespace
+}  // namespace gigatrain::kernels
