@@ -42,9 +42,9 @@ set_target_properties(gigatrain_cuda PROPERTIES
 
 find_path(GT_CUDNN_FRONTEND cudnn_frontend.h HINTS ENV CUDNN_FRONTEND_PATH
           DOC "folder of cudnn_frontend.h (pip install nvidia-cudnn-frontend)")
-if(NOT GT_CUDNN_FRONTEND AND EXISTS ${PROJECT_SOURCE_DIR}/build/cudnn_frontend)
+if(NOT GT_CUDNN_FRONTEND AND EXISTS ${PROJECT_SOURCE_DIR}/build/cuda_parts)
   find_path(GT_CUDNN_FRONTEND cudnn_frontend.h
-            PATHS ${PROJECT_SOURCE_DIR}/build/cudnn_frontend/include NO_DEFAULT_PATH)
+            PATHS ${PROJECT_SOURCE_DIR}/build/cuda_parts/include NO_DEFAULT_PATH)
 endif()
 find_path(GT_CUDNN cudnn.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
 if(GT_CUDNN_FRONTEND AND GT_CUDNN)

@@ -28,7 +28,7 @@ if(NOT TARGET gigatrain_cuda)
 elseif(GT_CUDNN_FRONTEND AND GT_CUDNN)
   set(GT_CUDNN_STATE "on (${GT_CUDNN_FRONTEND})")
 else()
-  set(GT_CUDNN_STATE "off (headers: scripts/fetch_cudnn_frontend.sh)")
+  set(GT_CUDNN_STATE "off (headers: scripts/fetch_cuda_parts.sh)")
 endif()
 
 if(GIGATRAIN_SANITIZE)

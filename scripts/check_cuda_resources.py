@@ -5,7 +5,7 @@ architectures missing. Prints how many kernels there are and which use the most 
 
 Usage: scripts/check_cuda_resources.py LIB [--archs 80,90a,100] | --self-test
 Exit code 77: cuobjdump is not there, and the check cannot be made. It is looked for beside nvcc, on
-PATH and in Python's nvidia packages (pip install nvidia-cuda-cuobjdump).
+PATH, in build/cuda_parts (scripts/fetch_cuda_parts.sh) and in Python's nvidia packages.
 """
 import argparse
 import os
@@ -19,7 +19,9 @@ OURS = "9gigatrain"  # in the mangled name of everything in namespace gigatrain
 
 
 def find_cuobjdump():
-    folders = [os.environ.get("CUDA_HOME", "") + "/bin", "/usr/local/cuda/bin"]
+    root = pathlib.Path(__file__).resolve().parent.parent
+    folders = [str(root / "build/cuda_parts/bin"), os.environ.get("CUDA_HOME", "") + "/bin",
+               "/usr/local/cuda/bin"]
     if nvcc := shutil.which("nvcc"):
         folders.insert(0, os.path.dirname(os.path.realpath(nvcc)))
     for packages in filter(None, sys.path):
@@ -88,7 +90,7 @@ def report(kernels, ptx):
 def check(library, wanted):
     tool = find_cuobjdump()
     if not tool:
-        print("skipped: cuobjdump is not installed (pip install nvidia-cuda-cuobjdump)")
+        print("skipped: cuobjdump is not installed (scripts/fetch_cuda_parts.sh)")
         return 77
     if not os.path.exists(library):
         print(f"{library} is not there: build it with `cmake --preset cuda`")

@@ -61,7 +61,7 @@ install_packages g++ cmake ninja-build catch2 libcli11-dev libtomlplusplus-dev n
 main=cpu
 if command -v nvcc >/dev/null || [[ -x /usr/local/cuda/bin/nvcc ]]; then
   main=cuda
-  ./scripts/fetch_cudnn_frontend.sh || failed=$((failed + 1))
+  ./scripts/fetch_cuda_parts.sh || failed=$((failed + 1))
 fi
 say "g++, all tests (preset $main)"
 build $main && run_tests $main -LE slow

@@ -71,8 +71,8 @@ struct RowLayout {
     }
   }
 
-  // v[k]: summed over the threads of a row, which all get the totals. Of a kernel's sums every
-  // other one may use the same slots: between two uses lies the barrier of the sum between.
+  // v[k]: summed over the threads of a row, which all get the totals. Two sums in succession need
+  // different slots; a third may use the first's again, since the second's barrier lies between.
   template <int K, class Cta>
   static GT_DEVICE void row_sums(Cta& cta, float (&v)[K], float (&slots)[K][kWarps]) {
     GT_UNROLL
