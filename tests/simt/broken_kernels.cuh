@@ -88,6 +88,14 @@ struct DivergentShuffle : Reverse {
   }
 };
 
+// Packs of 16 bytes from an address that is a multiple of 4.
+struct Misaligned : Reverse {
+  template <class Cta>
+  GT_DEVICE void operator()(Cta& cta, Shared&) const {
+    if (cta.thread() == 0) kernels::cuda::store_pack(y, kernels::cuda::load_pack<4>(x + 1));
+  }
+};
+
 // One element too far. (Through a pointer, so that it is AddressSanitizer that sees it.)
 struct OutOfShared : Reverse {
   template <class Cta>

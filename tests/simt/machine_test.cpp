@@ -196,6 +196,13 @@ TEST_CASE("simt: every block runs once, x fastest, backwards in descending order
   CHECK(none.empty());
 }
 
+TEST_CASE("simt: a misaligned pack is an error, as on a GPU", "[simt]") {
+  alignas(16) float x[8] = {}, y[4] = {};
+  broken::Misaligned kernel;
+  kernel.x = x, kernel.y = y;
+  CHECK_THROWS_WITH(Machine().launch(kernel, {}, "broken"), Catch::Matchers::Contains("aligned"));
+}
+
 TEST_CASE("simt: an exception in a kernel reaches the caller", "[simt]") {
   for (const Order order : kOrders) {
     Machine machine(order);

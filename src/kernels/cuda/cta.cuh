@@ -19,6 +19,8 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <stdexcept>
+#include <string>
 
 #include "gigatrain/base/dtype.h"
 #include "gigatrain/base/philox.h"
@@ -114,6 +116,15 @@ struct alignas(N * sizeof(T)) Pack {
   T v[N];
 };
 
+#if !defined(__CUDA_ARCH__)
+// A GPU faults on a misaligned access; a host would not, so the SIMT machine looks.
+inline void require_aligned(const void* p, std::size_t bytes) {
+  if (reinterpret_cast<std::uintptr_t>(p) % bytes != 0)
+    throw std::logic_error("simt: an access of " + std::to_string(bytes) +
+                           " bytes is not aligned to them");
+}
+#endif
+
 template <int N, class T>
 GT_DEVICE Pack<T, N> load_pack(const T* p) {
   Pack<T, N> out;
@@ -128,6 +139,7 @@ GT_DEVICE Pack<T, N> load_pack(const T* p) {
     out = *reinterpret_cast<const Pack<T, N>*>(p);
   }
 #else
+  require_aligned(p, sizeof out);
   std::memcpy(&out, p, sizeof out);
 #endif
   return out;
@@ -148,6 +160,7 @@ GT_DEVICE void store_pack(T* p, const Pack<T, N>& x) {
     *reinterpret_cast<Pack<T, N>*>(p) = x;
   }
 #else
+  require_aligned(p, sizeof x);
   std::memcpy(p, &x, sizeof x);
 #endif
 }
