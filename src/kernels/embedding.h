@@ -1,7 +1,7 @@
 // Token and position embedding with dropout: out[b,t,:] = dropout(table[token] + positions[p0+t]).
 //
-// tokens (B, T) i32, all in [0, V) (checked by the op where the host can read them; on a GPU any
-// other gives a row of NaN, and no gradient); table (V, C), positions (P, C) or none, of the dtype
+// tokens (B, T) i32, all in [0, V): the op checks that where the host can read them; on a GPU any
+// other gives a row of NaN, and no gradient. table (V, C), positions (P, C) or none, of the dtype
 // of out (B, T, C), f32 or bf16.
 #pragma once
 
