@@ -18,7 +18,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
-declare -A limit=([tests]=170 [sanitizer]=90 [kernels]=60 [training]=60 [torch]=140)  # seconds
+declare -A limit=([tests]=170 [sanitizer]=110 [kernels]=60 [training]=60 [torch]=140)  # seconds
 all=(tests sanitizer kernels training torch)
 build=build/cuda out=build/gpu_check.json python=python3 micro_batch=16 parts=()
 while [[ $# -gt 0 ]]; do
@@ -111,7 +111,7 @@ run_sanitizer() {
   local program=$build/bin/gigatrain_tests tool check log rc only found=""
   local norm="gpu: the gradient norm*" small="gpu: every op at small*"
   local -A tests=([memcheck]="$small,$norm,gpu: AdamW beside*,gpu: every op at a middle*"
-    [racecheck]="$small,$norm") share=([memcheck]=60 [racecheck]=30)
+    [racecheck]="$small,$norm") share=([memcheck]=40 [racecheck]=70)
   needs "$program" || return
   tool=$(PATH=$PATH:/usr/local/cuda/bin command -v compute-sanitizer) ||
     { skip "compute-sanitizer is not installed" && return; }

@@ -6,6 +6,12 @@
 // causal: query t sees keys s <= t + (Tk - Tq), so a cache may hold earlier keys.
 // lse (B, H, Tq) f32: log of the sum of exponentials, for the backward.
 // Order: keys in ascending fixed blocks; depends on (Tq, Tk, D) only.
+//
+// Sequences of different lengths lie one after the other in one row (cu_seqlens elsewhere): with
+// `offsets`, an array in the host's memory that is read before the submit returns, B is 1, Tq is
+// Tk, and sequence i is rows [offsets[i], offsets[i + 1]) of every view: it sees itself only. The
+// `sequences` + 1 offsets ascend from 0 to Tq; a sequence may be empty. lse then is (Tq, H). Our
+// own kernels give a sequence the bits that it has alone.
 #pragma once
 
 #include "gigatrain/base/tensor_view.h"
@@ -19,6 +25,8 @@ struct AttentionForward {
   TensorView lse{};  // may be empty when no backward follows
   float scale = 1.0f;
   bool causal = true;
+  const std::int64_t* offsets = nullptr;
+  std::int64_t sequences = 0;
 };
 
 // Overwrites dq, dk, dv (shapes and strides free, like q, k, v).
@@ -28,6 +36,8 @@ struct AttentionBackward {
   TensorView dq, dk, dv;
   float scale = 1.0f;
   bool causal = true;
+  const std::int64_t* offsets = nullptr;
+  std::int64_t sequences = 0;
 };
 
 GT_KERNEL(AttentionForward)

@@ -36,12 +36,20 @@ KernelCost unary(const Args& a) {
   return {.least = bytes({a.x, a.y})};
 }
 
-// Queries times the keys that they see, over all heads.
-double seen_pairs(const TensorView& q, const TensorView& k, bool causal) {
-  const auto size = [](std::int64_t n) { return static_cast<double>(n); };
-  const double b = size(q.shape[0]), tq = size(q.shape[1]), h = size(q.shape[2]);
-  const double tk = size(k.shape[1]);
-  return b * h * tq * (causal ? tk - (tq - 1) / 2 : tk);
+// Queries times the keys that they see, over all heads and sequences.
+template <class Args>
+double seen_pairs(const Args& a) {
+  const auto pairs = [&](std::int64_t queries, std::int64_t keys) {
+    const auto tq = static_cast<double>(queries), tk = static_cast<double>(keys);
+    return tq * (a.causal ? tk - (tq - 1) / 2 : tk);
+  };
+  double sum = 0;
+  for (std::int64_t i = 0; i < a.sequences; ++i) {
+    const std::int64_t n = a.offsets[i + 1] - a.offsets[i];
+    sum += pairs(n, n);
+  }
+  if (!a.offsets) sum = static_cast<double>(a.q.shape[0]) * pairs(a.q.shape[1], a.k.shape[1]);
+  return sum * static_cast<double>(a.q.shape[2]);
 }
 
 }  // namespace
@@ -150,13 +158,13 @@ KernelCost cost_of(const CrossEntropy& a) {
 
 KernelCost cost_of(const AttentionForward& a) {
   return {.least = bytes({a.q, a.k, a.v, a.out, a.lse}),
-          .flops = 2 * 2 * seen_pairs(a.q, a.k, a.causal) * static_cast<double>(a.q.shape[3]),
+          .flops = 2 * 2 * seen_pairs(a) * static_cast<double>(a.q.shape[3]),
           .library = true};
 }
 
 KernelCost cost_of(const AttentionBackward& a) {
   return {.least = bytes({a.q, a.k, a.v, a.out, a.lse, a.dout, a.dq, a.dk, a.dv}),
-          .flops = 5 * 2 * seen_pairs(a.q, a.k, a.causal) * static_cast<double>(a.q.shape[3]),
+          .flops = 5 * 2 * seen_pairs(a) * static_cast<double>(a.q.shape[3]),
           .library = true};
 }
 

@@ -38,30 +38,72 @@ Qkv unpack(const TensorView& packed, std::int64_t heads, std::int64_t kv_heads) 
           heads_of(packed, heads + kv_heads, kv_heads, d)};
 }
 
-Tensor new_lse(const Tensor& like, std::int64_t b, std::int64_t h, std::int64_t t) {
-  return Tensor::empty(like.device(), {b, h, t}, DType::f32,
-                       {Purpose::activations, "attention.lse"});
-}
+// What the kernels are told beside the tensors. Where sequences of different lengths were given,
+// their rows: views then are one row of B T positions.
+struct Plan {
+  float scale;
+  bool causal;
+  std::vector<std::int64_t> offsets{};
+
+  Plan(const AttentionOptions& o, std::int64_t head_dim)
+      : scale(scale_of(o, head_dim)), causal(o.causal) {
+    if (!o.lengths.empty()) offsets.push_back(0);
+    for (const std::int64_t length : o.lengths) offsets.push_back(offsets.back() + length);
+  }
+  // (B, T, heads, D) -> (1, B T, heads, D), whose rows are evenly spaced.
+  TensorView rows(TensorView x) const {
+    if (offsets.empty()) return x;
+    x.shape = {1, x.shape[0] * x.shape[1], x.shape[2], x.shape[3]};
+    x.strides[0] = x.shape[1] * x.strides[1];
+    return x;
+  }
+  Tensor new_lse(const Tensor& like, std::int64_t b, std::int64_t h, std::int64_t t) const {
+    const Shape shape = offsets.empty() ? Shape{b, h, t} : Shape{b * t, h};
+    return Tensor::empty(like.device(), shape, DType::f32, {Purpose::activations, "attention.lse"});
+  }
+
+  kernels::AttentionForward forward(const Qkv& x, const TensorView& out, const Tensor& lse) const {
+    return {.q = rows(x.q),
+            .k = rows(x.k),
+            .v = rows(x.v),
+            .out = rows(out),
+            .lse = lse ? lse.view() : TensorView{},
+            .scale = scale,
+            .causal = causal,
+            .offsets = offsets.empty() ? nullptr : offsets.data(),
+            .sequences = sequences()};
+  }
+  kernels::AttentionBackward backward(const Qkv& x, const TensorView& out, const Tensor& lse,
+                                      const TensorView& dout, const Qkv& dx) const {
+    return {.q = rows(x.q),
+            .k = rows(x.k),
+            .v = rows(x.v),
+            .out = rows(out),
+            .lse = lse.view(),
+            .dout = rows(dout),
+            .dq = rows(dx.q),
+            .dk = rows(dx.k),
+            .dv = rows(dx.v),
+            .scale = scale,
+            .causal = causal,
+            .offsets = offsets.empty() ? nullptr : offsets.data(),
+            .sequences = sequences()};
+  }
+  std::int64_t sequences() const {
+    return offsets.empty() ? 0 : static_cast<std::int64_t>(offsets.size()) - 1;
+  }
+};
 
 struct AttentionNode : Node {  // saved: q, k, v, out, lse
-  AttentionOptions options;
-  float factor;
-  AttentionNode(const AttentionOptions& o, float f) : Node("attention"), options(o), factor(f) {}
+  Plan plan;
+  explicit AttentionNode(const Plan& p) : Node("attention"), plan(p) {}
   void backward(Backward& b) override {
     const Tensor dout = contiguous(b.dout());
     Tensor dq = empty_like(saved(0), "attention.dq"), dk = empty_like(saved(1), "attention.dk"),
            dv = empty_like(saved(2), "attention.dv");
-    b.stream().submit(kernels::AttentionBackward{.q = saved(0).view(),
-                                                 .k = saved(1).view(),
-                                                 .v = saved(2).view(),
-                                                 .out = saved(3).view(),
-                                                 .lse = saved(4).view(),
-                                                 .dout = dout.view(),
-                                                 .dq = dq.view(),
-                                                 .dk = dk.view(),
-                                                 .dv = dv.view(),
-                                                 .scale = factor,
-                                                 .causal = options.causal});
+    b.stream().submit(plan.backward({saved(0).view(), saved(1).view(), saved(2).view()},
+                                    saved(3).view(), saved(4), dout.view(),
+                                    {dq.view(), dk.view(), dv.view()}));
     b.give(0, dq);
     b.give(1, dk);
     b.give(2, dv);
@@ -70,27 +112,17 @@ struct AttentionNode : Node {  // saved: q, k, v, out, lse
 
 struct PackedAttentionNode : Node {  // saved: qkv, out, lse
   std::int64_t heads, kv_heads;
-  AttentionOptions options;
-  float factor;
-  PackedAttentionNode(std::int64_t h, std::int64_t kv, const AttentionOptions& o, float f)
-      : Node("attention"), heads(h), kv_heads(kv), options(o), factor(f) {}
+  Plan plan;
+  PackedAttentionNode(std::int64_t h, std::int64_t kv, const Plan& p)
+      : Node("attention"), heads(h), kv_heads(kv), plan(p) {}
   void backward(Backward& b) override {
     const Tensor dout = contiguous(b.dout());
     Tensor dqkv = empty_like(saved(0), "attention.dqkv");
     const Qkv x = unpack(saved(0).view(), heads, kv_heads),
               dx = unpack(dqkv.view(), heads, kv_heads);
     const std::int64_t d = x.q.shape[3];
-    b.stream().submit(kernels::AttentionBackward{.q = x.q,
-                                                 .k = x.k,
-                                                 .v = x.v,
-                                                 .out = heads_of(saved(1).view(), 0, heads, d),
-                                                 .lse = saved(2).view(),
-                                                 .dout = heads_of(dout.view(), 0, heads, d),
-                                                 .dq = dx.q,
-                                                 .dk = dx.k,
-                                                 .dv = dx.v,
-                                                 .scale = factor,
-                                                 .causal = options.causal});
+    b.stream().submit(plan.backward(x, heads_of(saved(1).view(), 0, heads, d), saved(2),
+                                    heads_of(dout.view(), 0, heads, d), dx));
     b.give(0, dqkv);
   }
 };
@@ -101,7 +133,18 @@ void check_heads(const char* op, std::int64_t heads, std::int64_t kv_heads) {
                       kv_heads));
 }
 
-void check(const Tensor& q, const Tensor& k, const Tensor& v, bool causal) {
+void check_lengths(const char* op, const std::vector<std::int64_t>& lengths, std::int64_t rows) {
+  if (lengths.empty()) return;
+  std::int64_t sum = 0;
+  for (const std::int64_t length : lengths) {
+    require(length >= 0, op, fmt::format("a sequence cannot have length {}", length));
+    sum += length;
+  }
+  require(sum == rows, op,
+          fmt::format("the lengths must sum to the B T positions, got {} and {}", sum, rows));
+}
+
+void check(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
   for (const auto* x : {&q, &k, &v}) {
     require_activation("attention", "each of q, k, v", *x);
     require(x->shape().dims() == 4, "attention",
@@ -114,33 +157,31 @@ void check(const Tensor& q, const Tensor& k, const Tensor& v, bool causal) {
                       q.shape().str(), k.shape().str(), v.shape().str()));
   check_heads("attention", q.shape()[2], k.shape()[2]);
   require(
-      !causal || q.shape()[1] <= k.shape()[1], "attention",
+      !o.causal || q.shape()[1] <= k.shape()[1], "attention",
       fmt::format("causal attention needs Tq <= Tk, got {} and {}", q.shape()[1], k.shape()[1]));
+  require(o.lengths.empty() || q.shape()[1] == k.shape()[1], "attention",
+          fmt::format("sequences of given lengths need Tq equal to Tk, got {} and {}", q.shape()[1],
+                      k.shape()[1]));
+  check_lengths("attention", o.lengths, q.shape()[0] * q.shape()[1]);
 }
 
 }  // namespace
 
 Tensor attention(const Tensor& q_in, const Tensor& k_in, const Tensor& v_in,
                  const AttentionOptions& options) {
-  check(q_in, k_in, v_in, options.causal);
-  const auto unit_stride = [](const Tensor& x) {
-    return x.view().strides[3] == 1 ? x : contiguous(x);
+  check(q_in, k_in, v_in, options);
+  const auto unit_stride = [&](const Tensor& x) {
+    return x.view().strides[3] == 1 && options.lengths.empty() ? x : contiguous(x);
   };
   const Tensor q = unit_stride(q_in), k = unit_stride(k_in), v = unit_stride(v_in);
-  const float factor = scale_of(options, q.shape()[3]);
+  const Plan plan(options, q.shape()[3]);
   Tensor out = empty_like(q, "attention.out");
   const bool record = grad_needed({q, k, v});
   Tensor lse;
-  if (record) lse = new_lse(q, q.shape()[0], q.shape()[2], q.shape()[1]);
-  q.stream().submit(kernels::AttentionForward{.q = q.view(),
-                                              .k = k.view(),
-                                              .v = v.view(),
-                                              .out = out.view(),
-                                              .lse = record ? lse.view() : TensorView{},
-                                              .scale = factor,
-                                              .causal = options.causal});
+  if (record) lse = plan.new_lse(q, q.shape()[0], q.shape()[2], q.shape()[1]);
+  q.stream().submit(plan.forward({q.view(), k.view(), v.view()}, out.view(), lse));
   if (record) {
-    auto node = std::make_shared<AttentionNode>(options, factor);
+    auto node = std::make_shared<AttentionNode>(plan);
     node->save({q, k, v, out, lse});
     Node::connect(node, {q, k, v}, {&out});
   }
@@ -155,24 +196,19 @@ Tensor attention_packed(const Tensor& qkv_in, std::int64_t heads, std::int64_t k
           "attention_packed",
           fmt::format("qkv must be (B, T, ({} + 2 * {}) D), got {}", heads, kv_heads,
                       qkv_in.shape().str()));
+  check_lengths("attention_packed", options.lengths, qkv_in.shape()[0] * qkv_in.shape()[1]);
   const Tensor qkv = contiguous(qkv_in);
   const Qkv x = unpack(qkv.view(), heads, kv_heads);
   const std::int64_t b = x.q.shape[0], t = x.q.shape[1], d = x.q.shape[3];
-  const float factor = scale_of(options, d);
+  const Plan plan(options, d);
   Tensor out = Tensor::empty(qkv.device(), {b, t, heads * d}, qkv.dtype(),
                              {Purpose::activations, "attention.out"});
   const bool record = grad_needed({qkv});
   Tensor lse;
-  if (record) lse = new_lse(qkv, b, heads, t);
-  qkv.stream().submit(kernels::AttentionForward{.q = x.q,
-                                                .k = x.k,
-                                                .v = x.v,
-                                                .out = heads_of(out.view(), 0, heads, d),
-                                                .lse = record ? lse.view() : TensorView{},
-                                                .scale = factor,
-                                                .causal = options.causal});
+  if (record) lse = plan.new_lse(qkv, b, heads, t);
+  qkv.stream().submit(plan.forward(x, heads_of(out.view(), 0, heads, d), lse));
   if (record) {
-    auto node = std::make_shared<PackedAttentionNode>(heads, kv_heads, options, factor);
+    auto node = std::make_shared<PackedAttentionNode>(heads, kv_heads, plan);
     node->save({qkv, out, lse});
     Node::connect(node, {qkv}, {&out});
   }
@@ -193,21 +229,41 @@ static Tensor head_batch(const Tensor& x, std::int64_t repeat) {
   return reshape(y, {s[0] * s[2] * repeat, s[1], s[3]});
 }
 
-Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v,
+// 0 where query t sees key s, else -1e30.
+static Tensor mask_of(Device& device, std::int64_t tq, std::int64_t tk,
+                      const AttentionOptions& options) {
+  std::vector<std::int64_t> own;  // sequence of each position
+  for (std::size_t i = 0; i < options.lengths.size(); ++i)
+    own.insert(own.end(), static_cast<std::size_t>(options.lengths[i]),
+               static_cast<std::int64_t>(i));
+  const auto sees = [&](std::int64_t t, std::int64_t s) {
+    const bool same =
+        own.empty() || own[static_cast<std::size_t>(t)] == own[static_cast<std::size_t>(s)];
+    return same && (!options.causal || s <= t + tk - tq);
+  };
+  std::vector<double> mask(static_cast<std::size_t>(tq * tk));
+  for (std::int64_t t = 0; t < tq; ++t)
+    for (std::int64_t s = 0; s < tk; ++s)
+      mask[static_cast<std::size_t>(t * tk + s)] = sees(t, s) ? 0.0 : -1e30;
+  return Tensor::from<double>(device, {tq, tk}, mask);
+}
+
+// Sequences of given lengths: one row of B T positions, and a mask between sequences.
+Tensor attention(const Tensor& q_in, const Tensor& k_in, const Tensor& v_in,
                  const AttentionOptions& options) {
+  const auto row = [&](const Tensor& x) {
+    const Shape& s = x.shape();
+    return options.lengths.empty() ? x : reshape(x, {1, s[0] * s[1], s[2], s[3]});
+  };
+  const Tensor q = row(q_in), k = row(k_in), v = row(v_in);
   const std::int64_t b = q.shape()[0], tq = q.shape()[1], h = q.shape()[2], d = q.shape()[3];
   const std::int64_t tk = k.shape()[1], group = h / k.shape()[2];
   const Tensor qb = head_batch(q, 1), kb = head_batch(k, group), vb = head_batch(v, group);
   Tensor scores = scale(matmul(qb, transpose(kb, 1, 2)), static_cast<double>(scale_of(options, d)));
-  if (options.causal) {
-    std::vector<double> mask(static_cast<std::size_t>(tq * tk));
-    for (std::int64_t t = 0; t < tq; ++t)
-      for (std::int64_t s = 0; s < tk; ++s)
-        mask[static_cast<std::size_t>(t * tk + s)] = s <= t + tk - tq ? 0.0 : -1e30;
-    scores = add(scores, cast(Tensor::from<double>(q.device(), {tq, tk}, mask), q.dtype()));
-  }
+  if (options.causal || !options.lengths.empty())
+    scores = add(scores, cast(mask_of(q.device(), tq, tk, options), q.dtype()));
   const Tensor out = matmul(softmax(scores), vb);  // (B * H, Tq, D)
-  return contiguous(transpose(reshape(out, {b, h, tq, d}), 1, 2));
+  return reshape(contiguous(transpose(reshape(out, {b, h, tq, d}), 1, 2)), q_in.shape());
 }
 
 Tensor attention_packed(const Tensor& qkv, std::int64_t heads, std::int64_t kv_heads,

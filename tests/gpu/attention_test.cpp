@@ -45,6 +45,46 @@ OpCase packed(const AttentionShape& s) {
       }};
 }
 
+// One row of sequences of these lengths, in three tensors or one.
+struct SequencesShape {
+  std::vector<std::int64_t> lengths;
+  std::int64_t heads, kv_heads, d;
+  bool causal;
+};
+
+const std::vector<SequencesShape> kSequences = {
+    {{130, 1, 300, 77}, 4, 4, 64, true},
+    {{130, 1, 300, 77}, 4, 4, 64, false},
+    {{64, 64, 64}, 4, 2, 64, true},
+    {{5, 0, 200, 0, 51}, 6, 2, 128, true},
+    {{17}, 2, 2, 32, true},
+    {{1, 1, 1, 2, 1, 3}, 2, 1, 48, true},
+    {{100, 33}, 2, 2, 40, true},  // a head dim for our kernel
+    {std::vector<std::int64_t>(50, 9), 3, 3, 16, false},
+};
+
+std::vector<OpCase> sequence_cases_of(const SequencesShape& s) {
+  std::int64_t rows = 0;
+  for (const std::int64_t length : s.lengths) rows += length;
+  const ops::AttentionOptions o{.causal = s.causal, .lengths = s.lengths};
+  const Input q{{1, rows, s.heads, s.d}, false, 0.0, 2.0};
+  const Input kv{{1, rows, s.kv_heads, s.d}, false, 0.0, 2.0};
+  return {{"attention lengths",
+           {q, kv, kv},
+           [o](const Tensors& in) { return Tensors{ops::attention(in[0], in[1], in[2], o)}; },
+           [o](const Tensors& in) {
+             return Tensors{ops::composed::attention(in[0], in[1], in[2], o)};
+           }},
+          {"attention packed lengths",
+           {{{1, rows, (s.heads + 2 * s.kv_heads) * s.d}, false, 0.0, 2.0}},
+           [s, o](const Tensors& in) {
+             return Tensors{ops::attention_packed(in[0], s.heads, s.kv_heads, o)};
+           },
+           [s, o](const Tensors& in) {
+             return Tensors{ops::composed::attention_packed(in[0], s.heads, s.kv_heads, o)};
+           }}};
+}
+
 void check_close(const Evaluation& got, const Evaluation& want, double limit) {
   CHECK(relative_error(got.outputs, want.outputs) < limit);
   for (std::size_t i = 0; i < got.gradients.size(); ++i) {
@@ -79,5 +119,51 @@ TEST_CASE("gpu: attention by cuDNN and by our kernel agree with f64", "[gpu][att
         }
       }
     }
+  }
+}
+
+TEST_CASE("gpu: sequences of different lengths in one row", "[gpu][attention]") {
+  Device* library = gpu_device();
+  if (!library) return;
+  Device* portable = gpu_device({.portable_attention = true});
+  REQUIRE(portable);
+  Device cpu;
+  for (const auto& s : kSequences)
+    for (const auto& c : sequence_cases_of(s)) {
+      const Evaluation truth = truth_of(cpu, c);
+      for (const DType dtype : {DType::f32, DType::bf16}) {
+        INFO(c.name << " first " << s.lengths[0] << " of " << s.lengths.size() << " heads "
+                    << s.heads << "/" << s.kv_heads << " d " << s.d << " causal " << s.causal
+                    << ", " << name(dtype));
+        const double limit = dtype == DType::f32 ? 1e-5 : 1e-2;
+        for (Device* device : {library, portable}) {
+          INFO((device == library ? "cuDNN" : "portable"));
+          const Evaluation first = evaluate_on(*device, c, dtype);
+          check_close(first, truth, limit);
+          CHECK((evaluate_on(*device, c, dtype) == first));
+        }
+      }
+    }
+  // Which of them cuDNN served, for the log.
+  int plans = 0;
+  for (const auto& [problem, choice] : library->backend()->algorithms())
+    if (problem.find("sequences in") != std::string::npos) ++plans;
+  std::printf("cuDNN has %d plans for sequences of different lengths\n", plans);
+}
+
+TEST_CASE("gpu: a sequence among others has the bits that it has alone, in our kernel",
+          "[gpu][attention]") {
+  Device* gpu = gpu_device({.portable_attention = true});
+  if (!gpu) return;
+  const ops::AttentionOptions o{.lengths = {70, 1, 129}};
+  const auto values = random_values(200 * 3 * 64, "rows");
+  const Tensor all = ops::cast(tensor_of(*gpu, {1, 200, 3 * 64}, values, DType::f32), DType::bf16);
+  const Tensor together = ops::attention_packed(all, 2, 2, o);
+  std::int64_t first = 0;
+  for (const std::int64_t length : o.lengths) {
+    const Tensor one = ops::contiguous(ops::slice(all, 1, first, first + length));
+    CHECK((ops::attention_packed(one, 2, 2).to_vector<double>() ==
+           ops::contiguous(ops::slice(together, 1, first, first + length)).to_vector<double>()));
+    first += length;
   }
 }

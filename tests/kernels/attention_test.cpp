@@ -3,6 +3,7 @@
 #include "kernels/attention.h"
 
 #include "gigatrain/base/error.h"
+#include "gigatrain/ops/ops.h"
 #include "same_bits.h"
 
 using namespace gigatrain;
@@ -88,16 +89,20 @@ struct Run {
         dv(s.k(), T(9.0f)),
         lse({s.b, s.h, s.tq}, 9.0f) {}
 
-  void forward(Stream& stream, const Sizes& s) {
+  void forward(Stream& stream, const Sizes& s, const std::int64_t* offsets = nullptr,
+               std::int64_t sequences = 0) {
     stream.submit(AttentionForward{.q = q.view(),
                                    .k = k.view(),
                                    .v = v.view(),
                                    .out = out.view(),
                                    .lse = lse.view(),
                                    .scale = kScale,
-                                   .causal = s.causal});
+                                   .causal = s.causal,
+                                   .offsets = offsets,
+                                   .sequences = sequences});
   }
-  void backward(Stream& stream, const Sizes& s) {
+  void backward(Stream& stream, const Sizes& s, const std::int64_t* offsets = nullptr,
+                std::int64_t sequences = 0) {
     stream.submit(AttentionBackward{.q = q.view(),
                                     .k = k.view(),
                                     .v = v.view(),
@@ -108,7 +113,9 @@ struct Run {
                                     .dk = dk.view(),
                                     .dv = dv.view(),
                                     .scale = kScale,
-                                    .causal = s.causal});
+                                    .causal = s.causal,
+                                    .offsets = offsets,
+                                    .sequences = sequences});
   }
 };
 
@@ -273,6 +280,93 @@ TEST_CASE("q, k and v may be slices of one packed tensor, and so may their gradi
       REQUIRE(std::memcmp(&gradient[(r * 3 + i) * width],
                           &wanted[i]->values[static_cast<std::size_t>(r * width)],
                           static_cast<std::size_t>(width) * sizeof(float)) == 0);
+}
+
+namespace {
+
+// Rows [first, first + s.tq) of a run as arrays of their own.
+template <class T>
+void copy_rows(const Array<T>& from, std::int64_t first, Array<T>& to) {
+  const auto* at = &from.values[static_cast<std::size_t>(first * (to.size() / to.shape[1]))];
+  std::memcpy(to.values.data(), at, to.values.size() * sizeof(T));
+}
+
+template <class T>
+void check_sequences(const Sizes& row, const std::vector<std::int64_t>& offsets, int threads) {
+  CAPTURE(row.h, row.h_kv, row.d, row.causal, threads);
+  Device device({.threads = threads});
+  Run<T> all(row);
+  all.lse = Array<float>({row.tq, row.h}, 9.0f);
+  const auto count = static_cast<std::int64_t>(offsets.size()) - 1;
+  all.forward(device.stream(), row, offsets.data(), count);
+  all.backward(device.stream(), row, offsets.data(), count);
+  for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
+    Sizes s = row;
+    s.tq = s.tk = offsets[i + 1] - offsets[i];
+    if (s.tq == 0) continue;
+    Run<T> alone(s), part(s);
+    for (auto x : {&Run<T>::q, &Run<T>::k, &Run<T>::v, &Run<T>::dout})
+      copy_rows(all.*x, offsets[i], alone.*x);
+    for (auto x : {&Run<T>::out, &Run<T>::dq, &Run<T>::dk, &Run<T>::dv})
+      copy_rows(all.*x, offsets[i], part.*x);
+    alone.forward(device.stream(), s);
+    alone.backward(device.stream(), s);
+    CHECK((bytes_of(part.out, part.dq, part.dk, part.dv) ==
+           bytes_of(alone.out, alone.dq, alone.dk, alone.dv)));
+    for (std::int64_t t = 0; t < s.tq; ++t)
+      for (std::int64_t h = 0; h < s.h; ++h)
+        REQUIRE(all.lse[(offsets[i] + t) * s.h + h] == alone.lse[h * s.tq + t]);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a sequence among others of other lengths has the bits that it has alone",
+          "[unit][attention][threads]") {
+  const std::vector<std::int64_t> offsets{0, 70, 70, 71, 340, 353};
+  for (const bool causal : {true, false})
+    for (const int threads : {1, 3}) {
+      check_sequences<float>({1, 353, 353, 2, 2, 20, causal}, offsets, threads);
+      check_sequences<bf16>({1, 353, 353, 4, 2, 33, causal}, offsets, threads);
+    }
+  check_sequences<float>({1, 5, 5, 2, 1, 8}, {0, 5}, 1);
+}
+
+TEST_CASE("offsets that do not cut the rows into sequences are refused", "[unit][attention]") {
+  Device device({.threads = 1});
+  const auto message = [&](const Sizes& s, const std::vector<std::int64_t>& offsets) {
+    Run<float> run(s);
+    try {
+      run.lse = Array<float>({s.tq, s.h});
+      run.forward(device.stream(), s, offsets.empty() ? nullptr : offsets.data(),
+                  std::max<std::int64_t>(static_cast<std::int64_t>(offsets.size()) - 1, 3));
+    } catch (const Error& e) {
+      return e.message();
+    }
+    return std::string();
+  };
+  const Sizes s{1, 4, 4, 1, 1, 2};
+  CHECK(message(s, {0, 1, 1, 4}).empty());
+  CHECK_THAT(message(s, {0, 1, 1, 5}), Catch::Matchers::Contains("last offset is 5, of 4 rows"));
+  CHECK_THAT(message(s, {1, 1, 1, 4}), Catch::Matchers::Contains("first offset is 1"));
+  CHECK_THAT(message(s, {0, 3, 2, 4}), Catch::Matchers::Contains("offset 2 is 2, after 3"));
+  CHECK_THAT(message({2, 4, 4, 1, 1, 2}, {0, 1, 1, 4}), Catch::Matchers::Contains("got B 2, 4, 4"));
+  CHECK_THAT(message({1, 4, 6, 1, 1, 2}, {0, 1, 1, 4}), Catch::Matchers::Contains("got B 1, 4, 6"));
+  CHECK_THAT(message(s, {}), Catch::Matchers::Contains("3 sequences without offsets"));
+}
+
+TEST_CASE("lengths that do not sum to the positions are refused", "[unit][attention]") {
+  Device device({.threads = 1});
+  const Tensor q = Tensor::full(device, {2, 5, 2, 4}, 0.0, DType::f32);
+  const Tensor k = Tensor::full(device, {2, 6, 2, 4}, 0.0, DType::f32);
+  const Tensor qkv = Tensor::full(device, {2, 5, 24}, 0.0, DType::f32);
+  const ops::AttentionOptions nine{.lengths = {4, 5}}, negative{.lengths = {11, -1}};
+  const auto sum = Catch::Matchers::Contains("got 9 and 10");
+  CHECK_THROWS_WITH(ops::attention(q, q, q, nine), sum);
+  CHECK_THROWS_WITH(ops::attention_packed(qkv, 2, 2, nine), sum);
+  CHECK_THROWS_WITH(ops::attention(q, q, q, negative), Catch::Matchers::Contains("length -1"));
+  CHECK_THROWS_WITH(ops::attention(q, k, k, {.lengths = {4, 6}}),
+                    Catch::Matchers::Contains("got 5 and 6"));
 }
 
 TEST_CASE("large scores neither overflow nor lose the softmax", "[unit][attention]") {

@@ -116,6 +116,75 @@ TEST_CASE("simt: large scores, and a forward without lse", "[simt]") {
       1e-4);  // scores of some thousands carry their rounding into the exponent
 }
 
+// The outputs of one row's sequences: together, or each by a submit of its own.
+template <class T>
+Outputs run_sequences(Stream& stream, const Sizes& s, const std::vector<std::int64_t>& offsets,
+                      bool together) {
+  Operand<T> q(s.q(), {}, 1, 0.7f), k(s.k(), {}, 2, 2.0f), v(s.k(), {}, 3, 2.0f);
+  Operand<T> out(s.q(), {}, 4, 9.0f), dout(s.q(), {}, 5, 2.0f);
+  Operand<T> dq(s.q(), {}, 6, 9.0f), dk(s.k(), {}, 7, 9.0f), dv(s.k(), {}, 8, 9.0f);
+  Operand<T> given(s.q(), {}, 9, 1.0f);  // the backward's `out`, the same on either device
+  const auto submit = [&](std::int64_t first, std::int64_t rows, const TensorView& lse,
+                          const std::int64_t* at, std::int64_t sequences) {
+    const auto part = [&](const Operand<T>& x) {
+      TensorView view = x.view;
+      view.data = static_cast<T*>(view.data) + first * view.strides[1];
+      view.shape[1] = rows;
+      view.strides[0] = rows * view.strides[1];
+      return view;
+    };
+    stream.submit(AttentionForward{.q = part(q),
+                                   .k = part(k),
+                                   .v = part(v),
+                                   .out = part(out),
+                                   .lse = lse,
+                                   .scale = 0.3f,
+                                   .causal = s.causal,
+                                   .offsets = at,
+                                   .sequences = sequences});
+    stream.submit(AttentionBackward{.q = part(q),
+                                    .k = part(k),
+                                    .v = part(v),
+                                    .out = part(given),
+                                    .lse = lse,
+                                    .dout = part(dout),
+                                    .dq = part(dq),
+                                    .dk = part(dk),
+                                    .dv = part(dv),
+                                    .scale = 0.3f,
+                                    .causal = s.causal,
+                                    .offsets = at,
+                                    .sequences = sequences});
+  };
+  Array<float> lse({s.tq, s.h}, 9.0f);
+  if (together) {
+    submit(0, s.tq, lse.view(), offsets.data(), static_cast<std::int64_t>(offsets.size()) - 1);
+  } else {
+    for (std::size_t i = 0; i + 1 < offsets.size(); ++i) {
+      const std::int64_t rows = offsets[i + 1] - offsets[i];
+      Array<float> own({1, s.h, rows}, 9.0f);
+      submit(offsets[i], rows, own.view(), nullptr, 0);
+      for (std::int64_t t = 0; t < rows; ++t)
+        for (std::int64_t h = 0; h < s.h; ++h) lse[(offsets[i] + t) * s.h + h] = own[h * rows + t];
+    }
+  }
+  return {values_of(out.memory), values_of(lse), values_of(dq.memory), values_of(dk.memory),
+          values_of(dv.memory)};
+}
+
+TEMPLATE_TEST_CASE("simt: sequences of different lengths in one row", "[simt]", float, bf16) {
+  const std::vector<std::int64_t> offsets{0, 70, 70, 71, 90};
+  for (const bool causal : {true, false})
+    for (const Sizes& s : {Sizes{1, 90, 90, 2, 1, 16, causal}, Sizes{1, 90, 90, 1, 1, 5, causal}}) {
+      compare_with_cpu(
+          [&](Stream& stream) { return run_sequences<TestType>(stream, s, offsets, true); },
+          sizeof(TestType) == 2 ? 4e-3 : 2e-6);
+      const auto device = simt_device();
+      CHECK((run_sequences<TestType>(device->stream(), s, offsets, true) ==
+             run_sequences<TestType>(device->stream(), s, offsets, false)));
+    }
+}
+
 TEST_CASE("simt: attention refuses shapes that do not belong together", "[simt]") {
   auto q = random_array<float>({1, 4, 3, 2}, 1), k = random_array<float>({1, 4, 2, 2}, 2);
   const auto device = simt_device();

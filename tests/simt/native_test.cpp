@@ -54,6 +54,40 @@ TEST_CASE("cudnn: the backward goes in even slices of about a GiB", "[simt]") {
   CHECK(!attention_slices(problem(1, 32, 32768, 128), true));           // 64 GiB
 }
 
+TEST_CASE("cudnn: sequences of different lengths go in powers of two", "[simt]") {
+  std::vector<std::int64_t> offsets{0, 100, 100, 700, 701, 1024};
+  AttentionProblem p = problem(1, 4, 1024, 64);
+  p.offsets = offsets.data(), p.sequences = 5;
+  for (const bool backward : {false, true}) {
+    const auto slices = attention_slices(p, backward);
+    REQUIRE(slices);
+    CHECK(slices->length == 1024);  // of 600
+    CHECK(slices->batch == 4);
+    CHECK(slices->calls == 1);
+    CHECK(!attention_slices(
+        [&] {
+          AttentionProblem other = problem(1, 4, 1024, 72);
+          other.offsets = offsets.data(), other.sequences = 5;
+          return other;
+        }(),
+        backward));
+  }
+  offsets.clear();
+  for (std::int64_t i = 0; i <= 300; ++i) offsets.push_back(i * 500);
+  p = problem(1, 12, 150000, 64);
+  p.offsets = offsets.data(), p.sequences = 300;
+  const auto slices = attention_slices(p, true);
+  REQUIRE(slices);
+  CHECK(slices->length == 512);
+  CHECK(slices->batch == 128);
+  CHECK(slices->calls == 3);  // 300 sequences and 84 empty ones
+  CHECK(slices->workspace >= 128 * 12 * 512 * 512 * 2 + slices->calls * slices->tables);
+  CHECK(slices->workspace <= cuda::kSliceWorkspace + 32 * kMiB);
+  p = problem(1, 12, 3000000, 64);  // offsets in 32 bits do not reach
+  p.offsets = offsets.data(), p.sequences = 300, offsets.back() = 3000000;
+  CHECK(!attention_slices(p, true));
+}
+
 TEST_CASE("a dry run takes the libraries' workspace", "[simt]") {
   const auto device = dry_cuda_device({.kind = "cuda", .model = "a GPU"});
   Stream& stream = device->stream();

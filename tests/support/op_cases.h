@@ -210,6 +210,43 @@ inline std::vector<OpCase> token_cases(const Sizes& s) {
   };
 }
 
+// Uneven lengths, one of them 0, that sum to `rows`.
+inline std::vector<std::int64_t> uneven_lengths(std::int64_t rows) {
+  const std::int64_t first = rows * 3 / 10, third = rows * 4 / 10;
+  return {first, 1, third, 0, rows - first - 1 - third};
+}
+
+inline std::vector<OpCase> sequence_cases(const Sizes& s) {
+  using namespace ops;
+  std::vector<OpCase> cases;
+  const std::int64_t d = s.c / s.heads;
+  double flops = 0.0;  // causal
+  for (const std::int64_t n : uneven_lengths(s.b * s.t))
+    flops += 2.0 * static_cast<double>(n * n * s.c);
+  const Input q{{s.b, s.t, s.heads, d}}, kv{{s.b, s.t, s.kv_heads, d}};
+  const Input qkv{{s.b, s.t, (s.heads + 2 * s.kv_heads) * d}, false, 0.0, 2.0};
+  for (const bool causal : {true, false}) {
+    const AttentionOptions o{.causal = causal, .scale = 0.7f, .lengths = uneven_lengths(s.b * s.t)};
+    const std::string name = std::string(", lengths") + (causal ? ", causal" : "");
+    cases.push_back({"attention packed" + name,
+                     {qkv},
+                     [=](const Tensors& in) {
+                       return Tensors{attention_packed(in[0], s.heads, s.kv_heads, o)};
+                     },
+                     [=](const Tensors& in) {
+                       return Tensors{composed::attention_packed(in[0], s.heads, s.kv_heads, o)};
+                     },
+                     causal ? flops : 2 * flops});
+    cases.push_back(
+        {"attention" + name,
+         {q, kv, kv},
+         [o](const Tensors& in) { return Tensors{attention(in[0], in[1], in[2], o)}; },
+         [o](const Tensors& in) { return Tensors{composed::attention(in[0], in[1], in[2], o)}; },
+         causal ? flops : 2 * flops});
+  }
+  return cases;
+}
+
 inline std::vector<OpCase> attention_cases(const Sizes& s) {
   using namespace ops;
   std::vector<OpCase> cases;
@@ -239,8 +276,8 @@ inline std::vector<OpCase> attention_cases(const Sizes& s) {
 
 inline std::vector<OpCase> op_cases(const Sizes& s) {
   std::vector<OpCase> all;
-  for (const auto& cases :
-       {basic_cases(s), linear_cases(s), norm_cases(s), token_cases(s), attention_cases(s)})
+  for (const auto& cases : {basic_cases(s), linear_cases(s), norm_cases(s), token_cases(s),
+                            attention_cases(s), sequence_cases(s)})
     all.insert(all.end(), cases.begin(), cases.end());
   return all;
 }

@@ -86,6 +86,9 @@ Tensor embedding(const Tensor& tokens, const Tensor& table, const Tensor& positi
 struct AttentionOptions {
   bool causal = true;
   std::optional<float> scale{};  // default 1 / sqrt(D)
+  // Sequences of different lengths, one after the other: not empty, they cut the B T positions,
+  // seen as one row, into sequences that attend to themselves only. They sum to B T; Tq is Tk.
+  std::vector<std::int64_t> lengths{};
 };
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v,
                  const AttentionOptions& options = {});

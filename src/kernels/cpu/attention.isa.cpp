@@ -92,10 +92,10 @@ void finish(const AttentionProblem& p, const Workspace& w, const Task& task) {
                        GT_BODY { lanes.put(out + j, load(w.out + i * width + j) * inverse); });
   }
   if (!p.lse) return;
-  float* lse = p.lse + (task.b * p.h + task.h) * p.tq + task.q0;
-  for_lanes(task.queries, [&](auto lanes, std::int64_t i) GT_BODY {
-    lanes.put(lse + i, load(w.max + i) + log(load(w.sum + i)));
-  });
+  for (std::int64_t i = 0; i < task.queries; i += kLanes)
+    store(w.sum + i, load(w.max + i) + log(load(w.sum + i)));
+  float* lse = p.lse + (task.b * p.h + task.h) * p.lse_h_step + task.q0 * p.lse_t_step;
+  for (std::int64_t i = 0; i < task.queries; ++i) lse[i * p.lse_t_step] = w.sum[i];
 }
 
 template <class T>
@@ -119,6 +119,7 @@ void run_task(const AttentionProblem& p, const Workspace& w, const Task& task) {
 
 template <class T>
 void forward(CpuQueue& queue, const AttentionProblem& p) {
+  if (p.b * p.h * p.tq * p.d == 0) return;
   const std::int64_t cuts = blocks_of(p.tq, kTaskQueries), heads = p.b * p.h;
   const std::int64_t floats = Workspace::floats(p.d);
   const Scratch scratch(queue, queue.pool.threads() * floats * 4, "attention.forward");
@@ -135,9 +136,10 @@ void forward(CpuQueue& queue, const AttentionProblem& p) {
 
 void run(CpuQueue& queue, const AttentionForward& args) {
   const AttentionProblem p = check_attention(args);
-  if (p.b * p.h * p.tq * p.d == 0) return;
-  with_activation_type(AttentionForward::kName, p.dtype,
-                       [&](auto type) { forward<decltype(type)>(queue, p); });
+  with_activation_type(AttentionForward::kName, p.dtype, [&](auto type) {
+    for (std::int64_t i = 0; i < p.sequences; ++i)
+      forward<decltype(type)>(queue, sequence_of(p, i));
+  });
 }
 
 GT_ISA_END

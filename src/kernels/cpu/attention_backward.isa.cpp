@@ -69,14 +69,14 @@ void pack_queries(const AttentionProblem& p, const Workspace& w, const Task& t) 
 
 template <class T>
 void row_sums(const AttentionProblem& p, const Workspace& w, const Task& t) {
-  const float* lse = p.lse + (t.b * p.h + t.h) * p.tq + t.q0;
+  const float* lse = p.lse + (t.b * p.h + t.h) * p.lse_h_step + t.q0 * p.lse_t_step;
   for (std::int64_t i = 0; i < t.queries; ++i) {
     const T *out = rows_of<T>(p.out, t.b, t.h, t.q0 + i),
             *dout = rows_of<T>(p.dout, t.b, t.h, t.q0 + i);
     f32x16 sum{};
     for_lanes(p.d, [&](auto lanes, std::int64_t j)
                        GT_BODY { sum = fma(lanes.get(out + j), lanes.get(dout + j), sum); });
-    w.delta[i] = reduce_add(sum), w.lse[i] = lse[i];
+    w.delta[i] = reduce_add(sum), w.lse[i] = lse[i * p.lse_t_step];
   }
 }
 
@@ -216,7 +216,9 @@ void run(CpuQueue& queue, const AttentionBackward& args) {
   if (p.b * p.h * p.d == 0) return;
   with_activation_type(AttentionBackward::kName, p.dtype, [&](auto type) {
     if (p.tq == 0) return queue.pool.dry() ? void() : clear_keys<decltype(type)>(p);
-    backward<decltype(type)>(queue, p);
+    for (std::int64_t i = 0; i < p.sequences; ++i)
+      if (const AttentionProblem one = sequence_of(p, i); one.tq > 0)
+        backward<decltype(type)>(queue, one);
   });
 }
 

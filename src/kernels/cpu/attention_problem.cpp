@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <string>
+
 #include "gigatrain/base/error.h"
 
 namespace gigatrain::kernels {
@@ -24,8 +26,32 @@ Heads heads(const TensorView& v, const TensorView& like, const char* what) {
 }
 
 void check_lse(const AttentionProblem& p, const TensorView& lse) {
-  if (lse.dtype != DType::f32 || !(lse.shape == Shape{p.b, p.h, p.tq}) || !lse.is_contiguous())
-    broken("lse must be (B, H, Tq) contiguous f32", lse, "lse");
+  const Shape shape = p.offsets ? Shape{p.tq, p.h} : Shape{p.b, p.h, p.tq};
+  if (lse.dtype != DType::f32 || !(lse.shape == shape) || !lse.is_contiguous())
+    broken(p.offsets ? "lse of sequences by offsets must be (Tq, H) contiguous f32"
+                     : "lse must be (B, H, Tq) contiguous f32",
+           lse, "lse");
+}
+
+[[noreturn]] void broken_offsets(const std::string& fact) {
+  throw Error(
+      ErrorCode::invalid_argument, fmt::format("attention: {}", fact),
+      "offsets are row numbers that ascend from 0 to Tq, one more than sequences; with them "
+      "B is 1 and Tq is Tk");
+}
+
+void check_offsets(const AttentionProblem& p) {
+  if (p.b != 1 || p.tq != p.tk)
+    broken_offsets(fmt::format("sequences by offsets need B 1 and Tq equal to Tk, got B {}, {}, {}",
+                               p.b, p.tq, p.tk));
+  if (p.sequences < 0) broken_offsets(fmt::format("{} sequences", p.sequences));
+  if (p.offsets[0] != 0) broken_offsets(fmt::format("the first offset is {}", p.offsets[0]));
+  for (std::int64_t i = 0; i < p.sequences; ++i)
+    if (p.offsets[i + 1] < p.offsets[i])
+      broken_offsets(
+          fmt::format("offset {} is {}, after {}", i + 1, p.offsets[i + 1], p.offsets[i]));
+  if (p.offsets[p.sequences] != p.tq)
+    broken_offsets(fmt::format("the last offset is {}, of {} rows", p.offsets[p.sequences], p.tq));
 }
 
 template <class Args>
@@ -39,6 +65,14 @@ AttentionProblem common(const Args& a) {
   if (a.k.shape[0] != p.b || a.k.shape[3] != p.d) broken("q and k must share B and D", a.k, "k");
   if (p.h_kv < 1 || p.h % p.h_kv != 0) broken("H must be a multiple of Hkv", a.k, "k");
   p.dtype = a.q.dtype, p.scale = a.scale, p.causal = a.causal;
+  p.lse_h_step = p.tq;
+  if (a.offsets) {
+    p.offsets = a.offsets, p.sequences = a.sequences;
+    p.lse_h_step = 1, p.lse_t_step = p.h;
+    check_offsets(p);
+  } else if (a.sequences != 0) {
+    broken_offsets(fmt::format("{} sequences without offsets", a.sequences));
+  }
   return p;
 }
 
@@ -58,6 +92,18 @@ AttentionProblem check_attention(const AttentionBackward& a) {
   p.dout = heads(a.dout, a.q, "dout"), p.dq = heads(a.dq, a.q, "dq");
   p.dk = heads(a.dk, a.k, "dk"), p.dv = heads(a.dv, a.k, "dv");
   return p;
+}
+
+AttentionProblem sequence_of(const AttentionProblem& p, std::int64_t i) {
+  if (!p.offsets) return p;
+  const std::int64_t first = p.offsets[i];
+  AttentionProblem one = p;
+  one.offsets = nullptr, one.sequences = 1;
+  one.tq = one.tk = p.offsets[i + 1] - first;
+  for (Heads* x : {&one.q, &one.k, &one.v, &one.out, &one.dout, &one.dq, &one.dk, &one.dv})
+    if (x->data) x->data = static_cast<char*>(x->data) + first * x->t_step * size_of(p.dtype);
+  if (one.lse) one.lse += first * p.lse_t_step;
+  return one;
 }
 
 }  // namespace gigatrain::kernels

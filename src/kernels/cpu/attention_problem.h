@@ -1,4 +1,4 @@
-// Checked attention arguments in plain numbers, for attention*.isa.cpp.
+// Checked attention arguments in plain numbers, for the kernels of every device.
 #pragma once
 
 #include "kernels/attention.h"
@@ -17,11 +17,17 @@ struct AttentionProblem {
   float scale = 1.0f;
   bool causal = true;
   Heads q, k, v, out, dout, dq, dk, dv;
-  float* lse = nullptr;  // (B, H, Tq) contiguous, or null
+  float* lse = nullptr;  // or null; of (b, h, t) at (b H + h) lse_h_step + t lse_t_step
+  std::int64_t lse_h_step = 0, lse_t_step = 1;
+  const std::int64_t* offsets = nullptr;  // in the host's memory; null: one length for all
+  std::int64_t sequences = 1;             // of `offsets`
 };
 
 // Throw Error(invalid_argument) naming the shapes when a rule of kernels/attention.h is broken.
 AttentionProblem check_attention(const AttentionForward& args);
 AttentionProblem check_attention(const AttentionBackward& args);
+
+// Sequence i < sequences of a problem as a problem of its own; without offsets, the whole as it is.
+AttentionProblem sequence_of(const AttentionProblem& p, std::int64_t i);
 
 }  // namespace gigatrain::kernels

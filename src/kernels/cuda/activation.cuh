@@ -84,7 +84,7 @@ void launch(Queue& queue, const BiasGradient& a) {
     with_width<T>(packs_fit<T>(columns, {a.dy.data}), [&](auto width) {
       using Kernel = ColumnPartialsKernel<T, decltype(width)::value>;
       queue.launch(Kernel{.x = a.dy.as<T>(), .partials = sums, .rows = rows, .columns = columns},
-                   {.x = blocks_for(columns, Kernel::kColumns), .y = slabs});
+                   {.x = slabs, .y = blocks_for(columns, Kernel::kColumns)});
     });
   });
   add_partials(queue, sums, slabs, columns, a.dbias.as<float>(), a.accumulate);

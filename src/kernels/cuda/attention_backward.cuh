@@ -13,14 +13,14 @@
 
 namespace gigatrain::kernels::cuda {
 
-// delta (B, H, Tq); a warp a row.
+// delta (B, H, Tq); a warp a row. Where `lse` is given, it takes a copy of lse in that order too.
 template <class T, int N>
 struct AttentionDeltaKernel {
   static constexpr int kThreads = 256;
   static constexpr int kWarps = kThreads / kWarp;
   struct Shared {};
   AttentionProblem p;
-  float* delta;
+  float *delta, *lse;
 
   template <class Cta>
   GT_DEVICE void operator()(Cta& cta, Shared&) const {
@@ -39,7 +39,10 @@ struct AttentionDeltaKernel {
       for (int n = 0; n < N; ++n) sum = fmaf(x[n], y[n], sum);
     }
     sum = warp_sum(cta, sum);
-    if (cta.lane() == 0) delta[(b * p.h + h) * p.tq + t] = sum;
+    if (cta.lane() != 0) return;
+    const std::int64_t head = b * p.h + h;
+    delta[head * p.tq + t] = sum;
+    if (lse) lse[head * p.tq + t] = p.lse[head * p.lse_h_step + t * p.lse_t_step];
   }
   static GT_DEVICE std::int64_t at(const Heads& x, std::int64_t b, std::int64_t h, std::int64_t t) {
     return b * x.b_step + h * x.h_step + t * x.t_step;
@@ -159,25 +162,29 @@ struct AttentionKeyGradientKernel {
 };
 
 template <class Queue>
-void launch_attention_delta(Queue& queue, const AttentionProblem& p, float* delta) {
+void launch_attention_delta(Queue& queue, const AttentionProblem& p, float* delta, float* lse) {
   with_activation_type(AttentionBackward::kName, p.dtype, [&](auto type) {
     using T = decltype(type);
     with_width<T>(heads_fit<T>(p.d, {p.out, p.dout}), [&](auto width) {
       using Kernel = AttentionDeltaKernel<T, decltype(width)::value>;
-      queue.launch(Kernel{.p = p, .delta = delta},
+      queue.launch(Kernel{.p = p, .delta = delta, .lse = lse},
                    {.x = blocks_for(p.b * p.tq * p.h, Kernel::kWarps)});
     });
   });
 }
 
+// One length for all sequences of the problem.
 template <class Queue>
-void launch(Queue& queue, const AttentionBackward& a) {
-  const AttentionProblem p = check_attention(a);
-  if (p.d == 0 || native_attention(queue, a)) return;
-  const Storage scratch = queue.scratch(p.b * p.h * p.tq * 4, "attention_backward.delta");
+void launch_attention_backward(Queue& queue, AttentionProblem p) {
+  const bool apart = p.lse_t_step != 1;  // the kernels want a head's lse in one piece
+  const std::int64_t rows = p.b * p.h * p.tq;
+  const Storage scratch = queue.scratch((apart ? 2 : 1) * rows * 4, "attention_backward.delta");
   auto* delta = static_cast<float*>(scratch.data());
-  launch_attention_delta(queue, p, delta);
-  with_attention_tile(a.kName, p, {p.q, p.k, p.v, p.dout, p.dq, p.dk, p.dv}, [&](auto tile) {
+  float* lse = apart ? delta + rows : nullptr;
+  launch_attention_delta(queue, p, delta, lse);
+  if (apart) p.lse = lse;
+  const auto views = {p.q, p.k, p.v, p.dout, p.dq, p.dk, p.dv};
+  with_attention_tile(AttentionBackward::kName, p, views, [&](auto tile) {
     using Tile = decltype(tile);
     const std::int64_t q_tiles = blocks_for(p.tq, Tile::kRows);
     const std::int64_t k_tiles = blocks_for(p.tk, Tile::kRows);
@@ -187,6 +194,14 @@ void launch(Queue& queue, const AttentionBackward& a) {
     queue.launch(AttentionKeyGradientKernel<Tile>{.p = p, .delta = delta},
                  {.x = k_tiles * p.b * p.h_kv, .y = columns});
   });
+}
+
+template <class Queue>
+void launch(Queue& queue, const AttentionBackward& a) {
+  const AttentionProblem p = check_attention(a);
+  if (p.d == 0 || native_attention(queue, a)) return;
+  for (std::int64_t i = 0; i < p.sequences; ++i)
+    launch_attention_backward(queue, sequence_of(p, i));
 }
 
 }  // namespace gigatrain::kernels::cuda

@@ -77,7 +77,7 @@ struct AttentionForwardKernel {
       GT_UNROLL
       for (int j = 0; j < Tile::kOwnColumns; ++j) x.out[i][j] *= inverse;
       if (p.lse && Tile::tx(cta.thread()) == 0 && cta.block_y() == 0 && query < p.tq)
-        p.lse[(b * p.h + h) * p.tq + query] = x.max[i] + logf(sum);
+        p.lse[(b * p.h + h) * p.lse_h_step + query * p.lse_t_step] = x.max[i] + logf(sum);
     }
     Tile::write(cta, x.out, Tile::rows(p.out, b, h, q0, p.tq, p.d));
   }
@@ -110,15 +110,20 @@ struct AttentionForwardKernel {
 };
 
 template <class Queue>
-void launch(Queue& queue, const AttentionForward& a) {
-  const AttentionProblem p = check_attention(a);
-  if (p.d == 0 || native_attention(queue, a)) return;
-  with_attention_tile(a.kName, p, {p.q, p.k, p.v, p.out}, [&](auto tile) {
+void launch_attention(Queue& queue, const AttentionProblem& p) {
+  with_attention_tile(AttentionForward::kName, p, {p.q, p.k, p.v, p.out}, [&](auto tile) {
     using Tile = decltype(tile);
     const std::int64_t tiles = blocks_for(p.tq, Tile::kRows);
     queue.launch(AttentionForwardKernel<Tile>{.p = p, .tiles = tiles},
                  {.x = tiles * p.b * p.h, .y = blocks_for(p.d, Tile::kColumns)});
   });
+}
+
+template <class Queue>
+void launch(Queue& queue, const AttentionForward& a) {
+  const AttentionProblem p = check_attention(a);
+  if (p.d == 0 || native_attention(queue, a)) return;
+  for (std::int64_t i = 0; i < p.sequences; ++i) launch_attention(queue, sequence_of(p, i));
 }
 
 }  // namespace gigatrain::kernels::cuda

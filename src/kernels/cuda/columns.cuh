@@ -24,8 +24,8 @@ struct ColumnPartialsKernel {
 
   template <class Cta>
   GT_DEVICE void operator()(Cta& cta, Shared& s) const {
-    const std::int64_t column = cta.block() * kColumns + cta.lane() * N;
-    const std::int64_t first = cta.block_y() * kSlabRows;
+    const std::int64_t slab = cta.block(), first_column = cta.block_y() * kColumns;
+    const std::int64_t column = first_column + cta.lane() * N, first = slab * kSlabRows;
     const std::int64_t end = first + kSlabRows < rows ? first + kSlabRows : rows;
     float sum[N] = {};
     if (column < columns) {
@@ -40,14 +40,13 @@ struct ColumnPartialsKernel {
     GT_UNROLL
     for (int i = 0; i < N; ++i) s.sums[cta.warp()][cta.lane() * N + i] = sum[i];
     cta.sync();
-    for (int c = cta.thread(); c < kColumns; c += kThreads) {
-      const std::int64_t at = cta.block() * kColumns + c;
-      if (at >= columns) continue;
-      float total = s.sums[0][c];
-      GT_UNROLL
-      for (int w = 1; w < kWarps; ++w) total += s.sums[w][c];
-      partials[cta.block_y() * columns + at] = total;
-    }
+    static_assert(kColumns <= kThreads);
+    const int c = cta.thread();
+    if (c >= kColumns || first_column + c >= columns) return;
+    float total = s.sums[0][c];
+    GT_UNROLL
+    for (int w = 1; w < kWarps; ++w) total += s.sums[w][c];
+    partials[slab * columns + first_column + c] = total;
   }
 };
 

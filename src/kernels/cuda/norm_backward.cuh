@@ -50,12 +50,14 @@ struct NormBackwardKernel {
   static constexpr int kThreads = Layout::kThreads;
   // Registers that do without spills, found by trial: two f32 sums an element, three tensors held,
   // and the rest.
-  static constexpr int kOthers = (sizeof(T) == 2 ? 44 : 52) + (Layout::kRows == 1 ? 8 : 0);
+  static constexpr int kOthers =
+      (sizeof(T) == 2 ? 44 : 52) + (Layout::kRows == 1 || (kDropout && !kCentered) ? 8 : 0);
   static constexpr int kRegisters = Layout::kElements * (8 + 3 * sizeof(T)) / 4 + kOthers;
   static constexpr int kMinBlocks = Layout::kHeld ? 65536 / kRegisters / kThreads : 0;
   static constexpr bool kAddsWarps = Layout::kHeld && Layout::kRows > 1;
+  static constexpr int kSums = kCentered ? 2 : 1;  // of a row: g xhat, g
   struct Shared {
-    float slots[2][2][Layout::kWarps];  // of even rows, of odd rows
+    float slots[2][kSums][Layout::kWarps];  // of even rows, of odd rows
     alignas(16) float sums[kAddsWarps ? Layout::kWarps : 1][kAddsWarps ? kWarp * N : 1];
   };
   using Packs = HeldPack<T, N>[Layout::kPacks];
@@ -103,14 +105,14 @@ struct NormBackwardKernel {
       Layout::for_packs(cta, columns, load);
       Layout::for_packs(cta, columns, load_residual);
     }
-    float sums[2] = {};  // of g and of g xhat
+    float sums[kSums] = {};
     Layout::for_packs(cta, columns, [&](int p, std::int64_t c) {
       if constexpr (!Layout::kHeld) load(p, c);
       add_pack(x[p], g[p], c, m, r, sums, dw[p], db[p]);
     });
     Layout::row_sums(cta, sums, shared.slots[row % 2]);
     const auto n = static_cast<float>(columns);
-    const float mean_g = kCentered ? sums[0] / n : 0.0f, slope = -r * (sums[1] / n);
+    const float mean_g = kCentered ? sums[kSums - 1] / n : 0.0f, slope = -r * (sums[0] / n);
     DropoutRow drop{};
     if constexpr (kDropout) drop = dropout_row(dropout, row, columns);
     Layout::for_packs(cta, columns, [&](int p, std::int64_t c) {
@@ -129,7 +131,7 @@ struct NormBackwardKernel {
 
   // One pack's part of the row's sums and of the slab's.
   GT_DEVICE void add_pack(const HeldPack<T, N>& x, const HeldPack<T, N>& g, std::int64_t c, float m,
-                          float r, float (&sums)[2], float (&dw)[N], float (&db)[N]) const {
+                          float r, float (&sums)[kSums], float (&dw)[N], float (&db)[N]) const {
     float w[N], v[N], d[N];
     x.get(v);
     g.get(d);
@@ -137,8 +139,8 @@ struct NormBackwardKernel {
     GT_UNROLL
     for (int i = 0; i < N; ++i) {
       const float xhat = (v[i] - m) * r;
-      sums[0] += d[i] * w[i];
-      sums[1] = fmaf(d[i] * w[i], xhat, sums[1]);
+      sums[0] = fmaf(d[i] * w[i], xhat, sums[0]);
+      if constexpr (kCentered) sums[1] += d[i] * w[i];
       dw[i] = fmaf(d[i], xhat, dw[i]);
       db[i] += d[i];
     }
