@@ -29,7 +29,7 @@ struct LayerNormForward {
 
 // dsum = [dresidual +] gradient through the norm; ddelta = dropout'(dsum), when given.
 // dweight, dbias (C) f32: overwritten, or added to when accumulate. Their sum over rows goes in
-// fixed blocks of rows, then over blocks in ascending order.
+// fixed blocks of rows, then over blocks in a fixed order.
 struct LayerNormBackward {
   static constexpr const char* kName = "layer_norm_backward";
   TensorView s;  // the normalised tensor's input: x, or sum when fused

@@ -109,11 +109,11 @@ TEST_CASE("a running sum in place of the tree gives another digest", "[unit][tra
 
 TEST_CASE("save and resume at any step gives the same bits", "[unit][train][bits]") {
   const TestData shard;
-  for (TinyOptions o : kPrecisions)
+  for (TinyOptions o : kPrecisions) {
+    o.threads = 2;
+    const auto expected = run(shard, o);
     for (std::int64_t at = 0; at < TinyRun::kSteps; ++at) {
       INFO("saved after step " << at << ", weights " << name(o.params));
-      o.threads = 2;
-      const auto expected = run(shard, o);
       test::TempFolder folder;
       std::string saved;
       {
@@ -125,13 +125,15 @@ TEST_CASE("save and resume at any step gives the same bits", "[unit][train][bits
         saved = write_checkpoint(folder / "ckpt",
                                  checkpoint_contents(*first.model, *first.adamw, nullptr, state));
       }
-      o.threads = 1;
-      TinyRun second(shard.path, o);
+      TinyOptions one_thread = o;
+      one_thread.threads = 1;
+      TinyRun second(shard.path, one_thread);
       const Checkpoint checkpoint = Checkpoint::open(saved);
       restore(checkpoint, *second.model, *second.adamw);
       second.trainer->resume_at(checkpoint.state().step, checkpoint.state().tokens);
       CHECK(second.digest_after(TinyRun::kSteps) == expected);
     }
+  }
 }
 
 TEST_CASE("a checkpoint of another model is refused, and nothing is loaded",
