@@ -103,7 +103,7 @@ std::string library(const std::string& soname, const char* version_symbol) {
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> cuda_build_facts() {
-  return {{"machine code", machine_code()},
+  return {{"GPU code", machine_code()},
           {"CUDA", fmt::format("{}.{}", CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10)},
           {"cuBLASLt",
            library(fmt::format("libcublasLt.so.{}", CUDART_VERSION / 1000), "cublasLtGetVersion")},
