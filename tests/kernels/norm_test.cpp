@@ -1,7 +1,7 @@
 // Layer normalisation against its formulas in f64, fused and not, and the same bits everywhere.
 #include "kernels/norm.h"
 
-#include "kernels/same_bits.h"
+#include "kernels/norm_case.h"
 
 namespace gigatrain::kernels {
 namespace {
@@ -33,63 +33,20 @@ Reference normalised(const Array<T>& s, const Array<float>& w, const Array<float
   return r;
 }
 
-// Everything a fused forward and backward read and write.
 template <class T>
-struct Case {
-  Shape shape, columns;
-  Array<T> x, delta, dy, dresidual, sum, y, dsum, ddelta;
-  Array<float> weight, bias, mean, rstd, dweight, dbias;
-  DropoutArgs dropout;
-
-  Case(std::int64_t rows, std::int64_t n, float rate)
-      : shape{rows, n},
-        columns{n},
-        x(random_array<T>(shape, 1)),
-        delta(random_array<T>(shape, 2)),
-        dy(random_array<T>(shape, 3)),
-        dresidual(random_array<T>(shape, 4)),
-        sum(shape),
-        y(shape),
-        dsum(shape),
-        ddelta(shape),
-        weight(random_array<float>(columns, 5)),
-        bias(random_array<float>(columns, 6)),
-        mean({rows}),
-        rstd({rows}),
-        dweight(columns, 0.5f),
-        dbias(columns, 0.25f),
-        dropout{.rate = rate, .key = {7, 8}, .step = 9, .first_sample = 3, .rows_per_sample = 5} {}
-
-  void forward(Stream& stream) {
-    stream.submit(LayerNormForward{.x = x.view(),
-                                   .delta = delta.view(),
-                                   .weight = weight.view(),
-                                   .bias = bias.view(),
-                                   .sum = sum.view(),
-                                   .y = y.view(),
-                                   .mean = mean.view(),
-                                   .rstd = rstd.view(),
-                                   .dropout = dropout});
-  }
+struct Case : NormCase<T> {
+  using NormCase<T>::NormCase;
+  void forward(Stream& stream) { stream.submit(this->forward_args()); }
   void backward(Stream& stream, bool accumulate) {
-    stream.submit(LayerNormBackward{.s = sum.view(),
-                                    .weight = weight.view(),
-                                    .mean = mean.view(),
-                                    .rstd = rstd.view(),
-                                    .dy = dy.view(),
-                                    .dresidual = dresidual.view(),
-                                    .dsum = dsum.view(),
-                                    .ddelta = dropout ? ddelta.view() : TensorView{},
-                                    .dweight = dweight.view(),
-                                    .dbias = dbias.view(),
-                                    .accumulate = accumulate,
-                                    .dropout = dropout});
+    LayerNormBackward args = this->backward_args();
+    args.accumulate = accumulate;
+    stream.submit(args);
   }
   bool kept(std::int64_t row, std::int64_t c) const {
-    const std::int64_t e = (row % dropout.rows_per_sample) * columns[0] + c;
-    const auto sample = 3 + static_cast<std::uint32_t>(row / dropout.rows_per_sample);
-    const auto block = philox_block(dropout.key, static_cast<std::uint64_t>(e), sample, 9);
-    return to_uniform(block[static_cast<std::size_t>(e % 4)]) >= dropout.rate;
+    const std::int64_t e = (row % this->dropout.rows_per_sample) * this->columns[0] + c;
+    const auto sample = 3 + static_cast<std::uint32_t>(row / this->dropout.rows_per_sample);
+    const auto block = philox_block(this->dropout.key, static_cast<std::uint64_t>(e), sample, 9);
+    return to_uniform(block[static_cast<std::size_t>(e % 4)]) >= this->dropout.rate;
   }
 };
 

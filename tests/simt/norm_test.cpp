@@ -2,6 +2,7 @@
 // mean, RMS normalisation, which the CPU does not have yet, beside its formulas in f64.
 #include "kernels/cuda/norm.cuh"
 
+#include "kernels/norm_case.h"
 #include "simt/compare.h"
 
 namespace gigatrain::kernels {
@@ -9,63 +10,18 @@ namespace {
 
 using namespace testing;
 
-// Everything a fused forward and backward read and write.
 template <class T>
-struct Case {
-  Shape shape, columns;
-  Array<T> x, delta, dy, dresidual, sum, y, dsum, ddelta;
-  Array<float> weight, bias, mean, rstd, dweight, dbias;
-  DropoutArgs dropout;
-
-  Case(std::int64_t rows, std::int64_t n, float rate)
-      : shape{rows, n},
-        columns{n},
-        x(random_array<T>(shape, 1)),
-        delta(random_array<T>(shape, 2)),
-        dy(random_array<T>(shape, 3)),
-        dresidual(random_array<T>(shape, 4)),
-        sum(shape),
-        y(shape),
-        dsum(shape),
-        ddelta(shape),
-        weight(random_array<float>(columns, 5)),
-        bias(random_array<float>(columns, 6)),
-        mean({rows}),
-        rstd({rows}),
-        dweight(columns, 0.5f),
-        dbias(columns, 0.25f),
-        dropout{.rate = rate, .key = {7, 8}, .step = 9, .first_sample = 3, .rows_per_sample = 5} {}
-
-  LayerNormForward forward() {
-    return {.x = x.view(),
-            .delta = delta.view(),
-            .weight = weight.view(),
-            .bias = bias.view(),
-            .sum = sum.view(),
-            .y = y.view(),
-            .mean = mean.view(),
-            .rstd = rstd.view(),
-            .dropout = dropout};
-  }
-  LayerNormBackward backward() {
-    return {.s = sum.view(),
-            .weight = weight.view(),
-            .mean = mean.view(),
-            .rstd = rstd.view(),
-            .dy = dy.view(),
-            .dresidual = dresidual.view(),
-            .dsum = dsum.view(),
-            .ddelta = dropout ? ddelta.view() : TensorView{},
-            .dweight = dweight.view(),
-            .dbias = dbias.view(),
-            .accumulate = true,
-            .dropout = dropout};
-  }
+struct Case : NormCase<T> {
+  using NormCase<T>::NormCase;
+  LayerNormForward forward() { return this->forward_args(); }
+  LayerNormBackward backward() { return this->backward_args(); }
   Outputs activations() const {
-    return {values_of(sum), values_of(y), values_of(dsum), values_of(ddelta)};
+    return {values_of(this->sum), values_of(this->y), values_of(this->dsum),
+            values_of(this->ddelta)};
   }
   Outputs sums() const {  // f32 whatever T is
-    return {values_of(mean), values_of(rstd), values_of(dweight), values_of(dbias)};
+    return {values_of(this->mean), values_of(this->rstd), values_of(this->dweight),
+            values_of(this->dbias)};
   }
 };
 
