@@ -67,6 +67,21 @@ TEST_CASE("AdamW follows the paper; vectors do not decay", "[unit][optim]") {
   CHECK(state[3].name == "w.exp_avg_sq");
 }
 
+TEST_CASE("a skipped update leaves a bf16 copy that was never made to be made", "[unit][optim]") {
+  Device device({.threads = 1});
+  Parameter p({4, 8}, {.kind = Init::Kind::normal, .stddev = 1.0f});
+  p.set_name("w");
+  p.allocate(device, DType::bf16);
+  p.initialize(1);
+  p.grad = Tensor::full(device, {4, 8}, 1.0);
+  AdamW adamw(std::vector<Parameter*>{&p});
+  const std::vector<double> poisoned{INFINITY, NAN};
+  adamw.step({.step = 1, .lr = 0.1f, .clip = Tensor::from<double>(device, {2}, poisoned)});
+  const auto master = p.value().to_vector<float>(), copy = p.compute_value().to_vector<float>();
+  for (std::size_t i = 0; i < master.size(); ++i)
+    CHECK(copy[i] == static_cast<float>(bf16(master[i])));
+}
+
 TEST_CASE("parameter groups scale the learning rate", "[unit][optim]") {
   Device device({.threads = 1});
   const auto a = parameter(device, "a", {4}), b = parameter(device, "b", {4});

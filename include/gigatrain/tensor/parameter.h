@@ -61,10 +61,12 @@ class Parameter {
   const Tensor& value() const { return value_; }  // the master
   const Tensor& compute_value();                  // in the compute dtype, cast when out of date
   DType compute_dtype() const { return compute_; }
-  // Call after writing to value(); `compute_copy_too`: and to compute_copy().
+  // Call after writing to value(); `compute_copy_too`: and to compute_copy(). A copy that was out
+  // of date before stays so, since an optimizer that skips a step writes neither.
   void changed(bool compute_copy_too = false) {
+    const bool up_to_date = copied_version_ == version_;
     ++version_;
-    if (compute_copy_too && value_) copied_version_ = version_;
+    if (compute_copy_too && up_to_date) copied_version_ = version_;
   }
   // Where an optimizer that updates value() writes its bf16 rounding; null when compute is f32.
   bf16* compute_copy() const {
