@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "gigatrain/base/error.h"
+#include "gigatrain/base/integers.h"
 #include "gigatrain/ops/composed.h"
 #include "gigatrain/ops/ops.h"
 #include "gigatrain/tensor/node.h"
@@ -25,15 +26,12 @@ namespace {
 constexpr std::int64_t kCpuChunk = 4 << 20, kGpuChunk = 256 << 20;
 constexpr std::int64_t kRowAlign = 64;  // elements: rows of logits start on whole cache lines
 
-std::int64_t round_up(std::int64_t n, std::int64_t to) {
-  return (n + to - 1) / to * to;
-}
-
 std::int64_t chunk_rows(const Device& device, std::int64_t rows, std::int64_t vocab) {
   const std::int64_t elements = device.is_cpu() ? kCpuChunk : kGpuChunk;
   const std::int64_t fit = std::max<std::int64_t>(elements / vocab / 16 * 16, 16);
   if (device.is_cpu() || rows <= fit) return std::min(fit, rows);
-  return round_up((rows + (rows + fit - 1) / fit - 1) / ((rows + fit - 1) / fit), 16);  // even ones
+  const std::int64_t chunks = ceil_div(rows, fit);
+  return round_up(ceil_div(rows, chunks), 16);  // all but the last of one size
 }
 
 // A GPU's matrix units want sizes that are multiples of 8: products with V = 50257 run at an eighth

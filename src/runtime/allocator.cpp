@@ -10,6 +10,7 @@
 #include <set>
 
 #include "gigatrain/base/error.h"
+#include "gigatrain/base/integers.h"
 
 namespace gigatrain {
 
@@ -37,16 +38,12 @@ namespace {
 
 constexpr std::int64_t kAlign = 64;
 
-constexpr std::int64_t round_up(std::int64_t bytes) {
-  return (bytes + kAlign - 1) / kAlign * kAlign;
-}
-
 // Bins grow by an eighth of a power of two: at most 12.5 % of a block is unused.
 std::int64_t bin_of(std::int64_t bytes) {
-  if (bytes <= 512) return round_up(bytes);
+  if (bytes <= 512) return round_up(bytes, kAlign);
   const auto step =
       static_cast<std::int64_t>(std::bit_floor(static_cast<std::uint64_t>(bytes))) / 8;
-  return (bytes + step - 1) / step * step;
+  return round_up(bytes, step);
 }
 
 }  // namespace
@@ -83,7 +80,7 @@ struct Allocator::Impl {
 
   void* from_source(std::int64_t capacity) const {
     if (options.source) return options.source->allocate(capacity);
-    return std::aligned_alloc(kAlign, static_cast<std::size_t>(round_up(capacity)));
+    return std::aligned_alloc(kAlign, static_cast<std::size_t>(round_up(capacity, kAlign)));
   }
 
   detail::Block* new_block(std::int64_t capacity) {

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "gigatrain/runtime/environment.h"
+#include "runtime/dry_memory.h"
 
 namespace gigatrain {
 
@@ -17,19 +18,6 @@ int thread_count(const CpuOptions& options) {
   const int from_environment = Environment::read().num_threads;
   return from_environment > 0 ? from_environment : CpuFeatures::get().cores;
 }
-
-// Addresses that are distinct, aligned, never null and never used.
-class DryMemory : public MemorySource {
- public:
-  void* allocate(std::int64_t bytes) override {
-    next_ += (static_cast<std::uintptr_t>(bytes) + 255) / 256 * 256;
-    return reinterpret_cast<void*>(next_);
-  }
-  void release(void*) override {}
-
- private:
-  std::uintptr_t next_ = std::uintptr_t{1} << 48;
-};
 
 class HostMarker : public Marker {
  public:

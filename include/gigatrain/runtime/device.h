@@ -81,7 +81,7 @@ std::unique_ptr<Device> open_device(std::string_view kind, const CudaOptions& op
 bool cuda_plugin_present();  // was the CUDA part built and installed?
 // What the plugin was built for and which NVIDIA libraries it finds, needing neither driver nor
 // GPU:
-// {"machine code", "sm_80, sm_90a, ..."}, {"cuBLASLt", "13.1.0, /usr/..."}; "" where one is
+// {"GPU code", "sm_80, sm_90a, ..."}, {"cuBLASLt", "13.1.0, /usr/..."}; "" where one is
 // missing.
 std::vector<std::pair<std::string, std::string>> cuda_plugin_facts();
 

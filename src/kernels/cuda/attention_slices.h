@@ -17,6 +17,7 @@
 #include <limits>
 #include <optional>
 
+#include "gigatrain/base/integers.h"
 #include "kernels/cpu/attention_problem.h"
 
 namespace gigatrain::kernels::cuda {
@@ -36,9 +37,6 @@ inline constexpr std::int64_t kMostWorkspace = std::int64_t{4} << 30;
 // A call's tables: the lengths, and the offsets of q, k, v, out, dout, dq, dk, dv and lse.
 inline constexpr std::int64_t kOffsetTables = 9, kAttentionTables = 1 + kOffsetTables;
 
-inline std::int64_t round_up(std::int64_t n, std::int64_t to) {
-  return (n + to - 1) / to * to;
-}
 inline std::int64_t power_of_two_above(std::int64_t n) {
   return static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(n)));
 }

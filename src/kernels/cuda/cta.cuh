@@ -203,48 +203,57 @@ GT_DEVICE void store_wide(T* p, const WideOf<T> (&x)[N]) {
   }
 }
 
-// --- sums over a warp and a block; every thread gets the result, in one fixed order
-template <class Cta, class F>
-GT_DEVICE F warp_sum(Cta& cta, F v) {
-  GT_UNROLL
-  for (int mask = kWarp / 2; mask > 0; mask /= 2) v += cta.shfl_xor(v, mask);
-  return v;
-}
-template <class Cta, class F>
-GT_DEVICE F warp_max(Cta& cta, F v) {
-  GT_UNROLL
-  for (int mask = kWarp / 2; mask > 0; mask /= 2) {
-    const F other = cta.shfl_xor(v, mask);
-    v = v > other ? v : other;
+// --- sums and maxima over a warp and a block; every thread gets the result, in one fixed order
+struct Plus {
+  template <class F>
+  GT_DEVICE F operator()(F a, F b) const {
+    return a + b;
   }
+};
+struct Larger {
+  template <class F>
+  GT_DEVICE F operator()(F a, F b) const {
+    return a > b ? a : b;
+  }
+};
+
+template <class Cta, class F, class Join>
+GT_DEVICE F warp_reduce(Cta& cta, F v, Join join) {
+  GT_UNROLL
+  for (int mask = kWarp / 2; mask > 0; mask /= 2) v = join(v, cta.shfl_xor(v, mask));
   return v;
 }
 
 // `slots`: shared memory of kThreads / 32 values. It may be used again after the call: the barrier
 // before the first write lets slow readers of an earlier use finish.
-template <int kThreads, class Cta, class F>
-GT_DEVICE F block_sum(Cta& cta, F v, F* slots) {
+template <int kThreads, class Cta, class F, class Join>
+GT_DEVICE F block_reduce(Cta& cta, F v, F* slots, Join join) {
   constexpr int kWarps = kThreads / kWarp;
-  v = warp_sum(cta, v);
+  v = warp_reduce(cta, v, join);
   cta.sync();
   if (cta.lane() == 0) slots[cta.warp()] = v;
   cta.sync();
   F total = slots[0];
   GT_UNROLL
-  for (int w = 1; w < kWarps; ++w) total += slots[w];
+  for (int w = 1; w < kWarps; ++w) total = join(total, slots[w]);
   return total;
+}
+
+template <class Cta, class F>
+GT_DEVICE F warp_sum(Cta& cta, F v) {
+  return warp_reduce(cta, v, Plus());
+}
+template <class Cta, class F>
+GT_DEVICE F warp_max(Cta& cta, F v) {
+  return warp_reduce(cta, v, Larger());
+}
+template <int kThreads, class Cta, class F>
+GT_DEVICE F block_sum(Cta& cta, F v, F* slots) {
+  return block_reduce<kThreads>(cta, v, slots, Plus());
 }
 template <int kThreads, class Cta, class F>
 GT_DEVICE F block_max(Cta& cta, F v, F* slots) {
-  constexpr int kWarps = kThreads / kWarp;
-  v = warp_max(cta, v);
-  cta.sync();
-  if (cta.lane() == 0) slots[cta.warp()] = v;
-  cta.sync();
-  F total = slots[0];
-  GT_UNROLL
-  for (int w = 1; w < kWarps; ++w) total = total > slots[w] ? total : slots[w];
-  return total;
+  return block_reduce<kThreads>(cta, v, slots, Larger());
 }
 
 }  // namespace gigatrain::kernels::cuda

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "gigatrain/base/integers.h"
 #include "gigatrain/base/tensor_view.h"
 #include "gigatrain/runtime/storage.h"
 #include "kernels/cuda/cta.cuh"
@@ -16,7 +17,7 @@
 namespace gigatrain::kernels::cuda {
 
 constexpr std::int64_t blocks_for(std::int64_t n, std::int64_t each) {
-  return (n + each - 1) / each;
+  return ceil_div(n, each);
 }
 
 // Throws Error(unsupported) that names the kernel: the op's own checks should have caught it.

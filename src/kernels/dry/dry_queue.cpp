@@ -8,10 +8,6 @@ namespace {
 
 constexpr std::int64_t kPage = 2 << 20, kSmall = 1 << 20, kSmallAlign = 512;
 
-std::int64_t round_up(std::int64_t bytes, std::int64_t to) {
-  return (bytes + to - 1) / to * to;
-}
-
 class DryMarker : public Marker {
  public:
   void wait() override {}
@@ -25,8 +21,7 @@ void* DryQueue::allocate(std::int64_t bytes) {
     small_bytes_ += round_up(bytes, kSmallAlign);
   else
     large_bytes_ += round_up(bytes, kPage);
-  next_ += (static_cast<std::uintptr_t>(bytes) + 255) / 256 * 256;
-  return reinterpret_cast<void*>(next_);
+  return memory_.allocate(bytes);
 }
 
 std::int64_t DryQueue::pages_taken() const {

@@ -7,6 +7,7 @@
 #include "gigatrain/runtime/device.h"
 #include "gigatrain/runtime/storage.h"
 #include "runtime/cuda/grid.h"
+#include "runtime/dry_memory.h"
 #include "runtime/held_blocks.h"
 
 namespace gigatrain {
@@ -45,7 +46,7 @@ class DryQueue : public Backend {
  private:
   DeviceFacts facts_;
   std::int64_t large_bytes_ = 0, small_bytes_ = 0;
-  std::uintptr_t next_ = std::uintptr_t{1} << 48;
+  DryMemory memory_;
   HeldBlocks held_{*this};
 };
 

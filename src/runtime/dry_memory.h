@@ -1,0 +1,24 @@
+// Memory of devices that compute nothing: addresses that are distinct, aligned, never null and
+// never used.
+#pragma once
+
+#include <cstdint>
+
+#include "gigatrain/base/integers.h"
+#include "gigatrain/runtime/allocator.h"
+
+namespace gigatrain {
+
+class DryMemory : public MemorySource {
+ public:
+  void* allocate(std::int64_t bytes) override {
+    next_ += static_cast<std::uintptr_t>(round_up(bytes, 256));
+    return reinterpret_cast<void*>(next_);
+  }
+  void release(void*) override {}
+
+ private:
+  std::uintptr_t next_ = std::uintptr_t{1} << 48;
+};
+
+}  // namespace gigatrain
