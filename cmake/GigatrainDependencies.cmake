@@ -9,6 +9,9 @@ macro(gt_need package debian)
   endif()
 endmacro()
 
+if(GIGATRAIN_BUNDLE)
+  set(OPENSSL_USE_STATIC_LIBS ON)
+endif()
 gt_need(Threads libc6-dev)
 gt_need(fmt libfmt-dev)
 gt_need(OpenSSL libssl-dev COMPONENTS Crypto)
@@ -22,6 +25,18 @@ if(GT_MISSING)
   list(JOIN GT_MISSING " " GT_MISSING)
   message(FATAL_ERROR "gigatrain needs packages that are not installed.\n"
                       "Next: apt-get install ${GT_MISSING}")
+endif()
+
+set(GT_FMT fmt::fmt)
+if(GIGATRAIN_BUNDLE)
+  set(GT_FMT fmt::fmt-header-only)
+  find_path(GT_TOMLPLUSPLUS toml++/toml.h REQUIRED)
+  add_library(gt_toml INTERFACE)
+  target_include_directories(gt_toml SYSTEM INTERFACE ${GT_TOMLPLUSPLUS})
+  target_compile_definitions(gt_toml INTERFACE TOML_HEADER_ONLY=1)
+  set(GT_TOML gt_toml)
+else()
+  set(GT_TOML tomlplusplus::tomlplusplus)
 endif()
 
 # Optional ones: the part that needs them is left out when they are absent.

@@ -2,7 +2,10 @@
 add_library(gt_internal INTERFACE)
 target_include_directories(gt_internal INTERFACE ${PROJECT_SOURCE_DIR}/include
                                                  ${PROJECT_SOURCE_DIR}/src)
-target_link_libraries(gt_internal INTERFACE Threads::Threads fmt::fmt)
+target_link_libraries(gt_internal INTERFACE Threads::Threads ${GT_FMT})
+if(GIGATRAIN_BUNDLE)
+  add_link_options(-Wl,--exclude-libs,ALL)  # what is linked in statically stays private
+endif()
 # No contraction: a*b+c is fused only where the source says so, or bits would depend on the compiler.
 # No interposition: our functions call each other directly although the library is shared.
 target_compile_options(gt_internal INTERFACE

@@ -20,6 +20,6 @@ endif()
 if(TARGET gigatrain_tool)
   # The installed command finds the library beside it, wherever the prefix is moved to.
   file(RELATIVE_PATH GT_BIN_TO_LIB ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
-  set_target_properties(gigatrain_tool PROPERTIES INSTALL_RPATH "$ORIGIN/${GT_BIN_TO_LIB}")
+  set_property(TARGET gigatrain_tool APPEND PROPERTY INSTALL_RPATH "$ORIGIN/${GT_BIN_TO_LIB}")
   install(TARGETS gigatrain_tool)
 endif()

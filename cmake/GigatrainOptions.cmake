@@ -6,6 +6,8 @@ option(GIGATRAIN_BENCHMARKS "benchmarks (built, never run by ctest)" ${PROJECT_I
 option(GIGATRAIN_TESTS "tests" ${PROJECT_IS_TOP_LEVEL})
 option(GIGATRAIN_PCH "precompile the heaviest headers" ON)
 option(GIGATRAIN_CUDA "the CUDA plugin, if nvcc is found" ON)
+option(GIGATRAIN_PYTHON "the Python package (pip install . switches it on)" OFF)
+option(GIGATRAIN_BUNDLE "needs only libc and libstdc++ at run time: for wheels" OFF)
 set(GIGATRAIN_CUDA_ARCHS "80;90a;100" CACHE STRING "GPU machine code; PTX of the last is added")
 set(GIGATRAIN_SANITIZE "" CACHE STRING "sanitizers, as given to -fsanitize=; empty: none")
 

@@ -8,6 +8,6 @@ if ! command -v clang-format >/dev/null; then
 fi
 mode=(--dry-run -Werror)
 [[ "${1:-}" == --fix ]] && mode=(-i)
-find include src tests tools examples benchmarks \
+find include src tests tools examples benchmarks python \
   \( -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu' \) -print0 |
   xargs -0 -n 8 -P "$(nproc)" clang-format "${mode[@]}"

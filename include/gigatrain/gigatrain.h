@@ -3,6 +3,7 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/base/philox.h"
+#include "gigatrain/nn/dynamic.h"
 #include "gigatrain/nn/layers.h"
 #include "gigatrain/nn/models/gpt.h"
 #include "gigatrain/ops/ops.h"
@@ -11,6 +12,7 @@
 #include "gigatrain/optim/schedule.h"
 #include "gigatrain/parallel/gradient_tree.h"
 #include "gigatrain/runtime/device.h"
+#include "gigatrain/tensor/custom.h"
 #include "gigatrain/tensor/node.h"
 #include "gigatrain/tensor/parameter.h"
 #include "gigatrain/train/evaluate.h"

@@ -46,7 +46,8 @@ std::shared_ptr<Parameter> Layer::add_parameter(std::string name, const Shape& s
 }
 
 void Layer::share_parameter(std::string name, std::shared_ptr<Parameter> parameter) {
-  parameters_.emplace_back(std::move(name), std::move(parameter));
+  std::erase_if(parameters_, [&](const auto& held) { return held.first == name; });
+  if (parameter) parameters_.emplace_back(std::move(name), std::move(parameter));
 }
 
 namespace {

@@ -33,6 +33,7 @@ struct ThreadPool::State {
   std::atomic<bool> stop{false};
   std::int64_t tasks = 0;
   const FunctionRef<void(std::int64_t, int)>* task = nullptr;
+  std::mutex callers;  // one job at a time
   std::mutex error_mutex;
   std::exception_ptr error;
   int spins = kSpins;
@@ -87,6 +88,7 @@ void ThreadPool::parallel_for(std::int64_t tasks, FunctionRef<void(std::int64_t,
     return;
   }
   State& s = *state_;
+  const std::lock_guard turn(s.callers);
   s.tasks = tasks;
   s.task = &task;
   s.next.store(0, std::memory_order_relaxed);

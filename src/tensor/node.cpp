@@ -68,14 +68,14 @@ Node::~Node() {
   }
 }
 
-void Node::save(std::initializer_list<Tensor> tensors) {
+void Node::save(std::span<const Tensor> tensors) {
   // Without their place on the tape: a node that saves its own output would never be freed.
   saved_.reserve(tensors.size());
   for (const auto& tensor : tensors) saved_.push_back(tensor ? tensor.detach() : tensor);
 }
 
-void Node::connect(std::shared_ptr<Node> node, std::initializer_list<Tensor> inputs,
-                   std::initializer_list<Tensor*> outputs) {
+void Node::connect(std::shared_ptr<Node> node, std::span<const Tensor> inputs,
+                   std::span<Tensor* const> outputs) {
   node->inputs_.reserve(inputs.size());
   for (const auto& input : inputs) {
     Edge edge;
@@ -140,7 +140,7 @@ void Backward::commit() {
   }
 }
 
-bool grad_needed(std::initializer_list<Tensor> inputs) {
+bool grad_needed(std::span<const Tensor> inputs) {
   return recording && std::any_of(inputs.begin(), inputs.end(),
                                   [](const Tensor& t) { return t.requires_grad(); });
 }

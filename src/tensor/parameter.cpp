@@ -39,16 +39,26 @@ void Parameter::allocate(Device& device, DType compute, DType master) {
   changed();
 }
 
-void Parameter::initialize(std::uint64_t seed) {
+void Parameter::require_memory() const {
   if (!value_)
     throw Error(ErrorCode::invalid_argument, fmt::format("parameter '{}' has no memory yet", name_),
                 "call allocate() first");
+}
+
+void Parameter::initialize(std::uint64_t seed) {
+  require_memory();
   Stream& stream = value_.stream();
   if (init_.kind == Init::Kind::normal)
     draw_normal(random_key(seed, "init", name_));
   else
     stream.submit(
         kernels::Fill{.y = value_.view(), .value = init_.kind == Init::Kind::ones ? 1.0 : 0.0});
+  changed();
+}
+
+void Parameter::assign(const Tensor& values) {
+  require_memory();
+  value_.assign(values);
   changed();
 }
 

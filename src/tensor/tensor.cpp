@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <utility>
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/tensor/node.h"
@@ -33,6 +35,15 @@ Tensor Tensor::from(Device& device, const Shape& shape, std::span<const T> value
                             shape.numel(), values.size()));
   Tensor t = empty(device, shape, dtype_of<T>::value, name);
   device.upload(t.view().data, values.data(), t.view().bytes());
+  return t;
+}
+
+Tensor Tensor::wrap(Device& device, Storage storage, const TensorView& view) {
+  Tensor t;
+  t.impl_ = std::make_shared<Impl>();
+  t.impl_->device = &device;
+  t.impl_->storage = std::move(storage);
+  t.impl_->view = view;
   return t;
 }
 
@@ -113,12 +124,37 @@ double Tensor::item() const {
   return to_vector<double>().front();
 }
 
+Tensor Tensor::to(Device& device) const {
+  if (&device == &this->device()) return *this;
+  const Tensor c = contiguous_copy(*this);
+  Tensor t = empty(device, shape(), dtype(), {Purpose::data, "to"});
+  const auto bytes = c.view().bytes();
+  if (c.device().host_memory()) {
+    device.upload(t.view().data, c.view().data, bytes);
+  } else {
+    std::vector<std::byte> host(static_cast<std::size_t>(bytes));
+    c.device().download(host.data(), c.view().data, bytes);
+    device.upload(t.view().data, host.data(), bytes);
+  }
+  return t;
+}
+
+void Tensor::assign(const Tensor& from) const {
+  if (!(from.shape() == shape()))
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("assign() needs values of shape {}, got {}", shape().str(),
+                            from.shape().str()));
+  const Tensor near = from.to(device());
+  stream().submit(kernels::Copy{.x = near.view(), .y = view()});
+}
+
 template Tensor Tensor::from(Device&, const Shape&, std::span<const float>, BlockName);
 template Tensor Tensor::from(Device&, const Shape&, std::span<const double>, BlockName);
 template Tensor Tensor::from(Device&, const Shape&, std::span<const bf16>, BlockName);
 template Tensor Tensor::from(Device&, const Shape&, std::span<const f16>, BlockName);
 template Tensor Tensor::from(Device&, const Shape&, std::span<const std::int32_t>, BlockName);
 template Tensor Tensor::from(Device&, const Shape&, std::span<const std::int64_t>, BlockName);
+template Tensor Tensor::from(Device&, const Shape&, std::span<const std::uint8_t>, BlockName);
 template std::vector<float> Tensor::to_vector() const;
 template std::vector<double> Tensor::to_vector() const;
 template std::vector<std::int32_t> Tensor::to_vector() const;

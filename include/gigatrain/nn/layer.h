@@ -65,6 +65,7 @@ class Layer {
   friend void assign_names(Layer& root, const std::string& path);
 
   std::shared_ptr<Parameter> add_parameter(std::string name, const Shape& shape, Init init);
+  // Under a name that is taken it replaces; null removes.
   void share_parameter(std::string name, std::shared_ptr<Parameter> parameter);
 
  private:

@@ -21,7 +21,8 @@ class ThreadPool {
   bool dry() const { return dry_; }
 
   // Runs task(i, worker) for i in [0, tasks), worker in [0, threads()); returns when all are done.
-  // The first exception a task throws is rethrown here. One caller at a time; not reentrant.
+  // The first exception a task throws is rethrown here. Threads that call at once take
+  // turns; a task must not call it.
   void parallel_for(std::int64_t tasks, FunctionRef<void(std::int64_t, int)> task);
 
  private:

@@ -7,6 +7,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "gigatrain/tensor/tensor.h"
@@ -67,9 +68,14 @@ class Node {
   const std::vector<Tensor>& saved() const { return saved_; }
 
   // Called once by an op: what the backward will read, whence gradients come, whither they go.
-  void save(std::initializer_list<Tensor> tensors);
+  void save(std::span<const Tensor> tensors);
+  void save(std::initializer_list<Tensor> tensors) { save(std::span(tensors)); }
+  static void connect(std::shared_ptr<Node> node, std::span<const Tensor> inputs,
+                      std::span<Tensor* const> outputs);
   static void connect(std::shared_ptr<Node> node, std::initializer_list<Tensor> inputs,
-                      std::initializer_list<Tensor*> outputs);
+                      std::initializer_list<Tensor*> outputs) {
+    connect(std::move(node), std::span(inputs), std::span(outputs));
+  }
 
  protected:
   const Tensor& saved(int i) const { return saved_[static_cast<std::size_t>(i)]; }
@@ -97,7 +103,10 @@ class Node {
 };
 
 // True when the tape is on and a gradient is wanted through any of these.
-bool grad_needed(std::initializer_list<Tensor> inputs);
+bool grad_needed(std::span<const Tensor> inputs);
+inline bool grad_needed(std::initializer_list<Tensor> inputs) {
+  return grad_needed(std::span(inputs));
+}
 
 // Switches the tape off in this thread while it lives.
 class NoGrad {

@@ -57,6 +57,7 @@ class Parameter {
   void allocate(Device& device, DType compute, DType master = DType::f32);
   // Philox: value i depends on (seed, name, i) only.
   void initialize(std::uint64_t seed);
+  void assign(const Tensor& values);  // overwrites value(), see Tensor::assign
 
   const Tensor& value() const { return value_; }  // the master
   const Tensor& compute_value();                  // in the compute dtype, cast when out of date
@@ -80,6 +81,7 @@ class Parameter {
 
  private:
   friend class ParameterUse;
+  void require_memory() const;
   void draw_normal(PhiloxKey key);
   std::string name_ = "(unnamed)";
   Shape shape_;

@@ -28,6 +28,8 @@ class Tensor {
   template <class T>
   static Tensor from(Device& device, const Shape& shape, std::span<const T> values,
                      BlockName name = {Purpose::data, "from"});
+  // A window on memory made elsewhere (Storage::borrow), which must be the device's.
+  static Tensor wrap(Device& device, Storage storage, const TensorView& view);
   // Another window on the same memory; not on the tape.
   Tensor alias(const TensorView& view) const;
   Tensor detach() const { return alias(view()); }
@@ -49,6 +51,12 @@ class Tensor {
   template <class T>
   std::vector<T> to_vector() const;
   double item() const;
+
+  // Overwrites the values with those of `from`, which has the same shape, converting the dtype;
+  // it may be on another device. Not recorded on the tape.
+  void assign(const Tensor& from) const;
+  // A copy on another device, not on the tape; the tensor itself when it is there already.
+  Tensor to(Device& device) const;
 
   // --- tape
   bool requires_grad() const { return impl_ && (impl_->node || impl_->leaf); }

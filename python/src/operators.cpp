@@ -1,0 +1,63 @@
+#include "operators.h"
+
+#include "gigatrain/ops/ops.h"
+
+namespace gigatrain::python {
+
+namespace {
+
+using Binary = Tensor (*)(const Tensor&, const Tensor&);
+
+Tensor scalar_like(const Tensor& x, double value) {
+  return Tensor::full(x.device(), {}, value, x.dtype(), {Purpose::activations, "scalar"});
+}
+
+// name and its reflected form, for tensors and numbers.
+template <Binary op>
+void bind_binary(py::class_<Tensor>& t, const std::string& name) {
+  t.def(("__" + name + "__").c_str(), op, Unlocked(), py::is_operator());
+  t.def(("__" + name + "__").c_str(),
+        [](const Tensor& a, double b) { return op(a, scalar_like(a, b)); }, Unlocked(),
+        py::is_operator());
+  t.def(("__r" + name + "__").c_str(), [](const Tensor& b, const Tensor& a) { return op(a, b); },
+        Unlocked(), py::is_operator());
+  t.def(("__r" + name + "__").c_str(),
+        [](const Tensor& b, double a) { return op(scalar_like(b, a), b); }, Unlocked(),
+        py::is_operator());
+}
+
+Tensor mul_number(const Tensor& a, double b) {
+  return ops::scale(a, b);
+}
+
+}  // namespace
+
+void bind_operators(py::class_<Tensor>& t) {
+  t.def("__mul__", &mul_number, Unlocked(), py::is_operator());
+  t.def("__rmul__", &mul_number, Unlocked(), py::is_operator());
+  bind_binary<&ops::add>(t, "add");
+  bind_binary<&ops::sub>(t, "sub");
+  bind_binary<&ops::mul>(t, "mul");
+  bind_binary<&ops::div>(t, "truediv");
+  t.def("__matmul__", &ops::matmul, Unlocked(), py::is_operator());
+  t.def(
+      "__rmatmul__", [](const Tensor& b, const Tensor& a) { return ops::matmul(a, b); }, Unlocked(),
+      py::is_operator());
+  t.def(
+      "__neg__", [](const Tensor& x) { return ops::scale(x, -1.0); }, Unlocked());
+}
+
+void bind_methods(py::class_<Tensor>& t) {
+  t.def("reshape", &ops::reshape, Unlocked(), py::arg("shape"),
+        "The same values in another shape; the same memory when contiguous.");
+  t.def("transpose", &ops::transpose, Unlocked(), py::arg("dim0"), py::arg("dim1"),
+        "A view with two dims exchanged.");
+  t.def("contiguous", &ops::contiguous, Unlocked(), "Row-major; the tensor itself when it is.");
+  t.def("cast", &ops::cast, Unlocked(), py::arg("dtype"), "Converted to f32, bf16 or f64.");
+  t.def("sum", &ops::sum, Unlocked(), py::arg("dims") = std::vector<int>{},
+        "Over the dims (kept, with size 1), or of everything: a scalar.");
+  t.def("mean", &ops::mean, Unlocked(), py::arg("dims") = std::vector<int>{},
+        "Over the dims (kept, with size 1), or of everything: a scalar.");
+}
+
+}  // namespace gigatrain::python
