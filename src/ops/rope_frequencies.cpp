@@ -75,14 +75,16 @@ void check(const RopeOptions& o, std::int64_t head_dim, std::int64_t dims) {
   require(dims >= 0 && dims % 2 == 0 && dims <= head_dim, "rope",
           fmt::format("rotary_dims must be even and at most the head's {} elements, got {}",
                       head_dim, dims));
-  require(std::isfinite(o.theta) && o.theta > 0.0, "rope",
-          fmt::format("theta must be positive, got {}", o.theta));
+  require(std::isfinite(o.theta) && o.theta > 1.0, "rope",
+          fmt::format("theta must be greater than 1, got {}", o.theta));
   require(std::isfinite(s.factor) && s.factor > 0.0, "rope",
           fmt::format("the scaling's factor must be positive, got {}", s.factor));
   const bool trained = s.kind == Kind::dynamic || s.kind == Kind::llama3 || s.kind == Kind::yarn;
   require(!trained || s.original_positions > 0, "rope",
           fmt::format("dynamic, llama3 and yarn scaling need original_positions, got {}",
                       s.original_positions));
+  require(s.kind != Kind::dynamic || dims > 2, "rope",
+          fmt::format("dynamic scaling needs more than 2 rotary dims, got {}", dims));
   require(s.kind != Kind::llama3 || s.low_freq_factor < s.high_freq_factor, "rope",
           fmt::format("llama3 scaling needs low_freq_factor < high_freq_factor, got {} and {}",
                       s.low_freq_factor, s.high_freq_factor));

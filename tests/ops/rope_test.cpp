@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -152,7 +153,7 @@ TEST_CASE("rope ops refuse what does not fit", "[unit][ops][rope][errors]") {
   CHECK_THROWS_WITH(ops::rope(qkv), Contains("(B, T, H, D)") && Contains("(2, 3, 32)"));
   CHECK_THROWS_WITH(ops::rope(x, {.rotary_dims = 7}), Contains("even") && Contains("got 7"));
   CHECK_THROWS_WITH(ops::rope(x, {.rotary_dims = 10}), Contains("8 elements"));
-  CHECK_THROWS_WITH(ops::rope(x, {.theta = -1.0}), Contains("theta must be positive"));
+  CHECK_THROWS_WITH(ops::rope(x, {.theta = 1.0}), Contains("theta must be greater than 1"));
   CHECK_THROWS_WITH(ops::rope(x, {.scaling = {.kind = Kind::yarn}}),
                     Contains("original_positions"));
   CHECK_THROWS_WITH(ops::rope(x, {.positions = random_tokens(device, {3, 2}, 9, "p")}),

@@ -40,7 +40,7 @@ struct RopeScaling {
 
 struct RopeOptions {
   RopeLayout layout = RopeLayout::half;
-  double theta = 10000.0;
+  double theta = 10000.0;        // greater than 1
   std::int64_t rotary_dims = 0;  // even, at most D; the elements after them stay. 0: D
   // Position of element t of the T dim: first_position + t; or positions[b, t], (B, T) i32.
   std::int64_t first_position = 0;
