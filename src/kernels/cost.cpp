@@ -135,6 +135,22 @@ KernelCost cost_of(const LayerNormBackward& a) {
           .again = held || !(a.dweight || a.dbias) ? 0 : bytes({a.s, a.dy})};
 }
 
+KernelCost cost_of(const Im2col& a) {
+  return {.least = bytes({a.x, a.columns})};
+}
+KernelCost cost_of(const Col2im& a) {
+  return {.least = bytes({a.columns, a.dx})};
+}
+KernelCost cost_of(const ChannelSum& a) {
+  return {.least = bytes(a.x) + updated(a.y, a.accumulate)};
+}
+KernelCost cost_of(const GroupNormForward& a) {
+  return {.least = bytes({a.x, a.weight, a.bias, a.y, a.mean, a.rstd})};
+}
+KernelCost cost_of(const GroupNormBackward& a) {
+  return {.least = bytes({a.x, a.weight, a.mean, a.rstd, a.dy, a.dx, a.dweight, a.dbias})};
+}
+
 KernelCost cost_of(const EmbeddingForward& a) {
   const std::int64_t row = a.table.cols() * size_of(a.table.dtype), places = a.tokens.numel();
   const std::int64_t positions = a.positions ? a.tokens.cols() * row : 0;

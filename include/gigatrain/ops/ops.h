@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gigatrain/base/dropout_args.h"
+#include "gigatrain/ops/conv.h"
 #include "gigatrain/tensor/tensor.h"
 
 namespace gigatrain::ops {
