@@ -156,6 +156,21 @@ KernelCost cost_of(const RopeBackward& a) {
                    bytes({a.q_weight, a.k_weight, a.angles.positions}) +
                    updated(a.dq_weight, a.accumulate) + updated(a.dk_weight, a.accumulate)};
 }
+KernelCost cost_of(const Im2col& a) {
+  return {.least = bytes({a.x, a.columns})};
+}
+KernelCost cost_of(const Col2im& a) {
+  return {.least = bytes({a.columns, a.dx})};
+}
+KernelCost cost_of(const ChannelSum& a) {
+  return {.least = bytes(a.x) + updated(a.y, a.accumulate)};
+}
+KernelCost cost_of(const GroupNormForward& a) {
+  return {.least = bytes({a.x, a.weight, a.bias, a.y, a.mean, a.rstd})};
+}
+KernelCost cost_of(const GroupNormBackward& a) {
+  return {.least = bytes({a.x, a.weight, a.mean, a.rstd, a.dy, a.dx, a.dweight, a.dbias})};
+}
 
 KernelCost cost_of(const EmbeddingForward& a) {
   const std::int64_t row = a.table.cols() * size_of(a.table.dtype), places = a.tokens.numel();

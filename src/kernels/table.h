@@ -6,11 +6,13 @@
 #include "kernels/activation.h"
 #include "kernels/adamw.h"
 #include "kernels/attention.h"
+#include "kernels/conv.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/dropout.h"
 #include "kernels/elementwise.h"
 #include "kernels/embedding.h"
 #include "kernels/gemm.h"
+#include "kernels/group_norm.h"
 #include "kernels/norm.h"
 #include "kernels/reduce.h"
 #include "kernels/rope.h"
@@ -47,6 +49,11 @@
   X(AttentionForward)     \
   X(AttentionBackward)    \
   X(Gemm)                 \
+  X(Im2col)               \
+  X(Col2im)               \
+  X(ChannelSum)           \
+  X(GroupNormForward)     \
+  X(GroupNormBackward)    \
   X(AdamW)
 
 namespace gigatrain::kernels {

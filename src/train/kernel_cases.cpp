@@ -44,6 +44,7 @@ class Cases {
   void gated();
   void rotary(bool norm);
   void products();
+  void convolution();
   void optimizer();
 
   std::vector<KernelCase> all;
@@ -433,6 +434,55 @@ PreparedKernel adamw_case(TensorMaker& make, const std::vector<std::int64_t>& si
   return kernel;
 }
 
+// 3 x 3 and 32 groups at the first stage of a ResNet, eight images for each sequence.
+void Cases::convolution() {
+  constexpr std::int64_t kImage = 56, kChannels = 64, kTaps = 9, kGroups = 32;
+  const std::int64_t n = 8 * b_, pixels = kImage * kImage;
+  const Shape images{n, kChannels, kImage, kImage}, planes{n, kChannels, pixels},
+      columns{n, kChannels * kTaps, pixels}, channels{kChannels}, rows{n, kGroups};
+  const std::string shape = fmt::format("{} x {} x {} x {}", n, kChannels, kImage, kImage);
+  const kernels::ConvWindow window{.kernel = {3, 3}, .padding = {1, 1}};
+  add(Im2col::kName, shape, [=](TensorMaker& make) {
+    const Tensor x = make.activation(images), y = make.activation(columns);
+    return ready(make, Im2col{.x = x.view(), .columns = y.view(), .window = window}, {x, y});
+  });
+  add(Col2im::kName, shape, [=](TensorMaker& make) {
+    const Tensor x = make.activation(columns), y = make.activation(images);
+    return ready(make, Col2im{.columns = x.view(), .dx = y.view(), .window = window}, {x, y});
+  });
+  add(ChannelSum::kName, shape, [=](TensorMaker& make) {
+    const Tensor x = make.activation(planes), y = make.f32(channels);
+    return ready(make, ChannelSum{.x = x.view(), .y = y.view()}, {x, y});
+  });
+  add(GroupNormForward::kName, shape, [=](TensorMaker& make) {
+    const Tensor x = make.activation(planes), y = make.activation(planes), w = make.f32(channels),
+                 bias = make.f32(channels), mean = make.f32(rows), rstd = make.f32(rows);
+    return ready(make,
+                 GroupNormForward{.x = x.view(),
+                                  .weight = w.view(),
+                                  .bias = bias.view(),
+                                  .y = y.view(),
+                                  .mean = mean.view(),
+                                  .rstd = rstd.view()},
+                 {x, y, w, bias, mean, rstd});
+  });
+  add(GroupNormBackward::kName, shape, [=](TensorMaker& make) {
+    const Tensor x = make.activation(planes), dy = make.activation(planes),
+                 dx = make.activation(planes), w = make.f32(channels), dw = make.f32(channels),
+                 db = make.f32(channels), mean = make.f32(rows), rstd = make.f32(rows);
+    return ready(make,
+                 GroupNormBackward{.x = x.view(),
+                                   .weight = w.view(),
+                                   .mean = mean.view(),
+                                   .rstd = rstd.view(),
+                                   .dy = dy.view(),
+                                   .dx = dx.view(),
+                                   .dweight = dw.view(),
+                                   .dbias = db.view()},
+                 {x, dy, dx, w, dw, db, mean, rstd});
+  });
+}
+
 void Cases::optimizer() {
   const std::vector<std::int64_t> sizes = parameter_sizes();
   std::int64_t total = 0;
@@ -480,6 +530,7 @@ std::vector<KernelCase> kernel_cases(std::int64_t sequences) {
   cases.rotary(false);
   cases.rotary(true);
   cases.products();
+  cases.convolution();
   cases.optimizer();
   return cases.all;
 }

@@ -3,6 +3,7 @@
 // the size of a real model.
 #pragma once
 
+#include "support/conv_cases.h"
 #include "support/op_case.h"
 #include "support/rope_cases.h"
 
@@ -247,11 +248,21 @@ inline std::vector<OpCase> attention_cases(const Sizes& s) {
   return cases;
 }
 
+// One line a family.
 inline std::vector<OpCase> op_cases(const Sizes& s) {
   std::vector<OpCase> all;
-  for (const auto& cases : {basic_cases(s), linear_cases(s), norm_cases(s), token_cases(s),
-                            attention_cases(s), sequence_cases(s), gated_cases(s), rope_cases(s)})
+  const auto add = [&](const std::vector<OpCase>& cases) {
     all.insert(all.end(), cases.begin(), cases.end());
+  };
+  add(basic_cases(s));
+  add(linear_cases(s));
+  add(norm_cases(s));
+  add(token_cases(s));
+  add(attention_cases(s));
+  add(sequence_cases(s));
+  add(gated_cases(s));
+  add(rope_cases(s));
+  add(conv_cases(s));
   return all;
 }
 

@@ -34,5 +34,11 @@ Tensor attention_packed(const Tensor& qkv, std::int64_t heads, std::int64_t kv_h
                         const AttentionOptions& options = {});
 Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
                             double scale = 1.0);
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+              const Conv2dOptions& options = {});
+Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+              const Conv1dOptions& options = {});
+Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight,
+                  const Tensor& bias = {}, float eps = 1e-5f);
 
 }  // namespace gigatrain::ops::composed

@@ -11,6 +11,7 @@
 
 #include "gigatrain/base/dropout_args.h"
 #include "gigatrain/ops/rope.h"
+#include "gigatrain/ops/conv.h"
 #include "gigatrain/tensor/tensor.h"
 
 namespace gigatrain::ops {
