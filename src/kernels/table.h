@@ -12,6 +12,7 @@
 #include "kernels/embedding.h"
 #include "kernels/gemm.h"
 #include "kernels/norm.h"
+#include "kernels/pointwise_loss.h"
 #include "kernels/reduce.h"
 
 #define GT_EACH_KERNEL(X) \
@@ -38,6 +39,7 @@
   X(EmbeddingForward)     \
   X(EmbeddingBackward)    \
   X(CrossEntropy)         \
+  X(PointwiseLoss)        \
   X(AttentionForward)     \
   X(AttentionBackward)    \
   X(Gemm)                 \

@@ -14,4 +14,5 @@
 #include "kernels/cuda/gemm.cuh"
 #include "kernels/cuda/global_norm.cuh"
 #include "kernels/cuda/norm.cuh"
+#include "kernels/cuda/pointwise_loss.cuh"
 #include "kernels/cuda/reduce.cuh"
