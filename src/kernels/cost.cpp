@@ -193,6 +193,10 @@ KernelCost cost_of(const CrossEntropy& a) {
           .again = a.dlogits && !cached ? bytes(a.logits) : 0};
 }
 
+KernelCost cost_of(const PointwiseLoss& a) {
+  return {.least = bytes({a.x, a.target, a.loss, a.dx})};
+}
+
 KernelCost cost_of(const AttentionForward& a) {
   return {.least = bytes({a.q, a.k, a.v, a.out, a.lse}),
           .flops = 2 * 2 * seen_pairs(a) * static_cast<double>(a.q.shape[3]),

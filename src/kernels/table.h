@@ -14,6 +14,7 @@
 #include "kernels/gemm.h"
 #include "kernels/group_norm.h"
 #include "kernels/norm.h"
+#include "kernels/pointwise_loss.h"
 #include "kernels/reduce.h"
 #include "kernels/rope.h"
 #include "kernels/swiglu.h"
@@ -46,6 +47,7 @@
   X(EmbeddingForward)     \
   X(EmbeddingBackward)    \
   X(CrossEntropy)         \
+  X(PointwiseLoss)        \
   X(AttentionForward)     \
   X(AttentionBackward)    \
   X(Gemm)                 \

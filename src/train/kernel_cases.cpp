@@ -306,6 +306,14 @@ void Cases::loss() {
                               .scale = 1.0f / static_cast<float>(n)},
                  {memory, loss, targets});
   });
+  add(PointwiseLoss::kName, rows(kC), [n = n_](TensorMaker& make) {
+    const Tensor x = make.activation({n, kC}), target = make.activation({n, kC}),
+                 dx = make.activation({n, kC}), loss = make.f32({1});
+    return ready(
+        make,
+        PointwiseLoss{.x = x.view(), .target = target.view(), .loss = loss.view(), .dx = dx.view()},
+        {x, target, dx, loss});
+  });
 }
 
 // Heads of a packed (B, T, 3 C) tensor: which 0: q, 1: k, 2: v.

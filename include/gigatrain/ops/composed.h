@@ -32,6 +32,12 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v,
                  const AttentionOptions& options = {});
 Tensor attention_packed(const Tensor& qkv, std::int64_t heads, std::int64_t kv_heads,
                         const AttentionOptions& options = {});
+Tensor mse_loss(const Tensor& x, const Tensor& target, double scale = 1.0);
+Tensor huber_loss(const Tensor& x, const Tensor& target, double delta = 1.0, double scale = 1.0);
+Tensor binary_cross_entropy(const Tensor& logits, const Tensor& target, double scale = 1.0,
+                            double pos_weight = 1.0);
+Tensor cross_entropy(const Tensor& logits, const Tensor& targets, double scale = 1.0,
+                     const CrossEntropyOptions& options = {});
 Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
                             double scale = 1.0);
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
@@ -40,5 +46,6 @@ Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const Conv1dOptions& options = {});
 Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight,
                   const Tensor& bias = {}, float eps = 1e-5f);
+                            double scale = 1.0, const CrossEntropyOptions& options = {});
 
 }  // namespace gigatrain::ops::composed

@@ -12,6 +12,7 @@
 #include "gigatrain/base/dropout_args.h"
 #include "gigatrain/ops/rope.h"
 #include "gigatrain/ops/conv.h"
+#include "gigatrain/ops/losses.h"
 #include "gigatrain/tensor/tensor.h"
 
 namespace gigatrain::ops {
@@ -109,11 +110,5 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v,
 // D).
 Tensor attention_packed(const Tensor& qkv, std::int64_t heads, std::int64_t kv_heads,
                         const AttentionOptions& options = {});
-
-// scale * sum over rows of cross_entropy(x weight^T, targets), without ever holding the (N, V)
-// logits: chunks of rows, the gradient made in the same pass. x (..., C); weight (V, C); targets
-// (N) or the leading shape of x, i32 in [0, V) or -1 (ignored); result: scalar f32.
-Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
-                            double scale = 1.0);
 
 }  // namespace gigatrain::ops

@@ -16,6 +16,7 @@
 #include "kernels/cuda/global_norm.cuh"
 #include "kernels/cuda/group_norm.cuh"
 #include "kernels/cuda/norm.cuh"
+#include "kernels/cuda/pointwise_loss.cuh"
 #include "kernels/cuda/reduce.cuh"
 #include "kernels/cuda/rope.cuh"
 #include "kernels/cuda/swiglu.cuh"
