@@ -30,6 +30,11 @@ void bind_tape(py::module_& m);
 void bind_function(py::module_& m);
 void bind_ops(py::module_& m);
 void bind_fused_ops(py::module_& m);
+void bind_nn(py::module_& m);
+void bind_optim(py::module_& m);
+
+// fused_ops.cpp: "out_in" or "in_out"
+ops::WeightLayout parse_layout(const std::string& layout);
 
 // device.cpp
 Device& device_or_default(Device* device);

@@ -24,6 +24,8 @@ PYBIND11_MODULE(_core, m) {
   bind_function(m);
   bind_ops(m);
   bind_fused_ops(m);
+  bind_nn(m);
+  bind_optim(m);
 }
 
 }  // namespace gigatrain::python
