@@ -48,7 +48,7 @@ void bind_gpt(py::module_& m) {
 }  // namespace
 
 void bind_models(py::module_& m) {
-  py::classh<nn::LanguageModel, nn::Layer>(
+  py::classh<nn::LanguageModel, nn::Model>(
       m, "LanguageModel",
       "A model of text. Called with tokens (B, T) i32 it gives logits (B, T, V).")
       .def(

@@ -92,13 +92,14 @@ void bind_layer(py::module_& m) {
           [](nn::Layer& layer, const Tensor& x, nn::BatchContext* context) {
             auto& c = context_or_current(context);
             const py::gil_scoped_release unlocked;
-            return layer.forward(x, c);
+            return layer(x, c);
           },
           py::arg("x"), py::arg("context") = py::none(),
           "The layer's result for x. context: a BatchContext; the innermost `with` by default.")
       .def(
           "__call__",
           [](const py::object& self, const py::args& args, const py::kwargs& named) {
+            const LayerScope scope(self.cast<nn::Layer&>().path());
             return self.attr("forward")(*args, **named);
           },
           "forward().")
@@ -157,6 +158,7 @@ void bind_nn(py::module_& m) {
   bind_context(nn);
   bind_layer(nn);
   bind_layers(nn);
+  bind_model(nn);
   bind_models(nn);
   bind_state(nn);
 }

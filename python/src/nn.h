@@ -10,7 +10,8 @@ namespace gigatrain::python {
 using ParameterList = std::vector<std::shared_ptr<Parameter>>;
 
 void bind_layers(py::module_& nn);
-void bind_models(py::module_& nn);
+void bind_model(py::module_& nn);   // trainer.cpp: Model and the heads
+void bind_models(py::module_& nn);  // language models
 void bind_state(py::module_& nn);
 
 // The context that a call runs in: the one given, else the innermost of this thread, else one for
@@ -28,6 +29,8 @@ class ContextScope {
 
 // Every parameter below the layer, each once, in order of its path; and with that path.
 ParameterList parameters_of(nn::Layer& root);
+// Where the model's values are; raises before materialize().
+Device& device_of(nn::Layer& model);
 std::vector<std::pair<std::string, std::shared_ptr<Parameter>>> paths_of(nn::Layer& root);
 // A layer, a parameter, or an iterable of parameters. `what` names the caller in errors.
 ParameterList parameters_from(const py::object& object, const char* what);

@@ -181,6 +181,14 @@ void bind_optim(py::module_& m) {
       py::arg("parameters"),
       "After one or more backward(): moves what the uses of each parameter collected into its "
       ".grad; zeros where no gradient came. parameters: a layer, or Parameters.");
+  m.def(
+      "discard_gradients",
+      [](const py::object& parameters) {
+        parallel::discard_gradients(
+            pointers_to(parameters_from(parameters, "discard_gradients()")));
+      },
+      py::arg("parameters"),
+      "Forgets what the uses of each parameter collected, e.g. after a backward() that raised.");
 }
 
 }  // namespace gigatrain::python

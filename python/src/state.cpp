@@ -83,6 +83,14 @@ std::vector<Path> paths_of(nn::Layer& root) {
   return out;
 }
 
+Device& device_of(nn::Layer& model) {
+  const auto parameters = nn::named_parameters(model);
+  if (parameters.empty() || !parameters.front()->value())
+    throw Error(ErrorCode::invalid_argument, "the model has no values yet",
+                "call gt.nn.materialize(model)");
+  return parameters.front()->value().device();
+}
+
 ParameterList parameters_of(nn::Layer& root) {
   ParameterList out;
   for (auto& [path, p] : paths_of(root)) out.push_back(std::move(p));

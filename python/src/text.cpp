@@ -1,10 +1,10 @@
 // Text: tokenizers, token shards, generation.
 
-#include "common.h"
 #include "gigatrain/train/generate.h"
 #include "gigatrain/train/session.h"
 #include "gigatrain/train/tokenize_files.h"
 #include "gigatrain/train/tokenizer.h"
+#include "nn.h"
 
 namespace gigatrain::python {
 
@@ -67,11 +67,7 @@ void bind_text(py::module_& m) {
       [](nn::LanguageModel& model, const std::vector<std::int32_t>& prompt, std::int64_t max_tokens,
          double temperature, std::int64_t top_k, double top_p, std::uint64_t seed,
          std::int32_t stop_token) {
-        const auto parameters = nn::named_parameters(model);
-        if (parameters.empty() || !parameters.front()->value())
-          throw Error(ErrorCode::invalid_argument, "the model has no values yet",
-                      "call gt.nn.materialize(model)");
-        return generate(model, parameters.front()->value().device(), prompt,
+        return generate(model, device_of(model), prompt,
                         {.max_tokens = max_tokens,
                          .temperature = temperature,
                          .top_k = top_k,

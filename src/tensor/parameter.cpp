@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "gigatrain/base/error.h"
+#include "gigatrain/tensor/anomaly.h"
 #include "kernels/elementwise.h"
 #include "kernels/random.h"
 
@@ -13,10 +14,15 @@ ParameterUse::ParameterUse(Parameter& parameter)
 
 Tensor ParameterUse::tensor() {
   const Tensor& value = parameter_.compute_value();
-  if (!tensor_ || version_ != parameter_.version_) {
+  const bool wanted = parameter_.requires_grad_;
+  if (!tensor_ || version_ != parameter_.version_ || tensor_.requires_grad() != wanted) {
     tensor_ = value.detach();
-    tensor_.set_leaf(leaf_);
+    if (wanted) tensor_.set_leaf(leaf_);
     version_ = parameter_.version_;
+  }
+  if (diagnostics().anomaly) {
+    leaf_->owner = parameter_.name_;
+    anomaly::check_weight(parameter_.name_, tensor_);
   }
   return tensor_;
 }

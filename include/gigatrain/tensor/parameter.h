@@ -21,7 +21,7 @@ class Parameter;
 class ParameterUse {
  public:
   explicit ParameterUse(Parameter& parameter);
-  // The parameter in its compute dtype, connected to this use's gradient.
+  // The parameter in its compute dtype, connected to this use's gradient unless it is frozen.
   Tensor tensor();
   GradLeaf& leaf() { return *leaf_; }
   Parameter& parameter() { return parameter_; }
@@ -74,6 +74,10 @@ class Parameter {
     return compute_ == DType::bf16 ? compute_copy_.view().as<bf16>() : nullptr;
   }
 
+  // False: frozen. No gradient is made for it, and optimizers refuse it.
+  void set_requires_grad(bool wanted) { requires_grad_ = wanted; }
+  bool requires_grad() const { return requires_grad_; }
+
   std::shared_ptr<ParameterUse> add_use();
   const std::vector<std::shared_ptr<ParameterUse>>& uses() const { return uses_; }
 
@@ -87,6 +91,7 @@ class Parameter {
   Shape shape_;
   Init init_;
   DType compute_ = DType::f32;
+  bool requires_grad_ = true;
   Tensor value_, compute_copy_;
   std::uint64_t version_ = 1, copied_version_ = 0;
   std::vector<std::shared_ptr<ParameterUse>> uses_;

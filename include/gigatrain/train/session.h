@@ -8,6 +8,7 @@
 #include "gigatrain/nn/models/gpt.h"
 #include "gigatrain/train/config.h"
 #include "gigatrain/train/gradient_step.h"
+#include "gigatrain/train/token_source.h"
 #include "gigatrain/train/tokenizer.h"
 
 namespace gigatrain {
