@@ -8,7 +8,7 @@
 Sizes in docstrings: B batch, T positions, C channels, H heads, D channels a head, V vocabulary.
 """
 
-from gigatrain import errors
+from gigatrain import errors, nn, optim
 from gigatrain._core import *  # noqa: F401,F403
 from gigatrain._core import __version__
 from gigatrain.errors import (Cancelled, CommunicationError, Corrupt, DataError, DeviceError, Error,

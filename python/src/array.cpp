@@ -65,6 +65,14 @@ DType our_dtype(const py::dtype& dtype) {
          "a.astype(...) first");
 }
 
+}  // namespace
+
+DType dtype_of_array(const py::object& array) {
+  return our_dtype(array.attr("dtype").cast<py::dtype>());
+}
+
+namespace {
+
 Shape shape_of(const py::array& a) {
   Shape shape;
   for (py::ssize_t i = 0; i < a.ndim(); ++i) shape.push_back(a.shape(i));

@@ -30,6 +30,16 @@ void bind_tape(py::module_& m);
 void bind_function(py::module_& m);
 void bind_ops(py::module_& m);
 void bind_fused_ops(py::module_& m);
+void bind_nn(py::module_& m);
+void bind_optim(py::module_& m);
+void bind_config(py::module_& m);
+void bind_text(py::module_& m);
+void bind_batches(py::module_& m);
+void bind_trainer(py::module_& m);
+void bind_run(py::module_& m);
+
+// fused_ops.cpp: "out_in" or "in_out"
+ops::WeightLayout parse_layout(const std::string& layout);
 
 // device.cpp
 Device& device_or_default(Device* device);
@@ -40,6 +50,7 @@ std::string device_text(Device& device);
 Tensor tensor_from_object(const py::object& data, std::optional<DType> dtype, Device& device);
 Tensor tensor_from_numpy(const py::object& array);
 py::object to_numpy(const Tensor& tensor);
+DType dtype_of_array(const py::object& array);
 // index.cpp
 Tensor index(const Tensor& x, const py::object& key);
 

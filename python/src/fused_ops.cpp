@@ -6,16 +6,16 @@
 
 namespace gigatrain::python {
 
-namespace {
-
-using MaybeTensor = std::optional<Tensor>;
-
 ops::WeightLayout parse_layout(const std::string& layout) {
   if (layout == "out_in") return ops::WeightLayout::out_in;
   if (layout == "in_out") return ops::WeightLayout::in_out;
   throw Error(ErrorCode::invalid_argument,
               "unknown layout '" + layout + "': expected out_in or in_out");
 }
+
+namespace {
+
+using MaybeTensor = std::optional<Tensor>;
 
 void bind_dropout(py::module_& m) {
   py::class_<DropoutArgs>(

@@ -24,6 +24,13 @@ PYBIND11_MODULE(_core, m) {
   bind_function(m);
   bind_ops(m);
   bind_fused_ops(m);
+  bind_nn(m);
+  bind_optim(m);
+  bind_config(m);
+  bind_batches(m);
+  bind_text(m);
+  bind_trainer(m);
+  bind_run(m);
 }
 
 }  // namespace gigatrain::python

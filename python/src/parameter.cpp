@@ -51,6 +51,8 @@ void bind_parameter(py::module_& m) {
           "grad", [](const Parameter& p) { return p.grad; },
           [](Parameter& p, const std::optional<Tensor>& g) { p.grad = or_none(g); },
           "The step's gradient, f32; None before collect_gradients() or the Trainer made it.")
+      .def_property("requires_grad", &Parameter::requires_grad, &Parameter::set_requires_grad,
+                    "False: frozen. No gradient is made for it, and optimizers refuse it.")
       .def("tensor", &first_use, Unlocked(),
            "The values in the compute dtype, connected to the gradient of the first use.")
       .def(

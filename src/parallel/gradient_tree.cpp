@@ -52,6 +52,11 @@ GradientTree::GradientTree(std::vector<Parameter*> parameters, std::int64_t leav
   seen_.assign(static_cast<std::size_t>(leaves), false);
 }
 
+void GradientTree::discard() {
+  for (auto& slot : slots_) slot.partials.clear();
+  seen_.assign(seen_.size(), false);
+}
+
 void GradientTree::begin_leaf() {
   for (auto& slot : slots_) slot.use->leaf().filled = false;
 }
@@ -117,6 +122,11 @@ void collect_gradients(const std::vector<Parameter*>& parameters) {
   GradientTree tree(parameters, 1);
   tree.end_leaf(0);
   tree.finish();
+}
+
+void discard_gradients(const std::vector<Parameter*>& parameters) {
+  for (auto* parameter : parameters)
+    for (const auto& use : parameter->uses()) use->leaf().filled = false;
 }
 
 }  // namespace gigatrain::parallel

@@ -54,7 +54,7 @@ std::string op_and_layer(const Node& node) {
 }
 
 // An op that got the value did not make it.
-std::string culprit(std::initializer_list<Tensor> inputs) {
+std::string culprit(std::span<const Tensor> inputs) {
   int index = 0;
   for (const auto& input : inputs) {
     if (find_non_finite(input))
@@ -79,8 +79,8 @@ void anomaly::check_weight(const std::string& parameter, const Tensor& value) {
          *found, value);
 }
 
-void anomaly::check_outputs(const Node& node, std::initializer_list<Tensor> inputs,
-                            std::initializer_list<Tensor*> outputs) {
+void anomaly::check_outputs(const Node& node, std::span<const Tensor> inputs,
+                            std::span<Tensor* const> outputs) {
   int index = 0;
   for (const auto* output : outputs) {
     if (const auto found = find_non_finite(*output))

@@ -30,6 +30,8 @@ class GradientTree {
   // leaves: V, a power of two. The uses' leaf buffers are taken over while the tree lives.
   GradientTree(std::vector<Parameter*> parameters, std::int64_t leaves);
 
+  // Forgets what a step that was broken off has left.
+  void discard();
   // Call around the micro-batches of one leaf.
   void begin_leaf();
   void end_leaf(std::int64_t leaf);
@@ -60,5 +62,7 @@ class GradientTree {
 // For a loop of one's own on one rank, V = 1: after one or more backward() calls, moves what the
 // uses collected into each parameter's `grad`.
 void collect_gradients(const std::vector<Parameter*>& parameters);
+// Forgets what the uses collected, e.g. of a backward() that was broken off.
+void discard_gradients(const std::vector<Parameter*>& parameters);
 
 }  // namespace gigatrain::parallel

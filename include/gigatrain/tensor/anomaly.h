@@ -5,8 +5,8 @@
 // several times slower; without one, nothing is looked at.
 #pragma once
 
-#include <initializer_list>
 #include <optional>
+#include <span>
 
 #include "gigatrain/tensor/diagnostics.h"
 #include "gigatrain/tensor/node.h"
@@ -34,8 +34,8 @@ std::optional<NonFinite> find_non_finite(const Tensor& tensor);
 // What the tape calls while a DetectAnomaly lives.
 namespace anomaly {
 void check_weight(const std::string& parameter, const Tensor& value);
-void check_outputs(const Node& node, std::initializer_list<Tensor> inputs,
-                   std::initializer_list<Tensor*> outputs);
+void check_outputs(const Node& node, std::span<const Tensor> inputs,
+                   std::span<Tensor* const> outputs);
 // `parameter`: whose gradient it is; empty: an activation's, of input `input`.
 void check_gradient(const Node& node, int input, const std::string& parameter,
                     const Tensor& gradient);

@@ -1,0 +1,119 @@
+// The layers of gigatrain.nn.
+
+#include "gigatrain/nn/layers.h"
+
+#include "gigatrain/nn/sequential.h"
+#include "gigatrain/nn/transformer.h"
+#include "nn.h"
+
+namespace gigatrain::python {
+
+namespace {
+
+std::shared_ptr<nn::Layer> as_layer(const py::handle& item) {
+  if (py::isinstance<nn::Layer>(item)) return item.cast<std::shared_ptr<nn::Layer>>();
+  if (PyCallable_Check(item.ptr())) {
+    const auto held = std::make_shared<Held>(py::reinterpret_borrow<py::object>(item));
+    return std::make_shared<nn::Function>([held](const Tensor& x) {
+      const py::gil_scoped_acquire lock;
+      return tensor_result(held->get()(x), held->get(), "__call__");
+    });
+  }
+  throw py::type_error("Sequential is made of layers and functions of one tensor");
+}
+
+std::shared_ptr<nn::Sequential> make_sequential(const py::args& items) {
+  auto out = std::make_shared<nn::Sequential>();
+  for (const auto& item : items) out->append(as_layer(item));
+  return out;
+}
+
+std::shared_ptr<nn::Layer> at(const nn::Layer& layer, std::int64_t i) {
+  const auto children = layer.children();
+  const auto count = static_cast<std::int64_t>(children.size());
+  if (i < -count || i >= count) throw py::index_error("layer " + std::to_string(i));
+  return children[static_cast<std::size_t>(i < 0 ? i + count : i)].second;
+}
+
+void bind_sequential(py::module_& m) {
+  py::classh<nn::Function, nn::Layer>(m, "Function", "A function of one tensor as a layer.");
+  py::classh<nn::Dropout, nn::Layer>(
+      m, "Dropout", "Zeroes elements of x (B, ..., C) while training, and scales the others.")
+      .def(py::init<float>(), py::arg("rate"), "rate: the probability, in [0, 1).");
+  py::classh<nn::Sequential, nn::Layer>(
+      m, "Sequential",
+      "Layers and functions of one tensor, one after the other: Sequential(Linear(8, 32), gt.gelu, "
+      "Linear(32, 4)). Also a list of layers: len(), [i], iteration, append().")
+      .def(py::init(&make_sequential), "Children are named \"0\", \"1\", ...")
+      .def(
+          "append", [](nn::Sequential& s, const py::object& item) { s.append(as_layer(item)); },
+          py::arg("layer"), "Adds a layer, or a function of one tensor, at the end.")
+      .def("__len__", [](const nn::Sequential& s) { return s.children().size(); })
+      .def("__getitem__", &at, py::arg("index"));
+}
+
+void bind_transformer(py::module_& m) {
+  using Attention = nn::MultiHeadAttention;
+  using Block = nn::TransformerBlock;
+  py::classh<Attention, nn::Layer>(m, "MultiHeadAttention",
+                                   "Attention of a sequence to itself, x (B, T, C) -> (B, T, C); "
+                                   "arXiv:1706.03762. Children qkv and proj.")
+      .def(py::init([](std::int64_t channels, std::int64_t heads, std::int64_t kv_heads,
+                       bool causal, bool bias) {
+             return std::make_shared<Attention>(Attention::Options{.channels = channels,
+                                                                   .heads = heads,
+                                                                   .kv_heads = kv_heads,
+                                                                   .causal = causal,
+                                                                   .bias = bias});
+           }),
+           py::arg("channels"), py::arg("heads"), py::kw_only(), py::arg("kv_heads") = 0,
+           py::arg("causal") = false, py::arg("bias") = true,
+           "kv_heads: fewer share keys and values; 0: heads. causal: a position sees itself and "
+           "earlier ones only.");
+  py::classh<Block, nn::Layer>(
+      m, "TransformerBlock",
+      "x + attn(norm_1(x)), then + mlp(norm_2(...)), x (B, T, C); arXiv:2002.04745.")
+      .def(py::init([](std::int64_t channels, std::int64_t heads, bool causal, std::int64_t inner,
+                       float dropout) {
+             return std::make_shared<Block>(Block::Options{
+                 .attention = {.channels = channels, .heads = heads, .causal = causal},
+                 .inner = inner,
+                 .dropout = dropout});
+           }),
+           py::arg("channels"), py::arg("heads"), py::kw_only(), py::arg("causal") = false,
+           py::arg("inner") = 0, py::arg("dropout") = 0.0f, "inner: of the MLP; 0: 4 channels.");
+}
+
+}  // namespace
+
+void bind_layers(py::module_& m) {
+  py::classh<nn::Linear, nn::Layer>(m, "Linear",
+                                    "y = x W [+ b] [then GELU]; x (..., n_in), y (..., n_out).")
+      .def(py::init([](std::int64_t n_in, std::int64_t n_out, bool bias, bool gelu,
+                       const std::string& layout, float init_std) {
+             return std::make_shared<nn::Linear>(nn::Linear::Options{.in = n_in,
+                                                                     .out = n_out,
+                                                                     .bias = bias,
+                                                                     .layout = parse_layout(layout),
+                                                                     .gelu = gelu,
+                                                                     .init_std = init_std});
+           }),
+           py::arg("n_in"), py::arg("n_out"), py::kw_only(), py::arg("bias") = true,
+           py::arg("gelu") = false, py::arg("layout") = "out_in", py::arg("init_std") = 0.02f,
+           "Parameters weight (n_out, n_in), or (n_in, n_out) with layout \"in_out\", and bias "
+           "(n_out).");
+  py::classh<nn::LayerNorm, nn::Layer>(m, "LayerNorm",
+                                       "Layer normalisation over the last dim, arXiv:1607.06450.")
+      .def(py::init<std::int64_t, float, bool>(), py::arg("channels"), py::kw_only(),
+           py::arg("eps") = 1e-5f, py::arg("bias") = true,
+           "Parameters weight (channels) of ones and bias (channels) of zeros.");
+  py::classh<nn::Embedding, nn::Layer>(m, "Embedding",
+                                       "A table of vectors: (B, T) tokens i32 -> (B, T, C).")
+      .def(py::init<std::int64_t, std::int64_t, float>(), py::arg("count"), py::arg("channels"),
+           py::kw_only(), py::arg("init_std") = 0.02f, "Parameter weight (count, channels).")
+      .def_property_readonly("weight", &nn::Embedding::weight, "The table's parameter.");
+  bind_sequential(m);
+  bind_transformer(m);
+}
+
+}  // namespace gigatrain::python

@@ -1,0 +1,109 @@
+// Whole runs from a configuration, as `gigatrain train` does them.
+
+#include "gigatrain/train/training_run.h"
+
+#include "common.h"
+#include "interrupt.h"
+
+namespace gigatrain::python {
+
+namespace {
+
+// Any Python object: of these methods it may have some.
+class PyObserver : public RunObserver {
+ public:
+  explicit PyObserver(py::object observer) : observer_(std::move(observer)) {}
+  void on_start(const RunSummary& s) override { tell("on_start", s); }
+  void on_step(const StepLine& line) override { tell("on_step", line); }
+  void on_eval(const EvalLine& line) override { tell("on_eval", line); }
+  void on_sample(const std::string& text, std::int64_t step) override {
+    tell("on_sample", text, step);
+  }
+  void on_checkpoint(const std::string& path, std::int64_t step,
+                     const std::string& digest) override {
+    tell("on_checkpoint", path, step, digest);
+  }
+  void on_warning(const std::string& text) override { tell("on_warning", text); }
+
+ private:
+  template <class... Args>
+  void tell(const char* method, const Args&... args) {
+    const py::gil_scoped_acquire lock;
+    if (py::hasattr(observer_.get(), method)) observer_.get().attr(method)(args...);
+  }
+  Held observer_;
+};
+
+RunMode parse_mode(const std::string& mode) {
+  if (mode == "fresh") return RunMode::fresh;
+  if (mode == "resume") return RunMode::resume;
+  if (mode == "overwrite") return RunMode::overwrite;
+  throw Error(ErrorCode::invalid_argument,
+              "unknown mode '" + mode + "': expected fresh, resume or overwrite");
+}
+
+RunOutcome run(const Config& config, Device* device, const std::string& mode,
+               const py::object& observer) {
+  Device& d = device_or_default(device);
+  PyObserver teller(observer);
+  Interrupt interrupt;
+  RunOutcome outcome;
+  {
+    const py::gil_scoped_release unlocked;
+    outcome = train_run(d, config, parse_mode(mode), teller, [&] { return interrupt.asked(); });
+  }
+  interrupt.raise();
+  return outcome;
+}
+
+void bind_lines(py::module_& m) {
+  py::class_<RunSummary>(m, "RunSummary", "What a run is about to do.")
+      .def_readonly("folder", &RunSummary::folder, "runs/<name>.")
+      .def_readonly("device", &RunSummary::device, "Processor, threads, vector code.")
+      .def_readonly("parameters", &RunSummary::parameters, "Weights.")
+      .def_readonly("train_tokens", &RunSummary::train_tokens, "Tokens to train on.")
+      .def_readonly("first_step", &RunSummary::first_step, "Above 0: resumed there.")
+      .def_readonly("steps", &RunSummary::steps, "Of the whole run.");
+  py::class_<StepLine>(m, "StepLine", "A step, and how fast the run goes.")
+      .def_readonly("report", &StepLine::report, "The StepReport.")
+      .def_readonly("tokens_per_s", &StepLine::tokens_per_s, "Over the log interval.")
+      .def_readonly("limit_fraction", &StepLine::limit_fraction,
+                    "Of the machine's measured rate of matrix products.")
+      .def_readonly("eta_seconds", &StepLine::eta_seconds, "Until the end.")
+      .def_readonly("memory_bytes", &StepLine::memory_bytes, "Peak.")
+      .def_readonly("log", &StepLine::log, "An interval ends: worth a line.");
+  py::class_<EvalLine>(m, "EvalLine", "An evaluation within a run.")
+      .def_readonly("step", &EvalLine::step, "When.")
+      .def_readonly("evaluation", &EvalLine::evaluation, "The Evaluation.")
+      .def_readonly("best", &EvalLine::best, "The lowest loss so far?");
+  py::class_<RunOutcome>(m, "RunOutcome", "How a run ended.")
+      .def_property_readonly(
+          "reason",
+          [](const RunOutcome& o) {
+            if (o.reason == StopReason::finished) return "finished";
+            return o.reason == StopReason::time_limit ? "time_limit" : "requested";
+          },
+          "\"finished\", \"time_limit\" or \"requested\".")
+      .def_readonly("step", &RunOutcome::step, "Steps done.")
+      .def_readonly("folder", &RunOutcome::folder, "runs/<name>.")
+      .def_readonly("checkpoint", &RunOutcome::checkpoint, "The last one's folder.")
+      .def_readonly("digest", &RunOutcome::digest, "Of the final state.")
+      .def_readonly("loss", &RunOutcome::loss, "Last seen; NaN: never.")
+      .def_readonly("val_loss", &RunOutcome::val_loss, "Last seen; NaN: never.");
+}
+
+}  // namespace
+
+void bind_run(py::module_& m) {
+  bind_lines(m);
+  m.def(
+      "train_run", &run, py::arg("config"), py::kw_only(), py::arg("device") = py::none(),
+      py::arg("mode") = "fresh", py::arg("observer") = py::none(),
+      "A whole run: data, model, optimizer, run folder, metrics, evaluation, checkpoints.\n\n"
+      "mode: \"fresh\", \"resume\" (from the newest whole checkpoint) or \"overwrite\". observer: "
+      "any object; of on_start(summary), on_step(line), on_eval(line), on_sample(text, step), "
+      "on_checkpoint(path, step, digest), on_warning(text) it may have some. Ctrl-C saves after "
+      "the step at hand, then raises KeyboardInterrupt.");
+}
+
+}  // namespace gigatrain::python

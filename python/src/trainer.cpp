@@ -1,0 +1,226 @@
+// The Trainer, evaluation, and models whose loss is written in Python.
+
+#include "gigatrain/train/trainer.h"
+
+#include <pybind11/functional.h>
+
+#include "gigatrain/nn/heads.h"
+#include "gigatrain/train/evaluate.h"
+#include "gigatrain/train/state_digest.h"
+#include "interrupt.h"
+#include "nn.h"
+
+namespace gigatrain::python {
+
+namespace {
+
+class PyModel : public PyForward<nn::Model> {
+ public:
+  Tensor loss(const nn::Batch& batch, double scale, nn::BatchContext& context) override {
+    return call("loss", "loss(self, batch, scale)", context, batch, scale);
+  }
+  Tensor predict(const nn::Batch& batch, nn::BatchContext& context) override {
+    return call("predict", "predict(self, batch)", context, batch);
+  }
+
+ private:
+  template <class... Args>
+  Tensor call(const char* method, const char* signature, nn::BatchContext& context,
+              const Args&... args) {
+    const py::gil_scoped_acquire lock;
+    const ContextScope scope(context);
+    const py::object self = py::cast(static_cast<nn::Model*>(this));
+    const py::function written = py::get_override(static_cast<const nn::Model*>(this), method);
+    if (!written) not_written(self, signature);
+    return tensor_result(written(args...), self, method);
+  }
+};
+
+class PyTrainer : public Trainer {
+ public:
+  using Trainer::Trainer;
+  std::function<bool()> asked;  // stop_when()
+
+  StopReason run() {
+    Interrupt interrupt;
+    stop_when([&] { return interrupt.asked() || (asked && asked()); });
+    StopReason reason{};
+    {
+      const py::gil_scoped_release unlocked;
+      reason = fit();
+    }
+    interrupt.raise();
+    return reason;
+  }
+};
+
+const char* name_of(StopReason reason) {
+  if (reason == StopReason::finished) return "finished";
+  return reason == StopReason::time_limit ? "time_limit" : "requested";
+}
+
+void bind_report(py::module_& m) {
+  py::class_<StepReport>(m, "StepReport", "What happened in one step.")
+      .def_readonly("step", &StepReport::step, "How many are done, from 1.")
+      .def_readonly("tokens", &StepReport::tokens, "Seen since the run began; or samples.")
+      .def_readonly("loss", &StepReport::loss, "Mean over the loss terms; of text: nats a token.")
+      .def_readonly("grad_norm", &StepReport::grad_norm, "Before clipping.")
+      .def_readonly("lr", &StepReport::lr, "Learning rate.")
+      .def_readonly("step_ms", &StepReport::step_ms, "Wall time in ms, callbacks not counted.")
+      .def_readonly("samples", &StepReport::samples, "Of this step.")
+      .def_readonly("skipped", &StepReport::skipped, "No loss terms: the weights stayed.")
+      .def("__repr__", [](const StepReport& r) {
+        return "StepReport(step=" + std::to_string(r.step) + ", loss=" + std::to_string(r.loss) +
+               ", grad_norm=" + std::to_string(r.grad_norm) + ", lr=" + std::to_string(r.lr) + ")";
+      });
+}
+
+void bind_trainer_class(py::module_& m) {
+  py::classh<PyTrainer>(
+      m, "Trainer",
+      "The training loop: gradient, clip, update, callbacks. It prints and writes "
+      "nothing.")
+      .def(
+          py::init([](nn::Model& model, optim::Optimizer& optimizer, const BatchSource& data,
+                      std::int64_t steps, const optim::Schedule& schedule, std::int64_t micro_batch,
+                      std::int64_t leaves, std::uint64_t seed, float clip, double limit_seconds) {
+            const std::int64_t micro = micro_batch ? micro_batch : data.global_batch() / leaves;
+            const BatchShape batch{.leaves = leaves,
+                                   .micro_batches = data.global_batch() / (leaves * micro),
+                                   .micro_batch = micro,
+                                   .seq_len = data.positions()};
+            return std::make_shared<PyTrainer>(model, optimizer, data,
+                                               TrainerOptions{.batch = batch,
+                                                              .steps = steps,
+                                                              .seed = seed,
+                                                              .schedule = schedule,
+                                                              .clip = clip,
+                                                              .limit_seconds = limit_seconds});
+          }),
+          py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>(), py::arg("model"),
+          py::arg("optimizer"), py::arg("data"), py::kw_only(), py::arg("steps"),
+          py::arg("schedule") = optim::Schedule{.kind = optim::Schedule::Kind::constant},
+          py::arg("micro_batch") = 0, py::arg("leaves") = 1, py::arg("seed") = 1,
+          py::arg("clip") = 1.0f, py::arg("limit_seconds") = 0.0,
+          "steps: of the whole run; also the schedule's. micro_batch: samples of one forward; 0: "
+          "as "
+          "many as a leaf has. leaves: of the gradient tree, a power of two; global batch = leaves "
+          "* A * micro_batch. clip: largest gradient norm; 0: off. limit_seconds: of training; 0: "
+          "none. Raises InvalidArgument when the data do not fit the model.")
+      .def("step", &Trainer::step, Unlocked(),
+           "One optimizer step; returns its StepReport. Raises Cancelled when the loss or the "
+           "gradient is not finite: the weights are then those of the step before.")
+      .def(
+          "fit", [](PyTrainer& t) { return name_of(t.run()); },
+          "Trains until the steps are done (\"finished\"), the time is up (\"time_limit\") or "
+          "stop_when() said so (\"requested\"). Ctrl-C finishes the step, then raises "
+          "KeyboardInterrupt; fit() continues from there.")
+      .def("on_step", &Trainer::on_step, py::arg("callback"),
+           "Calls callback(report) after every step of fit(). What it raises ends fit().")
+      .def(
+          "stop_when",
+          [](PyTrainer& t, std::function<bool()> asked) { t.asked = std::move(asked); },
+          py::arg("asked"), "asked() is called between steps; True ends fit().")
+      .def("resume_at", &Trainer::resume_at, py::arg("step"), py::arg("tokens") = 0,
+           "Continues a run: so many steps and tokens are behind us.")
+      .def_property_readonly("steps_done", &Trainer::steps_done, "Since the run began.")
+      .def_property_readonly("tokens_done", &Trainer::tokens_done, "Since the run began.");
+}
+
+}  // namespace
+
+void bind_model(py::module_& nn) {
+  py::classh<nn::Model, nn::Layer, PyModel>(
+      nn, "Model", py::dynamic_attr(),
+      "What the Trainer needs of a layer: a loss of a batch. Derive as from Layer, and define\n\n"
+      "    def loss(self, batch, scale): ...   # scale * the sum of the batch's loss terms\n"
+      "    def predict(self, batch): ...       # optional: what a metric looks at")
+      .def(py::init_alias<>())
+      .def(
+          "loss",
+          [](nn::Model& model, const nn::Batch& batch, double scale, nn::BatchContext* context) {
+            auto& c = context_or_current(context);
+            const py::gil_scoped_release unlocked;
+            return model.loss(batch, scale, c);
+          },
+          py::arg("batch"), py::arg("scale") = 1.0, py::arg("context") = py::none(),
+          "scale * sum of the batch's loss terms, a scalar f32; the Trainer's scale is 1 / the "
+          "step's number of terms.")
+      .def(
+          "predict",
+          [](nn::Model& model, const nn::Batch& batch) {
+            auto& c = context_or_current(nullptr);
+            const py::gil_scoped_release unlocked;
+            return model.predict(batch, c);
+          },
+          py::arg("batch"), "The output that a metric looks at: logits, values.");
+  using Classify = nn::ClassificationHead;
+  py::classh<Classify, nn::Model>(nn, "ClassificationHead",
+                                  "Cross-entropy of linear(body(x)); one term a label, -1 ignored.")
+      .def(py::init([](std::shared_ptr<nn::Layer> body, std::int64_t channels, std::int64_t classes,
+                       const std::string& x, const std::string& label) {
+             return std::make_shared<Classify>(
+                 std::move(body),
+                 Classify::Options{
+                     .channels = channels, .classes = classes, .x = x, .label = label});
+           }),
+           py::arg("body"), py::kw_only(), py::arg("channels"), py::arg("classes"),
+           py::arg("x") = "x", py::arg("label") = "label",
+           "channels: of the body's output (B, ..., channels). x, label: fields of the batch; "
+           "labels "
+           "i32 (B, ...).");
+  using Regress = nn::RegressionHead;
+  py::classh<Regress, nn::Model>(nn, "RegressionHead",
+                                 "Mean over outputs of (prediction - target)^2, one term a sample.")
+      .def(py::init([](std::shared_ptr<nn::Layer> body, std::int64_t channels, std::int64_t outputs,
+                       const std::string& x, const std::string& target) {
+             return std::make_shared<Regress>(
+                 std::move(body),
+                 Regress::Options{
+                     .channels = channels, .outputs = outputs, .x = x, .target = target});
+           }),
+           py::arg("body"), py::kw_only(), py::arg("channels"), py::arg("outputs") = 1,
+           py::arg("x") = "x", py::arg("target") = "target",
+           "channels: of the body's output (B, channels). x, target: fields of the batch; target "
+           "(B, outputs) or (B).");
+}
+
+void bind_trainer(py::module_& m) {
+  bind_report(m);
+  bind_trainer_class(m);
+  py::class_<Evaluation>(m, "Evaluation", "The loss on held-out data.")
+      .def_readonly("loss", &Evaluation::loss, "Mean over the loss terms; of text: nats a token.")
+      .def_readonly("terms", &Evaluation::terms, "Predicted tokens, or samples.")
+      .def_readonly("samples", &Evaluation::samples, "Seen.");
+  m.def(
+      "evaluate",
+      [](nn::Model& model, const BatchSource& data, std::int64_t micro_batch, std::int64_t batches,
+         std::function<void(const nn::Batch&, const Tensor&)> on_batch) {
+        const py::gil_scoped_release unlocked;
+        return evaluate(
+            model, device_of(model), data,
+            {.micro_batch = micro_batch, .batches = batches, .on_batch = std::move(on_batch)});
+      },
+      py::arg("model"), py::arg("data"), py::kw_only(), py::arg("micro_batch") = 1,
+      py::arg("batches") = 0, py::arg("on_batch") = py::none(),
+      "The loss on every sample once; dropout is off. micro_batch: samples at a time. batches: at "
+      "most so many, spread evenly; 0: all. on_batch(batch, prediction): for a metric.");
+  m.def(
+      "accuracy",
+      [](nn::Model& model, const BatchSource& data, std::int64_t micro_batch,
+         const std::string& label) {
+        return accuracy(model, device_of(model), data, {.micro_batch = micro_batch}, label);
+      },
+      Unlocked(), py::arg("model"), py::arg("data"), py::kw_only(), py::arg("micro_batch") = 1,
+      py::arg("label") = "label",
+      "The fraction of labels (-1 not counted) that are the largest of their row of logits.");
+  m.def(
+      "state_digest",
+      [](nn::Layer& model, optim::Optimizer* optimizer) {
+        return state_digest(nn::named_parameters(model), optimizer).hex();
+      },
+      Unlocked(), py::arg("model"), py::arg("optimizer") = py::none(),
+      "One number, 16 hex digits, for all weights and optimizer state: equal states, equal bits.");
+}
+
+}  // namespace gigatrain::python
