@@ -39,13 +39,12 @@ Tensor binary_cross_entropy(const Tensor& logits, const Tensor& target, double s
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets, double scale = 1.0,
                      const CrossEntropyOptions& options = {});
 Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
-                            double scale = 1.0);
+                            double scale = 1.0, const CrossEntropyOptions& options = {});
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const Conv2dOptions& options = {});
 Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const Conv1dOptions& options = {});
 Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight,
                   const Tensor& bias = {}, float eps = 1e-5f);
-                            double scale = 1.0, const CrossEntropyOptions& options = {});
 
 }  // namespace gigatrain::ops::composed
