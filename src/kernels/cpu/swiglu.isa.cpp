@@ -11,9 +11,25 @@ GT_INLINE f32x16 logistic(f32x16 x) {
   return 1.0f / (exp(-x) + 1.0f);
 }
 
+// body(n, offset) for runs of n elements that lie side by side in each view. Where the last dim has
+// one element, what a walk calls a run is a column of rows, which may have gaps.
+template <int N, class Body>
+GT_INLINE void for_dense_runs(CpuQueue& queue, const TensorView* const (&views)[N],
+                              const Body& body) {
+  const bool dense = views[0]->cols() > 1;
+  for_view_runs<N>(queue, views, [&](std::int64_t n, const auto& at, const auto& stride) {
+    if (dense) return body(n, at);
+    for (std::int64_t i = 0; i < n; ++i) {
+      std::int64_t offset[N];
+      for (int v = 0; v < N; ++v) offset[v] = at[v] + i * stride[v];
+      body(std::int64_t{1}, offset);
+    }
+  });
+}
+
 template <class T>
 void forward(CpuQueue& queue, const SwigluForward& a) {
-  for_view_runs<3>(queue, {&a.gate, &a.up, &a.y}, [&](std::int64_t n, const auto& at, const auto&) {
+  for_dense_runs<3>(queue, {&a.gate, &a.up, &a.y}, [&](std::int64_t n, const auto& at) {
     const T *gate = a.gate.as<T>() + at[0], *up = a.up.as<T>() + at[1];
     T* y = a.y.as<T>() + at[2];
     for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
@@ -26,7 +42,7 @@ void forward(CpuQueue& queue, const SwigluForward& a) {
 template <class T>
 void backward(CpuQueue& queue, const SwigluBackward& a) {
   const TensorView* const views[] = {&a.gate, &a.up, &a.dy, &a.dgate, &a.dup};
-  for_view_runs<5>(queue, views, [&](std::int64_t n, const auto& at, const auto&) {
+  for_dense_runs<5>(queue, views, [&](std::int64_t n, const auto& at) {
     const T *gate = a.gate.as<T>() + at[0], *up = a.up.as<T>() + at[1], *dy = a.dy.as<T>() + at[2];
     T *dgate = a.dgate.as<T>() + at[3], *dup = a.dup.as<T>() + at[4];
     for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {

@@ -13,7 +13,7 @@ namespace gigatrain::kernels::cuda {
 template <class T, int N, bool kNorm>
 struct RopeKernel {
   static constexpr int kThreads = RopeLanes::kThreads;
-  static constexpr int kHeads = sizeof(T) * N == 16 && sizeof(T) == 2 ? 4 : 2;  // at a time
+  static constexpr int kHeads = N == 8 ? 4 : 2;  // at a time
   using Lane = RopeLane<T, N>;
   struct Shared {
     std::uint64_t turns[kMaxHeadDim / 2];

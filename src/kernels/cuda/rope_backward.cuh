@@ -15,7 +15,7 @@ namespace gigatrain::kernels::cuda {
 template <class T, int N>
 struct RopeBackwardKernel {
   static constexpr int kThreads = RopeLanes::kThreads;
-  static constexpr int kHeads = sizeof(T) == 2 && N > 1 ? 2 : 1;  // at a time
+  static constexpr int kHeads = N == 8 ? 2 : 1;  // at a time
   using Lane = RopeLane<T, N>;
   using Values = typename Lane::Values;
   struct Shared {

@@ -79,7 +79,7 @@ struct RopeLane {
     for (int slot = 0; slot < kSlots; ++slot) {
       if (!holds(slot)) continue;
       f(slot, 0, column(slot, 0));
-      f(slot, 1, column(slot, 1));
+      if (N > 1 || column(slot, 1) < head.columns) f(slot, 1, column(slot, 1));  // D may be odd
     }
   }
   GT_DEVICE void load(const T* p, Packs& x) const {
