@@ -198,15 +198,16 @@ KernelCost cost_of(const PointwiseLoss& a) {
 }
 
 KernelCost cost_of(const AttentionForward& a) {
-  return {.least = bytes({a.q, a.k, a.v, a.out, a.lse}),
+  return {.least = bytes({a.q, a.k, a.v, a.out, a.lse, a.mask, a.segments}),
           .flops = 2 * 2 * seen_pairs(a) * static_cast<double>(a.q.shape[3]),
           .library = true};
 }
 
 KernelCost cost_of(const AttentionBackward& a) {
-  return {.least = bytes({a.q, a.k, a.v, a.out, a.lse, a.dout, a.dq, a.dk, a.dv}),
-          .flops = 5 * 2 * seen_pairs(a) * static_cast<double>(a.q.shape[3]),
-          .library = true};
+  return {
+      .least = bytes({a.q, a.k, a.v, a.out, a.lse, a.dout, a.dq, a.dk, a.dv, a.mask, a.segments}),
+      .flops = 5 * 2 * seen_pairs(a) * static_cast<double>(a.q.shape[3]),
+      .library = true};
 }
 
 KernelCost cost_of(const Gemm& a) {

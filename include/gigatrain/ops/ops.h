@@ -95,14 +95,25 @@ Tensor residual_dropout(const Tensor& residual, const Tensor& x, const DropoutAr
 Tensor embedding(const Tensor& tokens, const Tensor& table, const Tensor& positions = {},
                  std::int64_t first_position = 0, const DropoutArgs& dropout = {});
 
-// softmax(scale q k^T) v. q (B, Tq, H, D); k, v (B, Tk, Hkv, D), H a multiple of Hkv; result
-// (B, Tq, H, D). causal: query t sees keys up to t + Tk - Tq.
+// softmax(scale q k^T + mask) v. q (B, Tq, H, D); k, v (B, Tk, Hkv, D), H a multiple of Hkv; result
+// (B, Tq, H, D). Full and cross attention are causal = false, with any Tq and Tk. causal: query t
+// sees keys up to t + Tk - Tq, so that the last query sees the last key, and Tq > Tk is refused.
+// A query that sees no key gives zeros and gets and makes zero gradients, never NaN.
+//
+// On a GPU, calls with a mask or segments run our own kernel, the others cuDNN's where it is there.
 struct AttentionOptions {
   bool causal = true;
   std::optional<float> scale{};  // default 1 / sqrt(D)
   // Sequences of different lengths, one after the other: not empty, they cut the B T positions,
   // seen as one row, into sequences that attend to themselves only. They sum to B T; Tq is Tk.
   std::vector<std::int64_t> lengths{};
+  // Broadcastable to (B, H, Tq, Tk). u8: 1 where a query attends to a key, 0 where not. f32, bf16:
+  // added to the scaled scores; -inf hides a key; no gradient, one that requires it is refused.
+  // Combined with causal and segments: a key must pass them all. Not with lengths.
+  Tensor mask{};
+  // (B, T) i32: position t attends to positions of its own id only. Packed documents whose borders
+  // are data of the device (lengths are the host's). Tq is Tk; not with lengths.
+  Tensor segments{};
 };
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v,
                  const AttentionOptions& options = {});
