@@ -65,9 +65,9 @@ struct ConvNode : Node {
 // --- checks
 
 void check_option(const char* op, const char* what, std::int64_t value, std::int64_t least) {
-  constexpr std::int64_t kMost = 1 << 30;  // far from any overflow
+  constexpr std::int64_t kMost = 1 << 24;
   require(least <= value && value <= kMost, op,
-          fmt::format("{} must be in [{}, 2^30], got {}", what, least, value));
+          fmt::format("{} must be in [{}, 2^24], got {}", what, least, value));
 }
 
 // `dims`: 1 or 2 of the window's.
@@ -92,6 +92,12 @@ void check(const char* op, const Tensor& x, const Tensor& weight, const Tensor& 
                       "{}; pad more, or use a smaller kernel",
                       x.shape().str(), weight.shape().str(), p.window.padding[0],
                       p.window.padding[1], p.window.dilation[0], p.window.dilation[1]));
+  constexpr std::int64_t kMost = 1 << 30;  // so that positions, padded or not, are ints
+  require(
+      p.height <= kMost && p.width <= kMost && p.height * p.width <= kMost && p.pixels() <= kMost,
+      op,
+      fmt::format("at most 2^30 positions a channel, got x {}, result {} x {}", x.shape().str(),
+                  p.out_height(), p.out_width()));
   if (bias) {
     require_shape(op, "bias", bias, {p.out_channels});
     require_dtype(op, "bias", bias, DType::f32);

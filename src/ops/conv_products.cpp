@@ -18,7 +18,7 @@ namespace gigatrain::ops {
 
 namespace {
 
-constexpr std::int64_t kCpuColumns = 4 << 20, kGpuColumns = 64 << 20;  // bytes of a chunk
+constexpr std::int64_t kCpuColumns = 1 << 20, kGpuColumns = 64 << 20;  // bytes of a chunk
 
 std::int64_t limit_of(const Device& device) {
   return device.is_cpu() ? kCpuColumns : kGpuColumns;
@@ -81,17 +81,17 @@ struct Chunk {
   std::int64_t sample, samples, row, rows;
 };
 
-// Samples whose columns stay below the limit; 0: one alone is larger.
+// Samples whose columns, and results, stay below the limit; 0: one alone is larger.
 std::int64_t samples_that_fit(const Conv& p, DType dtype, std::int64_t limit) {
-  const std::int64_t one = p.groups * p.group_taps() * p.pixels() * size_of(dtype);
-  return std::min(limit / std::max<std::int64_t>(one, 1), p.samples);
+  const std::int64_t rows = std::max(p.channels * p.taps(), p.out_channels);
+  return std::min(limit / (rows * p.pixels() * size_of(dtype)), p.samples);
 }
 
 template <class Body>
 void for_chunks(const Conv& p, DType dtype, std::int64_t limit, const Body& body) {
   const std::int64_t fit = samples_that_fit(p, dtype, limit),
                      samples = std::max<std::int64_t>(fit, 1);
-  const std::int64_t row = p.groups * p.group_taps() * p.out_width() * size_of(dtype);
+  const std::int64_t row = p.channels * p.taps() * p.out_width() * size_of(dtype);
   const std::int64_t rows = fit > 0 ? p.out_height() : std::max<std::int64_t>(limit / row, 1);
   for (std::int64_t s = 0; s < p.samples; s += samples)
     for (std::int64_t r = 0; r < p.out_height(); r += rows)

@@ -63,6 +63,9 @@ void check(const Tensor& x, std::int64_t groups, const Tensor& weight, const Ten
                       x.shape().str(), channels[0], groups));
   require(planes(x)[2] >= 1, kOp,
           fmt::format("each channel needs a value, got x {}", x.shape().str()));
+  require(channels[0] / groups * planes(x)[2] < std::int64_t{1} << 31, kOp,
+          fmt::format("a group must have fewer than 2^31 values, got x {}, {} groups",
+                      x.shape().str(), groups));
   require_shape(kOp, "weight", weight, channels);
   require_dtype(kOp, "weight", weight, DType::f32);
   if (!bias) return;

@@ -1,6 +1,7 @@
 // The GPU's convolution and group norm kernels on the host SIMT machine, beside the CPU's.
 #include "kernels/conv.h"
 
+#include "kernels/conv_geometries.h"
 #include "kernels/group_norm.h"
 #include "simt/compare.h"
 
@@ -8,24 +9,6 @@ namespace gigatrain::kernels {
 namespace {
 
 using namespace testing;
-
-struct Geometry {
-  std::int64_t n, c, h, w;
-  ConvWindow window;
-  std::int64_t rows() const { return conv_size(window, 0, h); }
-  std::int64_t pixels() const { return rows() * conv_size(window, 1, w); }
-  std::int64_t taps() const { return c * window.kernel[0] * window.kernel[1]; }
-};
-
-const std::vector<Geometry> kGeometries = {
-    {2, 3, 5, 7, {.kernel = {3, 3}, .padding = {1, 1}}},
-    {1, 2, 9, 8, {.kernel = {2, 3}, .stride = {2, 3}, .padding = {2, 1}, .dilation = {3, 2}}},
-    {3, 1, 1, 40, {.kernel = {1, 5}, .stride = {1, 2}, .padding = {0, 9}}},
-    {2, 2, 4, 4, {}},
-    {1, 1, 3, 3, {.kernel = {1, 1}, .stride = {4, 4}, .padding = {5, 5}}},
-    {0, 2, 4, 4, {.kernel = {2, 2}}},
-    {1, 2, 20, 33, {.kernel = {4, 4}, .stride = {1, 1}, .padding = {3, 0}}},
-};
 
 TEMPLATE_TEST_CASE("simt: columns of a convolution", "[simt]", float, bf16) {
   for (const Geometry& g : kGeometries)
@@ -67,22 +50,6 @@ TEMPLATE_TEST_CASE("simt: columns back to images, to the bit", "[simt]", float, 
           return Outputs{values_of(dx)};
         },
         0.0);
-}
-
-// <im2col(x), c> = <x, col2im(c)>: one is the other's transpose.
-TEST_CASE("columns and their inverse are adjoint", "[unit][conv]") {
-  Device cpu({.threads = 1});
-  for (const Geometry& g : kGeometries) {
-    auto x = random_array<float>({g.n, g.c, g.h, g.w}, 1);
-    Array<float> dx(x.shape), columns({g.n, g.taps(), g.pixels()});
-    auto c = random_array<float>(columns.shape, 2);
-    cpu.stream().submit(Im2col{.x = x.view(), .columns = columns.view(), .window = g.window});
-    cpu.stream().submit(Col2im{.columns = c.view(), .dx = dx.view(), .window = g.window});
-    double left = 0, right = 0;
-    for (std::int64_t i = 0; i < c.size(); ++i) left += columns.at(i) * c.at(i);
-    for (std::int64_t i = 0; i < dx.size(); ++i) right += x.at(i) * dx.at(i);
-    CHECK(left == Approx(right).margin(1e-4));
-  }
 }
 
 TEMPLATE_TEST_CASE("simt: sums over channels", "[simt]", float, bf16) {

@@ -25,7 +25,7 @@ struct Conv2dOptions {
 //
 // Output channel o of group g sees input channels [g C / groups, (g + 1) C / groups). groups must
 // divide C and Cout; groups = C is a depthwise convolution. As a matrix product over columns
-// (im2col; Chellapilla et al., 2006), in chunks whose columns take at most 4 MiB on a CPU and 64
+// (im2col; Chellapilla et al., 2006), in chunks whose columns take at most 1 MiB on a CPU and 64
 // MiB on a GPU, or one row of the output (backward: one channel) where that is more; a 1x1 kernel
 // of stride 1 without padding needs none. On a CPU a sample's result depends on that sample alone.
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},

@@ -9,23 +9,32 @@
 
 namespace gigatrain::kernels::cuda {
 
-// An (S, C) tensor of planes, and the columns that go with it.
+// An (S, C) tensor of planes, and the columns that go with it. Planes have fewer than 2^31
+// elements, padding included (ops/conv.cpp): positions in them are ints, which divide fast.
 struct ConvSizes {
-  std::int64_t samples, channels, height, width, out_height, out_width;
+  std::int64_t samples, channels;
+  int height, width, out_height, out_width;
+  int kernel[2] = {}, stride[2] = {}, padding[2] = {}, dilation[2] = {};
   std::int64_t x_sample, x_channel, column_sample, column_tap;
 };
 
 inline ConvSizes conv_sizes(const TensorView& x, const TensorView& columns, const ConvWindow& w) {
-  return {.samples = x.shape[0],
-          .channels = x.shape[1],
-          .height = x.shape[2],
-          .width = x.shape[3],
-          .out_height = conv_size(w, 0, x.shape[2]),
-          .out_width = conv_size(w, 1, x.shape[3]),
-          .x_sample = x.strides[0],
-          .x_channel = x.strides[1],
-          .column_sample = columns.strides[0],
-          .column_tap = columns.strides[1]};
+  const auto narrow = [](std::int64_t n) { return static_cast<int>(n); };
+  ConvSizes z{.samples = x.shape[0],
+              .channels = x.shape[1],
+              .height = narrow(x.shape[2]),
+              .width = narrow(x.shape[3]),
+              .out_height = narrow(conv_size(w, 0, x.shape[2])),
+              .out_width = narrow(conv_size(w, 1, x.shape[3])),
+              .x_sample = x.strides[0],
+              .x_channel = x.strides[1],
+              .column_sample = columns.strides[0],
+              .column_tap = columns.strides[1]};
+  for (int d = 0; d < 2; ++d) {
+    z.kernel[d] = narrow(w.kernel[d]), z.stride[d] = narrow(w.stride[d]);
+    z.padding[d] = narrow(w.padding[d]), z.dilation[d] = narrow(w.dilation[d]);
+  }
+  return z;
 }
 
 // A thread has one output pixel of one channel, and writes its window, tap by tap.
@@ -36,24 +45,22 @@ struct Im2colKernel {
   const T* x;
   T* columns;
   ConvSizes z;
-  ConvWindow w;
-  std::int64_t first_row, pixels;
+  int first_row, pixels;
 
   template <class Cta>
   GT_DEVICE void operator()(Cta& cta, Shared&) const {
     const std::int64_t at = cta.block() * kThreads + cta.thread();
     if (at >= z.samples * z.channels * pixels) return;
-    const std::int64_t plane = at / pixels, p = at - plane * pixels;
-    const std::int64_t s = plane / z.channels, c = plane - s * z.channels;
-    const std::int64_t row = p / z.out_width, column = p - row * z.out_width;
-    const std::int64_t top = (first_row + row) * w.stride[0] - w.padding[0];
-    const std::int64_t left = column * w.stride[1] - w.padding[1];
+    const std::int64_t plane = at / pixels, s = plane / z.channels, c = plane - s * z.channels;
+    const int p = static_cast<int>(at - plane * pixels), row = p / z.out_width;
+    const int top = (first_row + row) * z.stride[0] - z.padding[0];
+    const int left = (p - row * z.out_width) * z.stride[1] - z.padding[1];
     const T* from = x + s * z.x_sample + c * z.x_channel;
-    T* to = columns + s * z.column_sample + c * w.kernel[0] * w.kernel[1] * z.column_tap + p;
-    for (std::int64_t i = 0; i < w.kernel[0]; ++i) {
-      const std::int64_t h = top + i * w.dilation[0];
-      for (std::int64_t j = 0; j < w.kernel[1]; ++j) {
-        const std::int64_t v = left + j * w.dilation[1];
+    T* to = columns + s * z.column_sample + c * z.kernel[0] * z.kernel[1] * z.column_tap + p;
+    for (int i = 0; i < z.kernel[0]; ++i) {
+      const int h = top + i * z.dilation[0];
+      for (int j = 0; j < z.kernel[1]; ++j) {
+        const int v = left + j * z.dilation[1];
         const bool seen = h >= 0 && h < z.height && v >= 0 && v < z.width;
         *to = seen ? from[h * z.width + v] : T{};
         to += z.column_tap;
@@ -70,24 +77,23 @@ struct Col2imKernel {
   const T* columns;
   T* dx;
   ConvSizes z;
-  ConvWindow w;
 
   template <class Cta>
   GT_DEVICE void operator()(Cta& cta, Shared&) const {
-    const std::int64_t at = cta.block() * kThreads + cta.thread(), area = z.height * z.width;
+    const std::int64_t at = cta.block() * kThreads + cta.thread();
+    const int area = z.height * z.width;
     if (at >= z.samples * z.channels * area) return;
-    const std::int64_t plane = at / area, p = at - plane * area;
-    const std::int64_t s = plane / z.channels, c = plane - s * z.channels;
-    const std::int64_t h = p / z.width, v = p - h * z.width;
-    const T* from = columns + s * z.column_sample + c * w.kernel[0] * w.kernel[1] * z.column_tap;
+    const std::int64_t plane = at / area, s = plane / z.channels, c = plane - s * z.channels;
+    const int p = static_cast<int>(at - plane * area), h = p / z.width, v = p - h * z.width;
+    const T* from = columns + s * z.column_sample + c * z.kernel[0] * z.kernel[1] * z.column_tap;
     float sum = 0.0f;
-    for (std::int64_t i = 0; i < w.kernel[0]; ++i) {
-      const std::int64_t down = h + w.padding[0] - i * w.dilation[0], oh = down / w.stride[0];
-      const bool row = down >= 0 && oh * w.stride[0] == down && oh < z.out_height;
-      for (std::int64_t j = 0; row && j < w.kernel[1]; ++j) {
-        const std::int64_t right = v + w.padding[1] - j * w.dilation[1], ow = right / w.stride[1];
-        if (right < 0 || ow * w.stride[1] != right || ow >= z.out_width) continue;
-        sum += to_float(from[(i * w.kernel[1] + j) * z.column_tap + oh * z.out_width + ow]);
+    for (int i = 0; i < z.kernel[0]; ++i) {
+      const int down = h + z.padding[0] - i * z.dilation[0], oh = down / z.stride[0];
+      const bool row = down >= 0 && oh * z.stride[0] == down && oh < z.out_height;
+      for (int j = 0; row && j < z.kernel[1]; ++j) {
+        const int right = v + z.padding[1] - j * z.dilation[1], ow = right / z.stride[1];
+        if (right < 0 || ow * z.stride[1] != right || ow >= z.out_width) continue;
+        sum += to_float(from[(i * z.kernel[1] + j) * z.column_tap + oh * z.out_width + ow]);
       }
     }
     dx[s * z.x_sample + c * z.x_channel + p] = from_float<T>(sum);
@@ -130,9 +136,8 @@ void launch(Queue& queue, const Im2col& a) {
     queue.launch(Kernel{.x = a.x.as<T>(),
                         .columns = a.columns.as<T>(),
                         .z = conv_sizes(a.x, a.columns, a.window),
-                        .w = a.window,
-                        .first_row = a.first_row,
-                        .pixels = pixels},
+                        .first_row = static_cast<int>(a.first_row),
+                        .pixels = static_cast<int>(pixels)},
                  {.x = blocks_for(a.x.shape[0] * a.x.shape[1] * pixels, Kernel::kThreads)});
   });
 }
@@ -144,8 +149,7 @@ void launch(Queue& queue, const Col2im& a) {
     using Kernel = Col2imKernel<T>;
     queue.launch(Kernel{.columns = a.columns.as<T>(),
                         .dx = a.dx.as<T>(),
-                        .z = conv_sizes(a.dx, a.columns, a.window),
-                        .w = a.window},
+                        .z = conv_sizes(a.dx, a.columns, a.window)},
                  {.x = blocks_for(a.dx.numel(), Kernel::kThreads)});
   });
 }

@@ -12,15 +12,18 @@
 
 namespace gigatrain::kernels::cuda {
 
+// Groups have fewer than 2^31 elements (ops/group_norm.cpp): positions in them are ints, which
+// divide fast.
 struct GroupSizes {
-  std::int64_t groups, channels, pixels;  // of a sample, of a group, of a channel
-  GT_HOST_DEVICE std::int64_t elements() const { return channels * pixels; }
+  int groups, channels, pixels;  // of a sample, of a group, of a channel
+  GT_HOST_DEVICE int elements() const { return channels * pixels; }
 };
 
 // N: elements of one channel that move together.
 template <class T, int N>
 struct GroupNormForwardKernel {
   static constexpr int kThreads = 512;
+  static constexpr int kMinBlocks = 1;  // or ptxas spills (f32, one at a time)
   struct Shared {
     float slots[kThreads / kWarp];
   };
@@ -41,7 +44,7 @@ struct GroupNormForwardKernel {
     const float r = 1.0f / sqrtf(var + eps);
     const std::int64_t first = row % z.groups * z.channels;
     for (std::int64_t i = cta.thread() * N; i < z.elements(); i += kThreads * N) {
-      const std::int64_t c = first + i / z.pixels;
+      const std::int64_t c = first + static_cast<int>(i) / z.pixels;
       const float w = weight[c], b = bias ? bias[c] : 0.0f;
       float v[N];
       load_wide<N>(x + at + i, v);
@@ -94,13 +97,12 @@ struct GroupNormBackwardKernel {
     const std::int64_t first = row % z.groups * z.channels;
     const float m = mean[row], r = rstd[row];
     float sum_g = 0.0f, sum_gx = 0.0f;  // of the channels that this thread finished
-    for (std::int64_t c = 0; c < z.channels; c += teams)
-      add_channels(cta, s, row, c, m, r, sum_g, sum_gx);
+    for (int c = 0; c < z.channels; c += teams) add_channels(cta, s, row, c, m, r, sum_g, sum_gx);
     const auto n = static_cast<float>(z.elements());
     const float mean_g = block_sum<kThreads>(cta, sum_g, s.slots[0]) / n;
     const float slope = -r * (block_sum<kThreads>(cta, sum_gx, s.slots[1]) / n);
     for (std::int64_t i = cta.thread() * N; i < z.elements(); i += kThreads * N) {
-      const float w = weight[first + i / z.pixels];
+      const float w = weight[first + static_cast<int>(i) / z.pixels];
       float v[N], d[N];
       load_wide<N>(x + at + i, v);
       load_wide<N>(dy + at + i, d);
@@ -112,8 +114,8 @@ struct GroupNormBackwardKernel {
 
   // Channels [c, c + teams) of the group; the first `teams` threads each finish one.
   template <class Cta>
-  GT_DEVICE void add_channels(Cta& cta, Shared& s, std::int64_t row, std::int64_t c, float m,
-                              float r, float& sum_g, float& sum_gx) const {
+  GT_DEVICE void add_channels(Cta& cta, Shared& s, std::int64_t row, int c, float m, float r,
+                              float& sum_g, float& sum_gx) const {
     const int team_warps = kWarps / teams, team = cta.warp() / team_warps;
     const int member = (cta.warp() % team_warps) * kWarp + cta.lane();
     float sums[2] = {};
@@ -136,7 +138,7 @@ struct GroupNormBackwardKernel {
     cta.sync();  // the slots of the channels before are read
     if (cta.lane() == 0) s.sums[0][cta.warp()] = sums[0], s.sums[1][cta.warp()] = sums[1];
     cta.sync();
-    const std::int64_t mine = c + cta.thread();
+    const int mine = c + cta.thread();
     if (cta.thread() >= teams || mine >= z.channels) return;
     float total[2] = {};
     for (int w = 0; w < team_warps; ++w) {
@@ -152,7 +154,9 @@ struct GroupNormBackwardKernel {
 
 inline GroupSizes group_sizes(const TensorView& x, const TensorView& mean) {
   const std::int64_t groups = mean.shape[1];
-  return {.groups = groups, .channels = x.shape[1] / groups, .pixels = x.shape[2]};
+  return {.groups = static_cast<int>(groups),
+          .channels = static_cast<int>(x.shape[1] / groups),
+          .pixels = static_cast<int>(x.shape[2])};
 }
 
 // f(Width<N>{}): packs stay within a channel.
