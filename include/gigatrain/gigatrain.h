@@ -3,9 +3,9 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/base/philox.h"
+#include "gigatrain/nn/conv.h"
 #include "gigatrain/nn/dynamic.h"
 #include "gigatrain/nn/heads.h"
-#include "gigatrain/nn/conv.h"
 #include "gigatrain/nn/layers.h"
 #include "gigatrain/nn/models/gpt.h"
 #include "gigatrain/nn/sequential.h"

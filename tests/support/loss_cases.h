@@ -1,4 +1,4 @@
-// Cases of the losses.
+// Cases of the losses: each of one input, with a target made on its device.
 #pragma once
 
 #include "support/op_case.h"

@@ -186,7 +186,6 @@ inline std::vector<OpCase> token_cases(const Sizes& s) {
   };
 }
 
-// A loss of one input and a target made on its device.
 inline std::vector<OpCase> sequence_cases(const Sizes& s) {
   using namespace ops;
   std::vector<OpCase> cases;

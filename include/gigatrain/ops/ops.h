@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "gigatrain/base/dropout_args.h"
-#include "gigatrain/ops/rope.h"
 #include "gigatrain/ops/conv.h"
 #include "gigatrain/ops/losses.h"
+#include "gigatrain/ops/rope.h"
 #include "gigatrain/tensor/tensor.h"
 
 namespace gigatrain::ops {
