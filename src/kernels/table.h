@@ -4,7 +4,6 @@
 
 #include "gigatrain/runtime/backend.h"
 #include "kernels/activation.h"
-#include "kernels/adamw.h"
 #include "kernels/attention.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/dropout.h"
@@ -13,6 +12,7 @@
 #include "kernels/gemm.h"
 #include "kernels/norm.h"
 #include "kernels/reduce.h"
+#include "kernels/update.h"
 
 #define GT_EACH_KERNEL(X) \
   X(Add)                  \
@@ -41,7 +41,9 @@
   X(AttentionForward)     \
   X(AttentionBackward)    \
   X(Gemm)                 \
-  X(AdamW)
+  X(AdamW)                \
+  X(Sgd)                  \
+  X(Lion)
 
 namespace gigatrain::kernels {
 

@@ -87,6 +87,12 @@ std::vector<Parameter*> named_parameters(Layer& root) {
   return all;
 }
 
+std::vector<Parameter*> trainable_parameters(Layer& root) {
+  std::vector<Parameter*> all = named_parameters(root);
+  std::erase_if(all, [](const Parameter* p) { return !p->requires_grad(); });
+  return all;
+}
+
 void materialize(Layer& root, Device& device, const MaterializeOptions& options) {
   if (options.compute != DType::f32 && options.compute != DType::bf16)
     throw Error(ErrorCode::unsupported, fmt::format("the compute dtype must be f32 or bf16, got {}",

@@ -30,7 +30,7 @@ GradientStep::GradientStep(nn::LanguageModel& model, Device& device, const Batch
       shape_(shape),
       seed_(seed),
       order_(leaf_order(shape.leaves, order)),
-      parameters_(nn::named_parameters(model)),
+      parameters_(nn::trainable_parameters(model)),
       tree_(parameters_, shape.leaves) {
   const Shape batch{shape.global_batch(), shape.seq_len};
   tokens_ = Tensor::empty(device, batch, DType::i32, {Purpose::data, "tokens"});

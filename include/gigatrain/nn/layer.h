@@ -102,6 +102,8 @@ void assign_names(Layer& root, const std::string& path = {});
 // Every parameter below root, each once (the first name wins), in name order: the order of
 // checkpoints, norms and optimizers.
 std::vector<Parameter*> named_parameters(Layer& root);
+// Those that are not frozen: what an optimizer is given.
+std::vector<Parameter*> trainable_parameters(Layer& root);
 
 // Gives every parameter memory on the device and its initial values.
 struct MaterializeOptions {

@@ -25,6 +25,8 @@ struct ParameterGroup {
 std::vector<ParameterGroup> decay_groups(const std::vector<Parameter*>& parameters,
                                          float weight_decay);
 
+class Ema;
+
 struct StepOptions {
   std::int64_t step = 1;  // counted from 1, for bias correction
   float lr = 0.0f;
@@ -39,6 +41,7 @@ class Optimizer {
   // Views of live state, in name order, for checkpoints: loading writes into them.
   virtual std::vector<NamedState> state() = 0;
   virtual const char* name() const = 0;
+  virtual Ema* ema() { return nullptr; }  // the average of the weights that it keeps, if it does
 };
 
 }  // namespace gigatrain::optim

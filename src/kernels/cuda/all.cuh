@@ -2,7 +2,6 @@
 #pragma once
 
 #include "kernels/cuda/activation.cuh"
-#include "kernels/cuda/adamw.cuh"
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/copy.cuh"
 #include "kernels/cuda/cross_entropy.cuh"
@@ -15,3 +14,4 @@
 #include "kernels/cuda/global_norm.cuh"
 #include "kernels/cuda/norm.cuh"
 #include "kernels/cuda/reduce.cuh"
+#include "kernels/cuda/update.cuh"
