@@ -31,16 +31,15 @@ inline std::vector<OpCase> gated_cases(const Sizes& s) {
   };
 }
 
-// Of one head or of all, alone and with the norms. In f64 the composed definition reads positions
-// from the device, hence a function of it.
+// Rotary embeddings alone and with the norms; given positions lie on the device of the inputs.
 inline std::vector<OpCase> rope_cases(const Sizes& s) {
   using namespace ops;
   std::vector<OpCase> cases;
-  const std::int64_t d = 2 * s.c / s.heads;  // 6 where c is 12
-  const Input x{{s.b, s.t, s.heads, d}};
-  const Input qkv{{s.b, s.t, (s.heads + 2 * s.kv_heads) * d}}, weight{{d}, true, 1.0};
-  const auto with_positions = [s](RopeOptions o, const Tensors& in) {
-    o.positions = random_tokens(in[0].device(), {s.b, s.t}, 4096, "positions");
+  const std::int64_t d = 2 * s.c / s.heads, t = (s.t + 1) / 2;
+  const Input x{{s.b, t, s.heads, d}};
+  const Input qkv{{s.b, t, (s.heads + 2 * s.kv_heads) * d}}, weight{{d}, true, 1.0};
+  const auto with_positions = [s, t](RopeOptions o, const Tensors& in) {
+    o.positions = random_tokens(in[0].device(), {s.b, t}, 4096, "positions");
     return o;
   };
   const RopeOptions plain, part{.layout = RopeLayout::interleaved,

@@ -1,5 +1,6 @@
 // Rotary position embedding (Su et al., arXiv:2104.09864): each pair of elements of a query or key
 // head is turned by its position times the pair's frequency. Angles are exact at any position.
+// Shapes, dtypes and scalings that do not fit throw Error(invalid_argument).
 #pragma once
 
 #include <cstdint>
@@ -49,7 +50,8 @@ struct RopeOptions {
 };
 
 // What is turned by how much: radians per position of each pair, and a factor on the result (YaRN's
-// attention factor). `length`: positions in use, which dynamic scaling depends on.
+// attention factor). `length`: positions in use, which dynamic scaling depends on; the ops give it
+// first_position + T.
 struct RopeFrequencies {
   std::vector<double> radians;  // R / 2
   double attention_factor = 1.0;
