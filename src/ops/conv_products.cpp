@@ -126,7 +126,7 @@ kernels::Im2col gather(const TensorView& x, const Conv& p, const Chunk& chunk,
   return {.x = part, .columns = columns, .window = p.window, .first_row = chunk.row};
 }
 
-// dx of some channels of one group, or of all channels of all groups.
+// dx of some channels of one group, or of all channels of some groups.
 struct Part {
   std::int64_t groups, group, channel, channels;  // the first channel, within its group
 };
@@ -185,19 +185,18 @@ void conv_backward_input(Device& device, const Conv& p, const TensorView& w, con
                                       .c = planes(dx, p.groups, 0, p.samples, 0, p.pixels()),
                                       .trans_a = true});
   Columns memory(device, dx.dtype);
-  const std::int64_t fit = samples_that_fit(p, dx.dtype, limit);
+  const std::int64_t samples = std::max<std::int64_t>(samples_that_fit(p, dx.dtype, limit), 1);
   const std::int64_t channel = p.taps() * p.pixels() * size_of(dx.dtype);
-  const std::int64_t step = std::clamp<std::int64_t>(limit / channel, 1, per_group);
-  for (std::int64_t s = 0; s < p.samples; s += std::max<std::int64_t>(fit, 1)) {
-    const Chunk k{s, std::min(std::max<std::int64_t>(fit, 1), p.samples - s), 0, p.out_height()};
-    if (fit > 0) {
-      backward_input_part(device, p, k, {p.groups, 0, 0, per_group}, w, dy, dx, memory);
-      continue;
-    }
-    for (std::int64_t g = 0; g < p.groups; ++g)
-      for (std::int64_t c = 0; c < per_group; c += step)
-        backward_input_part(device, p, k, {1, g, c, std::min(step, per_group - c)}, w, dy, dx,
-                            memory);
+  const std::int64_t groups = std::min(limit / (per_group * channel), p.groups);  // that fit
+  const std::int64_t channels = std::clamp<std::int64_t>(limit / channel, 1, per_group);
+  for (std::int64_t s = 0; s < p.samples; s += samples) {
+    const Chunk k{s, std::min(samples, p.samples - s), 0, p.out_height()};
+    for (std::int64_t g = 0; g < p.groups; g += std::max<std::int64_t>(groups, 1))
+      for (std::int64_t c = 0; c < per_group; c += channels) {
+        const Part part{std::clamp<std::int64_t>(groups, 1, p.groups - g), g, c,
+                        std::min(channels, per_group - c)};
+        backward_input_part(device, p, k, part, w, dy, dx, memory);
+      }
   }
 }
 

@@ -49,6 +49,7 @@ TEST_CASE("conv2d whose columns exceed a chunk", "[unit][ops][conv]") {
   Device device({.threads = 2});
   for (const Case& c : {Case{{2, 6, 90, 80}, {4, 3, 5, 3}, {.padding = {2, 1}, .groups = 2}},
                         Case{{2, 40, 82, 82}, {7, 40, 1, 1}, {}},
+                        Case{{2, 10, 80, 90}, {10, 2, 3, 3}, {.stride = {1, 2}, .groups = 5}},
                         Case{{7, 8, 40, 30}, {5, 8, 3, 3}, {.padding = {1, 1}}}}) {
     INFO(c.x.str());
     const Tensor x = random_tensor(device, c.x, "x"), w = random_tensor(device, c.w, "w"),
