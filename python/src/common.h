@@ -78,7 +78,7 @@ namespace pybind11::detail {
 // An int or a sequence of ints <-> Shape <-> tuple.
 template <>
 struct type_caster<gigatrain::Shape> {
-  PYBIND11_TYPE_CASTER(gigatrain::Shape, const_name("tuple[int, ...]"));
+  PYBIND11_TYPE_CASTER(gigatrain::Shape, io_name("collections.abc.Sequence[int] | int", "tuple[int, ...]"));
 
   bool load(handle from, bool convert) {
     value = {};
