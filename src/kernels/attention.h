@@ -4,7 +4,8 @@
 // Views are strided and 4-D: q, out (B, Tq, H, D); k, v (B, Tk, Hkv, D); H is a multiple of Hkv and
 // query head h reads key head h / (H / Hkv). Unit stride in D. dtype f32 or bf16, all the same.
 // causal: query t sees keys s <= t + (Tk - Tq), so a cache may hold earlier keys.
-// lse (B, H, Tq) f32: log of the sum of exponentials, for the backward.
+// lse (B, H, Tq) f32: log of the sum of exponentials, for the backward; +inf where a query sees no
+// key: its `out` and its gradients are zeros.
 // Order: keys in ascending fixed blocks; depends on (Tq, Tk, D) only.
 //
 // Sequences of different lengths lie one after the other in one row (cu_seqlens elsewhere): with
@@ -12,6 +13,11 @@
 // Tk, and sequence i is rows [offsets[i], offsets[i + 1]) of every view: it sees itself only. The
 // `sequences` + 1 offsets ascend from 0 to Tq; a sequence may be empty. lse then is (Tq, H). Our
 // own kernels give a sequence the bits that it has alone.
+//
+// mask (B, H, Tq, Tk), any strides, 0 repeats: u8, 0 hides a key from a query; f32 or bf16, added
+// to the scaled score, -3e38 and below hide. segments (B, T) contiguous i32, Tq is Tk: a query sees
+// the keys of its own id. Both and causal combine. Not with offsets. Blocks of keys whose ids and
+// the queries' ids cannot meet are passed over, which changes no sum. Our own kernels serve them.
 #pragma once
 
 #include "gigatrain/base/tensor_view.h"
@@ -27,6 +33,7 @@ struct AttentionForward {
   bool causal = true;
   const std::int64_t* offsets = nullptr;
   std::int64_t sequences = 0;
+  TensorView mask{}, segments{};
 };
 
 // Overwrites dq, dk, dv (shapes and strides free, like q, k, v).
@@ -38,6 +45,7 @@ struct AttentionBackward {
   bool causal = true;
   const std::int64_t* offsets = nullptr;
   std::int64_t sequences = 0;
+  TensorView mask{}, segments{};
 };
 
 GT_KERNEL(AttentionForward)

@@ -6,13 +6,18 @@
 #include "kernels/activation.h"
 #include "kernels/adamw.h"
 #include "kernels/attention.h"
+#include "kernels/conv.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/dropout.h"
 #include "kernels/elementwise.h"
 #include "kernels/embedding.h"
 #include "kernels/gemm.h"
+#include "kernels/group_norm.h"
 #include "kernels/norm.h"
+#include "kernels/pointwise_loss.h"
 #include "kernels/reduce.h"
+#include "kernels/rope.h"
+#include "kernels/swiglu.h"
 
 #define GT_EACH_KERNEL(X) \
   X(Add)                  \
@@ -35,12 +40,22 @@
   X(Dropout)              \
   X(LayerNormForward)     \
   X(LayerNormBackward)    \
+  X(SwigluForward)        \
+  X(SwigluBackward)       \
+  X(RopeForward)          \
+  X(RopeBackward)         \
   X(EmbeddingForward)     \
   X(EmbeddingBackward)    \
   X(CrossEntropy)         \
+  X(PointwiseLoss)        \
   X(AttentionForward)     \
   X(AttentionBackward)    \
   X(Gemm)                 \
+  X(Im2col)               \
+  X(Col2im)               \
+  X(ChannelSum)           \
+  X(GroupNormForward)     \
+  X(GroupNormBackward)    \
   X(AdamW)
 
 namespace gigatrain::kernels {

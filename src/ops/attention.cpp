@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "gigatrain/base/error.h"
 #include "gigatrain/ops/composed.h"
 #include "gigatrain/ops/ops.h"
 #include "gigatrain/tensor/node.h"
@@ -38,15 +39,32 @@ Qkv unpack(const TensorView& packed, std::int64_t heads, std::int64_t kv_heads) 
           heads_of(packed, heads + kv_heads, kv_heads, d)};
 }
 
+// (B, H, Tq, Tk), with a stride of 0 where the mask repeats.
+TensorView broadcast_mask(const Tensor& mask, const Shape& scores) {
+  if (!mask) return {};
+  TensorView v = mask.view();
+  const int shift = scores.dims() - v.shape.dims();
+  v.shape = scores, v.strides = {};
+  for (int i = shift; i < scores.dims(); ++i)
+    if (mask.shape()[i - shift] != 1)
+      v.strides[static_cast<std::size_t>(i)] =
+          mask.view().strides[static_cast<std::size_t>(i - shift)];
+  return v;
+}
+
 // What the kernels are told beside the tensors. Where sequences of different lengths were given,
-// their rows: views then are one row of B T positions.
+// their rows: views then are one row of B T positions. The node saves what `mask` and `segments`
+// look at.
 struct Plan {
   float scale;
   bool causal;
   std::vector<std::int64_t> offsets{};
+  TensorView mask, segments;
 
-  Plan(const AttentionOptions& o, std::int64_t head_dim)
-      : scale(scale_of(o, head_dim)), causal(o.causal) {
+  // scores: (B, H, Tq, Tk)
+  Plan(const AttentionOptions& o, std::int64_t head_dim, const Shape& scores)
+      : scale(scale_of(o, head_dim)), causal(o.causal), mask(broadcast_mask(o.mask, scores)) {
+    if (o.segments) segments = o.segments.view();
     if (!o.lengths.empty()) offsets.push_back(0);
     for (const std::int64_t length : o.lengths) offsets.push_back(offsets.back() + length);
   }
@@ -71,7 +89,9 @@ struct Plan {
             .scale = scale,
             .causal = causal,
             .offsets = offsets.empty() ? nullptr : offsets.data(),
-            .sequences = sequences()};
+            .sequences = sequences(),
+            .mask = mask,
+            .segments = segments};
   }
   kernels::AttentionBackward backward(const Qkv& x, const TensorView& out, const Tensor& lse,
                                       const TensorView& dout, const Qkv& dx) const {
@@ -87,14 +107,16 @@ struct Plan {
             .scale = scale,
             .causal = causal,
             .offsets = offsets.empty() ? nullptr : offsets.data(),
-            .sequences = sequences()};
+            .sequences = sequences(),
+            .mask = mask,
+            .segments = segments};
   }
   std::int64_t sequences() const {
     return offsets.empty() ? 0 : static_cast<std::int64_t>(offsets.size()) - 1;
   }
 };
 
-struct AttentionNode : Node {  // saved: q, k, v, out, lse
+struct AttentionNode : Node {  // saved: q, k, v, out, lse, mask, segments
   Plan plan;
   explicit AttentionNode(const Plan& p) : Node("attention"), plan(p) {}
   void backward(Backward& b) override {
@@ -110,7 +132,7 @@ struct AttentionNode : Node {  // saved: q, k, v, out, lse
   }
 };
 
-struct PackedAttentionNode : Node {  // saved: qkv, out, lse
+struct PackedAttentionNode : Node {  // saved: qkv, out, lse, mask, segments
   std::int64_t heads, kv_heads;
   Plan plan;
   PackedAttentionNode(std::int64_t h, std::int64_t kv, const Plan& p)
@@ -144,6 +166,42 @@ void check_lengths(const char* op, const std::vector<std::int64_t>& lengths, std
           fmt::format("the lengths must sum to the B T positions, got {} and {}", sum, rows));
 }
 
+Shape scores_of(const Tensor& q, const Tensor& k) {
+  return {q.shape()[0], q.shape()[2], q.shape()[1], k.shape()[1]};
+}
+
+void check_mask(const char* op, const Tensor& mask, const Shape& scores) {
+  if (!mask) return;
+  const DType dtype = mask.dtype();
+  require(dtype == DType::u8 || dtype == DType::f32 || dtype == DType::bf16, op,
+          fmt::format("a mask must be u8 (1: attend), f32 or bf16 (added), got {}", name(dtype)));
+  const int shift = scores.dims() - mask.shape().dims();
+  bool fits = shift >= 0;
+  for (int i = 0; fits && i < mask.shape().dims(); ++i)
+    fits = mask.shape()[i] == 1 || mask.shape()[i] == scores[i + shift];
+  require(fits, op,
+          fmt::format("the mask must broadcast to (B, H, Tq, Tk) = {}, got {}", scores.str(),
+                      mask.shape().str()));
+  if (mask.requires_grad())
+    throw Error(ErrorCode::unsupported,
+                fmt::format("[{}] no gradient goes to a mask, and this one requires it", op),
+                "pass mask.detach(), or use the composed definition (ops/composed.h)");
+}
+
+// The mask and the segments of one call; scores: (B, H, Tq, Tk).
+void check_masks(const char* op, const AttentionOptions& o, const Shape& scores) {
+  require(
+      o.lengths.empty() || !(o.mask || o.segments), op,
+      "lengths take no mask and no segments: pass segments alone, with an id for each sequence");
+  check_mask(op, o.mask, scores);
+  if (!o.segments) return;
+  require_dtype(op, "segments", o.segments, DType::i32);
+  require(scores[2] == scores[3], op,
+          fmt::format("segments need Tq equal to Tk, got {} and {}", scores[2], scores[3]));
+  require_shape(op, "segments", o.segments, {scores[0], scores[3]});
+  require(o.segments.view().is_contiguous(), op, "segments must be contiguous, got a strided view");
+}
+
 void check(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
   for (const auto* x : {&q, &k, &v}) {
     require_activation("attention", "each of q, k, v", *x);
@@ -156,13 +214,15 @@ void check(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOpt
           fmt::format("q (B, Tq, H, D), k and v (B, Tk, Hkv, D) are expected, got {}, {} and {}",
                       q.shape().str(), k.shape().str(), v.shape().str()));
   check_heads("attention", q.shape()[2], k.shape()[2]);
-  require(
-      !o.causal || q.shape()[1] <= k.shape()[1], "attention",
-      fmt::format("causal attention needs Tq <= Tk, got {} and {}", q.shape()[1], k.shape()[1]));
+  require(!o.causal || q.shape()[1] <= k.shape()[1], "attention",
+          fmt::format("causal attention needs Tq <= Tk, got {} and {}; pass causal = false, and a "
+                      "mask if need be",
+                      q.shape()[1], k.shape()[1]));
   require(o.lengths.empty() || q.shape()[1] == k.shape()[1], "attention",
           fmt::format("sequences of given lengths need Tq equal to Tk, got {} and {}", q.shape()[1],
                       k.shape()[1]));
   check_lengths("attention", o.lengths, q.shape()[0] * q.shape()[1]);
+  check_masks("attention", o, scores_of(q, k));
 }
 
 }  // namespace
@@ -174,7 +234,7 @@ Tensor attention(const Tensor& q_in, const Tensor& k_in, const Tensor& v_in,
     return x.view().strides[3] == 1 && options.lengths.empty() ? x : contiguous(x);
   };
   const Tensor q = unit_stride(q_in), k = unit_stride(k_in), v = unit_stride(v_in);
-  const Plan plan(options, q.shape()[3]);
+  const Plan plan(options, q.shape()[3], scores_of(q, k));
   Tensor out = empty_like(q, "attention.out");
   const bool record = grad_needed({q, k, v});
   Tensor lse;
@@ -182,7 +242,7 @@ Tensor attention(const Tensor& q_in, const Tensor& k_in, const Tensor& v_in,
   q.stream().submit(plan.forward({q.view(), k.view(), v.view()}, out.view(), lse));
   if (record) {
     auto node = std::make_shared<AttentionNode>(plan);
-    node->save({q, k, v, out, lse});
+    node->save({q, k, v, out, lse, options.mask, options.segments});
     Node::connect(node, {q, k, v}, {&out});
   }
   return out;
@@ -197,10 +257,12 @@ Tensor attention_packed(const Tensor& qkv_in, std::int64_t heads, std::int64_t k
           fmt::format("qkv must be (B, T, ({} + 2 * {}) D), got {}", heads, kv_heads,
                       qkv_in.shape().str()));
   check_lengths("attention_packed", options.lengths, qkv_in.shape()[0] * qkv_in.shape()[1]);
+  const Shape scores{qkv_in.shape()[0], heads, qkv_in.shape()[1], qkv_in.shape()[1]};
+  check_masks("attention_packed", options, scores);
   const Tensor qkv = contiguous(qkv_in);
   const Qkv x = unpack(qkv.view(), heads, kv_heads);
   const std::int64_t b = x.q.shape[0], t = x.q.shape[1], d = x.q.shape[3];
-  const Plan plan(options, d);
+  const Plan plan(options, d, scores);
   Tensor out = Tensor::empty(qkv.device(), {b, t, heads * d}, qkv.dtype(),
                              {Purpose::activations, "attention.out"});
   const bool record = grad_needed({qkv});
@@ -209,7 +271,7 @@ Tensor attention_packed(const Tensor& qkv_in, std::int64_t heads, std::int64_t k
   qkv.stream().submit(plan.forward(x, heads_of(out.view(), 0, heads, d), lse));
   if (record) {
     auto node = std::make_shared<PackedAttentionNode>(heads, kv_heads, plan);
-    node->save({qkv, out, lse});
+    node->save({qkv, out, lse, options.mask, options.segments});
     Node::connect(node, {qkv}, {&out});
   }
   return out;
@@ -229,23 +291,59 @@ static Tensor head_batch(const Tensor& x, std::int64_t repeat) {
   return reshape(y, {s[0] * s[2] * repeat, s[1], s[3]});
 }
 
-// 0 where query t sees key s, else -1e30.
-static Tensor mask_of(Device& device, std::int64_t tq, std::int64_t tk,
-                      const AttentionOptions& options) {
-  std::vector<std::int64_t> own;  // sequence of each position
+// What is added to the scores (N, Tq, Tk), -1e30 where query t does not see key s, and what rows
+// are multiplied by at the end, 0 where a query sees no key. N is B H, or 1 where all are alike.
+struct Masking {
+  Tensor bias, rows;
+};
+
+// mask[..., t, s] of (b, h), in row-major order of what it broadcasts to.
+static double mask_at(const Shape& shape, const std::vector<double>& values,
+                      const std::int64_t (&at)[4]) {
+  std::int64_t index = 0;
+  for (int i = 0; i < shape.dims(); ++i)
+    index = index * shape[i] + (shape[i] == 1 ? 0 : at[4 - shape.dims() + i]);
+  return values[static_cast<std::size_t>(index)];
+}
+
+static std::vector<std::int64_t> sequence_ids(const AttentionOptions& options) {
+  if (options.segments) return options.segments.to_vector<std::int64_t>();
+  std::vector<std::int64_t> ids;  // of each position
   for (std::size_t i = 0; i < options.lengths.size(); ++i)
-    own.insert(own.end(), static_cast<std::size_t>(options.lengths[i]),
+    ids.insert(ids.end(), static_cast<std::size_t>(options.lengths[i]),
                static_cast<std::int64_t>(i));
-  const auto sees = [&](std::int64_t t, std::int64_t s) {
-    const bool same =
-        own.empty() || own[static_cast<std::size_t>(t)] == own[static_cast<std::size_t>(s)];
-    return same && (!options.causal || s <= t + tk - tq);
+  return ids;
+}
+
+static Masking masking_of(Device& device, const Shape& scores, const AttentionOptions& options) {
+  const bool alike = !options.mask && !options.segments;
+  const std::int64_t nb = alike ? 1 : scores[0], nh = alike ? 1 : scores[1];
+  const std::int64_t tq = scores[2], tk = scores[3];
+  const std::vector<std::int64_t> ids = sequence_ids(options);
+  const auto values = options.mask ? options.mask.to_vector<double>() : std::vector<double>{};
+  const auto bias = [&](const std::int64_t(&at)[4]) {
+    const std::int64_t t = at[2], s = at[3], first = options.segments ? at[0] * tk : 0;
+    const bool same = ids.empty() || ids[static_cast<std::size_t>(first + t)] ==
+                                         ids[static_cast<std::size_t>(first + s)];
+    if (!same || (options.causal && s > t + tk - tq)) return -1e30;
+    if (!options.mask) return 0.0;
+    const double value = mask_at(options.mask.shape(), values, at);
+    if (options.mask.dtype() == DType::u8) return value != 0.0 ? 0.0 : -1e30;
+    return std::max(value, -1e30);
   };
-  std::vector<double> mask(static_cast<std::size_t>(tq * tk));
-  for (std::int64_t t = 0; t < tq; ++t)
-    for (std::int64_t s = 0; s < tk; ++s)
-      mask[static_cast<std::size_t>(t * tk + s)] = sees(t, s) ? 0.0 : -1e30;
-  return Tensor::from<double>(device, {tq, tk}, mask);
+  std::vector<double> all, rows;
+  for (std::int64_t b = 0; b < nb; ++b)
+    for (std::int64_t h = 0; h < nh; ++h)
+      for (std::int64_t t = 0; t < tq; ++t) {
+        bool any = false;
+        for (std::int64_t s = 0; s < tk; ++s) {
+          all.push_back(bias({b, h, t, s}));
+          any = any || all.back() > -1e30;
+        }
+        rows.push_back(any ? 1.0 : 0.0);
+      }
+  return {Tensor::from<double>(device, {nb * nh, tq, tk}, all),
+          Tensor::from<double>(device, {nb * nh, tq, 1}, rows)};
 }
 
 // Sequences of given lengths: one row of B T positions, and a mask between sequences.
@@ -259,10 +357,11 @@ Tensor attention(const Tensor& q_in, const Tensor& k_in, const Tensor& v_in,
   const std::int64_t b = q.shape()[0], tq = q.shape()[1], h = q.shape()[2], d = q.shape()[3];
   const std::int64_t tk = k.shape()[1], group = h / k.shape()[2];
   const Tensor qb = head_batch(q, 1), kb = head_batch(k, group), vb = head_batch(v, group);
-  Tensor scores = scale(matmul(qb, transpose(kb, 1, 2)), static_cast<double>(scale_of(options, d)));
-  if (options.causal || !options.lengths.empty())
-    scores = add(scores, cast(mask_of(q.device(), tq, tk, options), q.dtype()));
-  const Tensor out = matmul(softmax(scores), vb);  // (B * H, Tq, D)
+  const Tensor products = matmul(qb, transpose(kb, 1, 2));
+  const Masking m = masking_of(q.device(), {b, h, tq, tk}, options);
+  const Tensor scores =
+      add(scale(products, static_cast<double>(scale_of(options, d))), cast(m.bias, q.dtype()));
+  const Tensor out = mul(matmul(softmax(scores), vb), cast(m.rows, q.dtype()));  // (B * H, Tq, D)
   return reshape(contiguous(transpose(reshape(out, {b, h, tq, d}), 1, 2)), q_in.shape());
 }
 

@@ -1,7 +1,8 @@
-// The classifier and its loss in one: logits = x W^T, loss = scale * sum of cross-entropies, chunk
-// of rows by chunk of rows, so that the (N, V) logits never exist. When a gradient is wanted it is
-// made in the same pass, since the chunk's softmax is at hand: dx, and dW summed over the chunks in
-// ascending order. The chunk is a function of the shapes and of the kind of device only.
+// Cross-entropy of given logits; and the classifier and its loss in one: logits = x W^T, loss =
+// scale * sum of cross-entropies, chunk of rows by chunk of rows, so that the (N, V) logits never
+// exist. When a gradient is wanted it is made in the same pass, since the chunk's softmax is at
+// hand: dx, and dW summed over the chunks in ascending order. The chunk is a function of the shapes
+// and of the kind of device only.
 
 #include <fmt/format.h>
 
@@ -17,6 +18,7 @@
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
 #include "ops/checks.h"
+#include "ops/loss_node.h"
 
 namespace gigatrain::ops {
 
@@ -68,46 +70,81 @@ TensorView elements_of(const TensorView& x, std::int64_t begin, std::int64_t cou
   return TensorView(static_cast<char*>(x.data) + begin * size_of(x.dtype), x.dtype, {count});
 }
 
-// saved: dx, dW for an incoming gradient of one
-struct CrossEntropyNode : Node {
-  CrossEntropyNode() : Node("linear_cross_entropy") {}
-  void backward(Backward& b) override {
-    for (int input = 0; input < 2; ++input) {
-      if (!b.wanted(input)) continue;
-      const Tensor& gradient = saved(input);
-      b.give(input, b.is_one() ? gradient : mul(gradient, cast(b.dout(), gradient.dtype())));
-    }
-  }
-};
+void check_targets(const char* op, const Tensor& targets, std::int64_t rows, std::int64_t vocab,
+                   const CrossEntropyOptions& o) {
+  require_dtype(op, "targets", targets, DType::i32);
+  require(targets.numel() == rows, op,
+          fmt::format("one target a row is expected: {} rows, targets {}", rows,
+                      targets.shape().str()));
+  require(o.label_smoothing >= 0.0 && o.label_smoothing < 1.0, op,
+          fmt::format("label_smoothing must be in [0, 1), got {}", o.label_smoothing));
+  require(o.z_loss >= 0.0 && std::isfinite(o.z_loss), op,
+          fmt::format("z_loss must be finite and not negative, got {}", o.z_loss));
+  if (!targets.device().host_memory()) return;  // there the kernel gives NaN, which ends the step
+  const std::int32_t* p = targets.view().as<std::int32_t>();
+  for (std::int64_t i = 0; i < targets.numel(); ++i)
+    if (p[i] < -1 || p[i] >= vocab)
+      throw Error(ErrorCode::data,
+                  fmt::format("[{}] target id {} in row {} is outside the vocabulary [0, {}) (-1 "
+                              "is ignored)",
+                              op, p[i], i, vocab));
+}
 
-void check(const Tensor& x, const Tensor& weight, const Tensor& targets) {
+void check(const Tensor& x, const Tensor& weight, const Tensor& targets,
+           const CrossEntropyOptions& options) {
   constexpr const char* kOp = "linear_cross_entropy";
   require_activation(kOp, "x", x);
   require(weight && weight.shape().dims() == 2 && weight.shape()[1] == x.shape()[-1], kOp,
           fmt::format("the weight must be (V, {}), got {}", x.shape()[-1],
                       weight ? weight.shape().str() : "undefined"));
   require_same_dtype(kOp, x, weight);
-  require_dtype(kOp, "targets", targets, DType::i32);
-  require(targets.numel() == x.view().rows(), kOp,
-          fmt::format("one target a row is expected: {} rows, targets {}", x.view().rows(),
-                      targets.shape().str()));
-  if (!targets.device().host_memory()) return;  // there the kernel gives NaN, which ends the step
-  const std::int32_t* p = targets.view().as<std::int32_t>();
-  for (std::int64_t i = 0; i < targets.numel(); ++i)
-    if (p[i] < -1 || p[i] >= weight.shape()[0])
-      throw Error(
-          ErrorCode::data,
-          fmt::format("[{}] target id {} in row {} is outside the vocabulary [0, {}) (-1 is "
-                      "ignored)",
-                      kOp, p[i], i, weight.shape()[0]));
+  check_targets(kOp, targets, x.view().rows(), weight.shape()[0], options);
+}
+
+kernels::CrossEntropy loss_of(const TensorView& logits, const TensorView& targets,
+                              const TensorView& loss, const TensorView& dlogits, double scale,
+                              const CrossEntropyOptions& o) {
+  return {.logits = logits,
+          .targets = targets,
+          .loss = loss,
+          .dlogits = dlogits,
+          .scale = static_cast<float>(scale),
+          .label_smoothing = static_cast<float>(o.label_smoothing),
+          .z_loss = static_cast<float>(o.z_loss)};
 }
 
 }  // namespace
 
-Tensor linear_cross_entropy(const Tensor& x_in, const Tensor& weight, const Tensor& targets,
-                            double scale) {
-  check(x_in, weight, targets);
-  const Tensor x = contiguous(x_in);
+Tensor cross_entropy(const Tensor& logits_in, const Tensor& targets_in, double scale,
+                     const CrossEntropyOptions& options) {
+  constexpr const char* kOp = "cross_entropy";
+  require_floating(kOp, "logits", logits_in);
+  require(logits_in.shape().dims() > 0 && logits_in.numel() > 0, kOp,
+          fmt::format("logits must be (..., V), got {}", logits_in.shape().str()));
+  const std::int64_t n = logits_in.view().rows(), v = logits_in.view().cols();
+  check_targets(kOp, targets_in, n, v, options);
+  if (logits_in.dtype() == DType::f64)
+    return composed::cross_entropy(logits_in, targets_in, scale, options);
+  require_activation(kOp, "logits", logits_in);
+  const Tensor logits = contiguous(logits_in), targets = contiguous(targets_in);
+  const bool record = grad_needed({logits});
+  Tensor dlogits;
+  if (record) dlogits = empty_like(logits, "cross_entropy.dlogits");
+  const Tensor losses =
+      Tensor::empty(logits.device(), {n}, DType::f32, {Purpose::workspace, "losses"});
+  const TensorView z = rows_of(logits.view(), 0, n),
+                   dz = record ? rows_of(dlogits.view(), 0, n) : TensorView{};
+  logits.stream().submit(
+      loss_of(z, elements_of(targets.view(), 0, n), losses.view(), dz, scale, options));
+  Tensor loss = sum(losses);
+  if (record) keep_gradients(kOp, {logits}, {dlogits}, loss);
+  return loss;
+}
+
+Tensor linear_cross_entropy(const Tensor& x_in, const Tensor& weight, const Tensor& targets_in,
+                            double scale, const CrossEntropyOptions& options) {
+  check(x_in, weight, targets_in, options);
+  const Tensor x = contiguous(x_in), targets = contiguous(targets_in);
   Device& device = x.device();
   Stream& stream = device.stream();
   const std::int64_t n = x.view().rows(), v = weight.shape()[0], rows = chunk_rows(device, n, v);
@@ -128,38 +165,70 @@ Tensor linear_cross_entropy(const Tensor& x_in, const Tensor& weight, const Tens
     const TensorView x_chunk = rows_of(x.view(), begin, count),
                      z = corner(logits.view(), count, wide), real = corner(logits.view(), count, v);
     stream.submit(kernels::Gemm{.a = x_chunk, .b = w.view(), .c = z, .trans_b = true});
-    stream.submit(kernels::CrossEntropy{.logits = real,
-                                        .targets = elements_of(targets.view(), begin, count),
-                                        .loss = elements_of(losses.view(), begin, count),
-                                        .dlogits = record ? real : TensorView{},
-                                        .scale = static_cast<float>(scale)});
+    stream.submit(loss_of(real, elements_of(targets.view(), begin, count),
+                          elements_of(losses.view(), begin, count), record ? real : TensorView{},
+                          scale, options));
     if (!record) continue;
     stream.submit(kernels::Gemm{.a = z, .b = w.view(), .c = rows_of(dx.view(), begin, count)});
     stream.submit(kernels::Gemm{
         .a = z, .b = x_chunk, .c = dweight.view(), .trans_a = true, .accumulate = begin > 0});
   }
   Tensor loss = sum(losses);
-  if (record) {
-    dweight = slice(dweight, 0, 0, v);
-    auto node = std::make_shared<CrossEntropyNode>();
-    node->save({dx, dweight});
-    Node::connect(node, {x, weight}, {&loss});
-  }
+  if (record)
+    keep_gradients("linear_cross_entropy", {x, weight}, {dx, slice(dweight, 0, 0, v)}, loss);
   return loss;
 }
 
-Tensor composed::linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
-                                      double factor) {
-  const std::int64_t n = x.view().rows(), v = weight.shape()[0];
-  const Tensor logits = matmul(reshape(x, {n, x.view().cols()}), transpose(weight, 0, 1));
-  const auto ids = targets.to_vector<std::int64_t>();
-  std::vector<double> hot(static_cast<std::size_t>(n * v));
-  for (std::int64_t i = 0; i < n; ++i)
-    if (const auto id = ids[static_cast<std::size_t>(i)]; id >= 0)
-      hot[static_cast<std::size_t>(i * v + id)] = 1.0;
-  const Tensor picked = cast(Tensor::from<double>(x.device(), {n, v}, hot), x.dtype());
-  const Tensor log_p = log(composed::softmax(logits));
-  return scale(sum(mul(log_p, picked)), -factor);
+namespace composed {
+
+static Tensor log_softmax(const Tensor& x) {  // x (N, V)
+  const auto values = x.to_vector<double>();
+  const auto v = static_cast<std::ptrdiff_t>(x.shape()[1]);
+  std::vector<double> peak;  // keeps exp in range; a constant to the derivative
+  for (auto row = values.begin(); row != values.end(); row += v)
+    peak.push_back(*std::max_element(row, row + v));
+  const Tensor top = Tensor::from<double>(x.device(), {x.shape()[0], 1}, peak);
+  const Tensor below = sub(x, cast(top, x.dtype()));
+  return sub(below, log(sum(exp(below), {-1})));
 }
+
+// The target distributions of the rows, zero in the rows that are ignored.
+static std::vector<double> wanted(const std::vector<std::int64_t>& ids, std::int64_t v,
+                                  double smoothing) {
+  std::vector<double> p(ids.size() * static_cast<std::size_t>(v));
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] < 0) continue;
+    double* row = p.data() + i * static_cast<std::size_t>(v);
+    std::fill(row, row + v, smoothing / static_cast<double>(v));
+    row[ids[i]] += 1.0 - smoothing;
+  }
+  return p;
+}
+
+Tensor cross_entropy(const Tensor& logits_in, const Tensor& targets, double factor,
+                     const CrossEntropyOptions& options) {
+  const std::int64_t n = logits_in.view().rows(), v = logits_in.view().cols();
+  const Tensor logits = reshape(logits_in, {n, v}), log_p = log_softmax(logits);
+  const auto ids = targets.to_vector<std::int64_t>();
+  const auto constant = [&](const Shape& shape, const std::vector<double>& values) {
+    return cast(Tensor::from<double>(logits.device(), shape, values), logits.dtype());
+  };
+  const Tensor p = constant({n, v}, wanted(ids, v, options.label_smoothing));
+  const Tensor loss = scale(sum(mul(log_p, p)), -factor);
+  if (options.z_loss == 0.0) return loss;
+  std::vector<double> counts(ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) counts[i] = ids[i] < 0 ? 0.0 : 1.0;
+  const Tensor lse = slice(sub(logits, log_p), 1, 0, 1);  // (N, 1); every column is the same
+  const Tensor squares = mul(mul(lse, lse), constant({n, 1}, counts));
+  return add(loss, scale(sum(squares), factor * options.z_loss));
+}
+
+Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
+                            double factor, const CrossEntropyOptions& options) {
+  const Tensor rows = reshape(x, {x.view().rows(), x.view().cols()});
+  return composed::cross_entropy(matmul(rows, transpose(weight, 0, 1)), targets, factor, options);
+}
+
+}  // namespace composed
 
 }  // namespace gigatrain::ops

@@ -83,7 +83,7 @@ std::int64_t GradientStep::run(const BatchSource& data, std::int64_t step) {
 
 void GradientStep::submit(std::int64_t step, std::int64_t terms, std::int64_t micro_batches) {
   for (auto* p : parameters_) p->grad = {};  // of the step before: makes room for this one's
-  tree_.discard();  // should the step before have been broken off
+  tree_.discard();                           // should the step before have been broken off
   for (const auto leaf : order_) {
     tree_.begin_leaf();
     run_leaf(leaf, step, 1.0 / static_cast<double>(terms), micro_batches);

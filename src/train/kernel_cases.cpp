@@ -41,7 +41,10 @@ class Cases {
   void embeddings();
   void loss();
   void attention();
+  void gated();
+  void rotary(bool norm);
   void products();
+  void convolution();
   void optimizer();
 
   std::vector<KernelCase> all;
@@ -55,7 +58,7 @@ class Cases {
   DropoutArgs dropout() const {
     return {.rate = 0.1f, .key = random_key(1, "dropout", "bench"), .rows_per_sample = kT};
   }
-  void norm(const char* variant, bool fused, bool drop);
+  void norm(const char* variant, bool fused, bool drop, bool centered = true);
   void product(const Product& p);
 
   std::int64_t b_, n_;
@@ -150,7 +153,7 @@ void Cases::activations() {
         });
 }
 
-void Cases::norm(const char* variant, bool fused, bool drop) {
+void Cases::norm(const char* variant, bool fused, bool drop, bool centered) {
   const Shape shape{n_, kC}, per_row{n_}, channels{kC};
   const DropoutArgs args = drop ? dropout() : DropoutArgs{};
   add(LayerNormForward::kName + std::string(variant), rows(kC), [=](TensorMaker& make) {
@@ -170,6 +173,7 @@ void Cases::norm(const char* variant, bool fused, bool drop) {
       keep.push_back(make.activation(shape));
       a.sum = keep.back().view();
     }
+    if (!centered) a.mean = a.bias = {}, a.centered = false;
     return ready(make, a, keep);
   });
   add(LayerNormBackward::kName + std::string(variant), rows(kC), [=](TensorMaker& make) {
@@ -194,6 +198,7 @@ void Cases::norm(const char* variant, bool fused, bool drop) {
       keep.push_back(make.activation(shape));
       a.ddelta = keep.back().view();
     }
+    if (!centered) a.mean = a.dbias = {}, a.centered = false;
     return ready(make, a, keep);
   });
 }
@@ -202,6 +207,65 @@ void Cases::norms() {
   norm("", false, false);
   norm(", residual", true, false);
   norm(", residual, dropout", true, true);
+  norm(", rms", false, false, false);
+  norm(", rms, residual", true, false, false);
+}
+
+// Of Llama-like models: a packed (N, 2 F) product output, and its gradient.
+void Cases::gated() {
+  constexpr std::int64_t kF = 2048;
+  const Shape packed{n_, 2 * kF}, out{n_, kF};
+  const auto half = [](const Tensor& x, std::int64_t which) {
+    TensorView v = x.view();
+    v.data = static_cast<char*>(v.data) + which * kF * size_of(v.dtype);
+    v.shape[1] = kF;
+    return v;
+  };
+  add(SwigluForward::kName, rows(kF), [=](TensorMaker& make) {
+    const Tensor x = make.activation(packed), y = make.activation(out);
+    return ready(make, SwigluForward{.gate = half(x, 0), .up = half(x, 1), .y = y.view()}, {x, y});
+  });
+  add(SwigluBackward::kName, rows(kF), [=](TensorMaker& make) {
+    const Tensor x = make.activation(packed), dy = make.activation(out),
+                 dx = make.activation(packed);
+    return ready(make,
+                 SwigluBackward{.gate = half(x, 0),
+                                .up = half(x, 1),
+                                .dy = dy.view(),
+                                .dgate = half(dx, 0),
+                                .dup = half(dx, 1)},
+                 {x, dy, dx});
+  });
+}
+
+// Packed queries, keys and values; in place without the norm, as the op does it.
+void Cases::rotary(bool norm) {
+  constexpr std::int64_t kQ = 16, kK = 8, kD = 128;
+  const Shape packed{b_, kT, kQ + 2 * kK, kD};
+  const std::string shape = fmt::format("{} x {} + {} heads of {}", n_, kQ, 2 * kK, kD);
+  const std::string variant = norm ? ", norm" : "";
+  RopeAngles angles{.pairs = kD / 2};
+  for (std::uint64_t i = 0; i < kD / 2; ++i) angles.turns[i] = ~std::uint64_t{0} / (i * i + 7);
+  add(RopeForward::kName + variant, shape, [=](TensorMaker& make) {
+    const Tensor x = make.activation(packed), y = norm ? make.activation(packed) : x,
+                 w = make.f32({kD});
+    RopeForward a{.x = x.view(), .y = y.view(), .q_heads = kQ, .k_heads = kK, .angles = angles};
+    if (norm) a.q_weight = a.k_weight = w.view();
+    return ready(make, a, {x, y, w});
+  });
+  add(RopeBackward::kName + variant, shape, [=](TensorMaker& make) {
+    const Tensor x = make.activation(packed), dy = make.activation(packed), w = make.f32({kD}),
+                 dq = make.f32({kD}), dk = make.f32({kD});
+    RopeBackward a{
+        .dy = dy.view(), .dx = dy.view(), .q_heads = kQ, .k_heads = kK, .angles = angles};
+    if (norm) {
+      a.x = x.view();
+      a.q_weight = a.k_weight = w.view();
+      a.dq_weight = dq.view();
+      a.dk_weight = dk.view();
+    }
+    return ready(make, a, {x, dy, w, dq, dk});
+  });
 }
 
 void Cases::embeddings() {
@@ -241,6 +305,14 @@ void Cases::loss() {
                               .dlogits = logits,
                               .scale = 1.0f / static_cast<float>(n)},
                  {memory, loss, targets});
+  });
+  add(PointwiseLoss::kName, rows(kC), [n = n_](TensorMaker& make) {
+    const Tensor x = make.activation({n, kC}), target = make.activation({n, kC}),
+                 dx = make.activation({n, kC}), loss = make.f32({1});
+    return ready(
+        make,
+        PointwiseLoss{.x = x.view(), .target = target.view(), .loss = loss.view(), .dx = dx.view()},
+        {x, target, dx, loss});
   });
 }
 
@@ -370,6 +442,55 @@ PreparedKernel adamw_case(TensorMaker& make, const std::vector<std::int64_t>& si
   return kernel;
 }
 
+// 3 x 3 and 32 groups at the first stage of a ResNet, eight images for each sequence.
+void Cases::convolution() {
+  constexpr std::int64_t kImage = 56, kChannels = 64, kTaps = 9, kGroups = 32;
+  const std::int64_t n = 8 * b_, pixels = kImage * kImage;
+  const Shape images{n, kChannels, kImage, kImage}, planes{n, kChannels, pixels},
+      columns{n, kChannels * kTaps, pixels}, channels{kChannels}, rows{n, kGroups};
+  const std::string shape = fmt::format("{} x {} x {} x {}", n, kChannels, kImage, kImage);
+  const kernels::ConvWindow window{.kernel = {3, 3}, .padding = {1, 1}};
+  add(Im2col::kName, shape, [=](TensorMaker& make) {
+    const Tensor x = make.activation(images), y = make.activation(columns);
+    return ready(make, Im2col{.x = x.view(), .columns = y.view(), .window = window}, {x, y});
+  });
+  add(Col2im::kName, shape, [=](TensorMaker& make) {
+    const Tensor x = make.activation(columns), y = make.activation(images);
+    return ready(make, Col2im{.columns = x.view(), .dx = y.view(), .window = window}, {x, y});
+  });
+  add(ChannelSum::kName, shape, [=](TensorMaker& make) {
+    const Tensor x = make.activation(planes), y = make.f32(channels);
+    return ready(make, ChannelSum{.x = x.view(), .y = y.view()}, {x, y});
+  });
+  add(GroupNormForward::kName, shape, [=](TensorMaker& make) {
+    const Tensor x = make.activation(planes), y = make.activation(planes), w = make.f32(channels),
+                 bias = make.f32(channels), mean = make.f32(rows), rstd = make.f32(rows);
+    return ready(make,
+                 GroupNormForward{.x = x.view(),
+                                  .weight = w.view(),
+                                  .bias = bias.view(),
+                                  .y = y.view(),
+                                  .mean = mean.view(),
+                                  .rstd = rstd.view()},
+                 {x, y, w, bias, mean, rstd});
+  });
+  add(GroupNormBackward::kName, shape, [=](TensorMaker& make) {
+    const Tensor x = make.activation(planes), dy = make.activation(planes),
+                 dx = make.activation(planes), w = make.f32(channels), dw = make.f32(channels),
+                 db = make.f32(channels), mean = make.f32(rows), rstd = make.f32(rows);
+    return ready(make,
+                 GroupNormBackward{.x = x.view(),
+                                   .weight = w.view(),
+                                   .mean = mean.view(),
+                                   .rstd = rstd.view(),
+                                   .dy = dy.view(),
+                                   .dx = dx.view(),
+                                   .dweight = dw.view(),
+                                   .dbias = db.view()},
+                 {x, dy, dx, w, dw, db, mean, rstd});
+  });
+}
+
 void Cases::optimizer() {
   const std::vector<std::int64_t> sizes = parameter_sizes();
   std::int64_t total = 0;
@@ -413,7 +534,11 @@ std::vector<KernelCase> kernel_cases(std::int64_t sequences) {
   cases.embeddings();
   cases.loss();
   cases.attention();
+  cases.gated();
+  cases.rotary(false);
+  cases.rotary(true);
   cases.products();
+  cases.convolution();
   cases.optimizer();
   return cases.all;
 }

@@ -2,6 +2,8 @@
 // same bits for any thread count and class of vector code.
 #include "kernels/attention.h"
 
+#include <algorithm>
+
 #include "gigatrain/base/error.h"
 #include "gigatrain/ops/ops.h"
 #include "same_bits.h"
@@ -77,6 +79,7 @@ template <class T>
 struct Run {
   Array<T> q, k, v, dout, out, dq, dk, dv;
   Array<float> lse;
+  TensorView mask{}, segments{};
 
   explicit Run(const Sizes& s)
       : q(random_array<T>(s.q(), 1, -0.7f, 0.7f)),
@@ -99,7 +102,9 @@ struct Run {
                                    .scale = kScale,
                                    .causal = s.causal,
                                    .offsets = offsets,
-                                   .sequences = sequences});
+                                   .sequences = sequences,
+                                   .mask = mask,
+                                   .segments = segments});
   }
   void backward(Stream& stream, const Sizes& s, const std::int64_t* offsets = nullptr,
                 std::int64_t sequences = 0) {
@@ -115,7 +120,9 @@ struct Run {
                                     .scale = kScale,
                                     .causal = s.causal,
                                     .offsets = offsets,
-                                    .sequences = sequences});
+                                    .sequences = sequences,
+                                    .mask = mask,
+                                    .segments = segments});
   }
 };
 
@@ -234,6 +241,20 @@ TEST_CASE("attention has the same bits for every class and thread count",
       return all;
     });
   }
+}
+
+TEST_CASE("masked attention has the same bits for every class and thread count",
+          "[unit][attention][threads]") {
+  const Sizes s{2, 140, 140, 2, 1, 20};
+  auto bias = random_array<float>({s.b, s.h, s.tq, s.tk}, 8);
+  auto segments = random_tokens({s.b, s.tk}, 9, 3);
+  std::sort(segments.values.begin(), segments.values.begin() + s.tk);  // one row in order
+  check_same_bits([&](Stream& stream) {
+    Run<float> run(s);
+    run.mask = bias.view(), run.segments = segments.view();
+    run.forward(stream, s), run.backward(stream, s);
+    return bytes_of(run.out, run.lse, run.dq, run.dk, run.dv);
+  });
 }
 
 TEST_CASE("q, k and v may be slices of one packed tensor, and so may their gradients",

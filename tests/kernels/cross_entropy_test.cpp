@@ -13,7 +13,8 @@ struct Reference {
 };
 
 template <class T>
-Reference exact(const Array<T>& z, const Array<std::int32_t>& targets, double scale) {
+Reference exact(const Array<T>& z, const Array<std::int32_t>& targets, double scale,
+                double smoothing = 0.0, double z_loss = 0.0) {
   const std::int64_t n = z.shape[-1];
   Reference r;
   for (std::int64_t row = 0; row < targets.size(); ++row) {
@@ -22,10 +23,15 @@ Reference exact(const Array<T>& z, const Array<std::int32_t>& targets, double sc
     for (std::int64_t c = 0; c < n; ++c) sum += std::exp(z.at(row * n + c) - highest);
     const auto target = static_cast<std::int64_t>(targets.at(row));
     const bool counts = target >= 0;
-    r.loss.push_back(counts ? scale * (highest + std::log(sum) - z.at(row * n + target)) : 0.0);
-    for (std::int64_t c = 0; c < n; ++c)
-      r.gradient.push_back(
-          counts ? scale * (std::exp(z.at(row * n + c) - highest) / sum - (c == target)) : 0.0);
+    const double lse = highest + std::log(sum), each = smoothing / static_cast<double>(n);
+    double loss = z_loss * lse * lse;
+    for (std::int64_t c = 0; c < n; ++c) {
+      const double p = std::exp(z.at(row * n + c) - lse);
+      const double wanted = each + (c == target ? 1.0 - smoothing : 0.0);
+      loss += wanted == 0.0 ? 0.0 : wanted * (lse - z.at(row * n + c));
+      r.gradient.push_back(counts ? scale * (p * (1 + 2 * z_loss * lse) - wanted) : 0.0);
+    }
+    r.loss.push_back(counts ? scale * loss : 0.0);
   }
   return r;
 }
@@ -62,6 +68,36 @@ TEMPLATE_TEST_CASE("cross-entropy follows its formulas", "[unit][kernels]", floa
     device.stream().submit(args);
     CHECK((bytes_of(z) == bytes_of(dz)));
   }
+}
+
+TEMPLATE_TEST_CASE("cross-entropy with smoothed labels and a z-loss", "[unit][kernels]", float,
+                   bf16) {
+  for (const float smoothing : {0.0f, 0.25f})
+    for (const std::int64_t n : {1, 17, 1031, 5003}) {
+      CAPTURE(smoothing, n);
+      auto z = random_array<TestType>({70, n}, 1, -20, 20);
+      auto targets = targets_of(70, n);
+      Array<TestType> dz(z.shape, TestType(9.0f));
+      Array<float> loss({70}), loss_only({70});
+      Device device;
+      CrossEntropy args{.logits = z.view(),
+                        .targets = targets.view(),
+                        .loss = loss.view(),
+                        .dlogits = dz.view(),
+                        .scale = 0.125f,
+                        .label_smoothing = smoothing,
+                        .z_loss = 0.0625f};
+      device.stream().submit(args);
+      const Reference want = exact(z, targets, 0.125, static_cast<double>(smoothing), 0.0625);
+      CHECK(relative_error(loss, want.loss) < 1e-6);
+      CHECK(relative_error(dz, want.gradient) < 2 * kRounding<TestType>);
+      args.loss = loss_only.view(), args.dlogits = {};
+      device.stream().submit(args);
+      CHECK(loss_only.values == loss.values);
+      args.dlogits = z.view();
+      device.stream().submit(args);
+      CHECK((bytes_of(z) == bytes_of(dz)));
+    }
 }
 
 TEST_CASE("cross-entropy is stable for large, masked and wrong logits", "[unit][kernels]") {
@@ -133,7 +169,16 @@ TEMPLATE_TEST_CASE("cross-entropy gives the same bits everywhere", "[unit][kerne
                                  .loss = loss.view(),
                                  .dlogits = dz.view(),
                                  .scale = 0.1f});
-      return bytes_of(loss, dz);
+      Array<TestType> more_dz(z.shape);
+      Array<float> more_loss({40});
+      stream.submit(CrossEntropy{.logits = z.view(),
+                                 .targets = targets.view(),
+                                 .loss = more_loss.view(),
+                                 .dlogits = more_dz.view(),
+                                 .scale = 0.1f,
+                                 .label_smoothing = 0.1f,
+                                 .z_loss = 0.01f});
+      return bytes_of(loss, dz, more_loss, more_dz);
     });
 }
 

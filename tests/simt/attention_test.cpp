@@ -33,8 +33,12 @@ struct Operand {
   }
 };
 
+struct Masks {
+  TensorView mask{}, segments{};
+};
+
 template <class T>
-Outputs run_attention(Stream& stream, const Sizes& s, const Placing& at) {
+Outputs run_attention(Stream& stream, const Sizes& s, const Placing& at, const Masks& masks = {}) {
   Operand<T> q(s.q(), at, 1, 0.7f), k(s.k(), at, 2, 2.0f), v(s.k(), at, 3, 2.0f);
   Operand<T> out(s.q(), at, 4, 9.0f), dout(s.q(), at, 5, 2.0f);
   Operand<T> dq(s.q(), at, 6, 9.0f), dk(s.k(), at, 7, 9.0f), dv(s.k(), at, 8, 9.0f);
@@ -45,11 +49,13 @@ Outputs run_attention(Stream& stream, const Sizes& s, const Placing& at) {
                                  .out = out.view,
                                  .lse = lse.view(),
                                  .scale = 0.3f,
-                                 .causal = s.causal});
+                                 .causal = s.causal,
+                                 .mask = masks.mask,
+                                 .segments = masks.segments});
   const Values forward = values_of(out.memory);
   Values sums = values_of(lse);
   for (double& x : sums)
-    if (x == -INFINITY) x = -1e30;  // it saw no key; a number that can be compared
+    if (x == INFINITY) x = -1e30;  // it saw no key; a number that can be compared
   // The backward starts from the same `out` on either device, any numbers.
   Operand<T> given(s.q(), at, 9, 1.0f);
   stream.submit(AttentionBackward{.q = q.view,
@@ -62,7 +68,9 @@ Outputs run_attention(Stream& stream, const Sizes& s, const Placing& at) {
                                   .dk = dk.view,
                                   .dv = dv.view,
                                   .scale = 0.3f,
-                                  .causal = s.causal});
+                                  .causal = s.causal,
+                                  .mask = masks.mask,
+                                  .segments = masks.segments});
   return {forward, sums, values_of(dq.memory), values_of(dk.memory), values_of(dv.memory)};
 }
 
@@ -100,6 +108,34 @@ TEST_CASE("simt: queries that see no key, and no query or key at all", "[simt]")
   check<float>({1, 70, 3, 1, 1, 4});
   check<float>({1, 0, 5, 2, 1, 4});
   check<float>({1, 5, 0, 2, 1, 4, false});
+}
+
+template <class T>
+void check_masked(const Sizes& s, const Masks& masks) {
+  CAPTURE(s.tq, s.tk, s.d, s.causal);
+  compare_with_cpu([&](Stream& stream) { return run_attention<T>(stream, s, {}, masks); },
+                   sizeof(T) == 2 ? 4e-3 : 2e-6);
+}
+
+TEMPLATE_TEST_CASE("simt: attention with masks", "[simt]", float, bf16) {
+  const Sizes s{1, 20, 70, 2, 1, 8, false}, odd{1, 70, 9, 1, 1, 5, false};
+  Array<std::uint8_t> keep({1, 1, s.tq, s.tk}, 1);
+  for (std::int64_t i = 0; i < keep.size(); ++i) keep[i] = i / s.tk != 3 && i % 3 != 0;
+  TensorView for_heads = keep.view();
+  for_heads.shape = {s.b, s.h, s.tq, s.tk}, for_heads.strides[0] = for_heads.strides[1] = 0;
+  check_masked<TestType>(s, {.mask = for_heads});
+  auto bias = random_array<TestType>({1, 1, odd.tq, odd.tk}, 11);
+  for (std::int64_t i = 0; i < odd.tk; ++i) bias[i] = TestType(-INFINITY);
+  check_masked<TestType>(odd, {.mask = bias.view()});
+}
+
+TEMPLATE_TEST_CASE("simt: attention with segments", "[simt]", float, bf16) {
+  const Sizes s{1, 80, 80, 1, 1, 8}, full{1, 80, 80, 1, 1, 8, false};
+  Array<std::int32_t> packed({1, 80}, 3), mixed({1, 80}, 1);
+  for (std::int64_t i = 0; i < 80; ++i) packed[i] = i < 64 ? 3 : 7, mixed[i] = i * i % 3 == 1;
+  check_masked<TestType>(s, {.segments = packed.view()});
+  check_masked<TestType>(full, {.segments = packed.view()});
+  check_masked<TestType>(full, {.segments = mixed.view()});
 }
 
 TEST_CASE("simt: large scores, and a forward without lse", "[simt]") {

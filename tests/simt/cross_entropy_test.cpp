@@ -24,8 +24,9 @@ TensorView rows_of(Array<T>& array, std::int64_t n) {
 }
 
 template <class T>
-void check(std::int64_t rows, std::int64_t n, std::int64_t stride, bool in_place) {
-  CAPTURE(rows, n, stride, in_place);
+void check(std::int64_t rows, std::int64_t n, std::int64_t stride, bool in_place,
+           float smoothing = 0.0f, float z_loss = 0.0f) {
+  CAPTURE(rows, n, stride, in_place, smoothing, z_loss);
   auto targets = targets_of(rows, n);
   compare_with_cpu(
       [&](Stream& stream) {
@@ -35,7 +36,9 @@ void check(std::int64_t rows, std::int64_t n, std::int64_t stride, bool in_place
         CrossEntropy args{.logits = rows_of(z, n),
                           .targets = targets.view(),
                           .loss = loss_only.view(),
-                          .scale = 0.125f};
+                          .scale = 0.125f,
+                          .label_smoothing = smoothing,
+                          .z_loss = z_loss};
         stream.submit(args);
         args.loss = loss.view();
         args.dlogits = rows_of(in_place ? z : dz, n);
@@ -53,6 +56,31 @@ TEMPLATE_TEST_CASE("simt: cross-entropy", "[simt]", float, bf16) {
   check<TestType>(4, 1031, 1088, true);
   check<TestType>(2, 16383, 16384, true);  // blocks of more threads
   check<TestType>(1, 16390, 16390, false);
+}
+
+TEMPLATE_TEST_CASE("simt: cross-entropy with smoothed labels and a z-loss", "[simt]", float, bf16) {
+  for (const std::int64_t n : {1, 17, 256, 1031}) {
+    check<TestType>(5, n, n, true, 0.25f, 0.0625f);
+    check<TestType>(5, n, n, false, 0.0f, 0.0625f);
+    check<TestType>(5, n, n, false, 0.25f);
+  }
+  check<TestType>(2, 8200, 8200, true, 0.25f, 0.0625f);
+}
+
+TEST_CASE("simt: a z-loss of masked logits, whose spread is infinite", "[simt]") {
+  Array<float> z({1, 300}, -INFINITY), dz({1, 300}), loss({1});
+  Array<std::int32_t> targets({1}, 7);
+  z[7] = z[8] = 1.0f;
+  const auto device = simt_device();
+  device->stream().submit(CrossEntropy{.logits = z.view(),
+                                       .targets = targets.view(),
+                                       .loss = loss.view(),
+                                       .dlogits = dz.view(),
+                                       .z_loss = 0.5f});
+  const double lse = 1.0 + std::log(2.0);
+  CHECK(loss.at(0) == Approx(std::log(2.0) + 0.5 * lse * lse));
+  CHECK(dz.at(8) == Approx(0.5 * (1 + lse)));
+  CHECK(dz.at(9) == 0.0);
 }
 
 TEST_CASE("simt: cross-entropy is stable for large, masked and wrong logits", "[simt]") {

@@ -10,6 +10,9 @@
 #include <vector>
 
 #include "gigatrain/base/dropout_args.h"
+#include "gigatrain/ops/conv.h"
+#include "gigatrain/ops/losses.h"
+#include "gigatrain/ops/rope.h"
 #include "gigatrain/tensor/tensor.h"
 
 namespace gigatrain::ops {
@@ -71,6 +74,17 @@ ResidualNorm residual_norm(const Tensor& x, const Tensor& delta, const Tensor& w
                            const Tensor& bias = {}, float eps = 1e-5f,
                            const DropoutArgs& dropout = {});
 
+// y = x / sqrt(mean(x^2) + eps) * weight over the last dim (arXiv:1910.07467); weight (C) f32. And
+// sum = x + dropout(delta), y = rms_norm(sum), in one pass over memory.
+Tensor rms_norm(const Tensor& x, const Tensor& weight, float eps = 1e-6f);
+ResidualNorm residual_rms_norm(const Tensor& x, const Tensor& delta, const Tensor& weight,
+                               float eps = 1e-6f, const DropoutArgs& dropout = {});
+
+// silu(gate) * up (arXiv:2002.05202), silu(x) = x sigmoid(x); gate, up (..., F). Or from both in
+// one tensor (..., 2 F), gate first, as one product makes it, whose gradient is one tensor too.
+Tensor swiglu(const Tensor& gate, const Tensor& up);
+Tensor swiglu(const Tensor& gate_up);
+
 // dropout(x), and dropout(x) + residual in one pass. The mask depends on the global position only
 // (base/dropout_args.h).
 Tensor dropout(const Tensor& x, const DropoutArgs& args);
@@ -81,14 +95,25 @@ Tensor residual_dropout(const Tensor& residual, const Tensor& x, const DropoutAr
 Tensor embedding(const Tensor& tokens, const Tensor& table, const Tensor& positions = {},
                  std::int64_t first_position = 0, const DropoutArgs& dropout = {});
 
-// softmax(scale q k^T) v. q (B, Tq, H, D); k, v (B, Tk, Hkv, D), H a multiple of Hkv; result
-// (B, Tq, H, D). causal: query t sees keys up to t + Tk - Tq.
+// softmax(scale q k^T + mask) v. q (B, Tq, H, D); k, v (B, Tk, Hkv, D), H a multiple of Hkv; result
+// (B, Tq, H, D). Full and cross attention are causal = false, with any Tq and Tk. causal: query t
+// sees keys up to t + Tk - Tq, so that the last query sees the last key, and Tq > Tk is refused.
+// A query that sees no key gives zeros and gets and makes zero gradients, never NaN.
+//
+// On a GPU, calls with a mask or segments run our own kernel, the others cuDNN's where it is there.
 struct AttentionOptions {
   bool causal = true;
   std::optional<float> scale{};  // default 1 / sqrt(D)
   // Sequences of different lengths, one after the other: not empty, they cut the B T positions,
   // seen as one row, into sequences that attend to themselves only. They sum to B T; Tq is Tk.
   std::vector<std::int64_t> lengths{};
+  // Broadcastable to (B, H, Tq, Tk). u8: 1 where a query attends to a key, 0 where not. f32, bf16:
+  // added to the scaled scores; -inf hides a key; no gradient, one that requires it is refused.
+  // Combined with causal and segments: a key must pass them all. Not with lengths.
+  Tensor mask{};
+  // (B, T) i32: position t attends to positions of its own id only. Packed documents whose borders
+  // are data of the device (lengths are the host's). Tq is Tk; not with lengths.
+  Tensor segments{};
 };
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v,
                  const AttentionOptions& options = {});
@@ -96,11 +121,5 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v,
 // D).
 Tensor attention_packed(const Tensor& qkv, std::int64_t heads, std::int64_t kv_heads,
                         const AttentionOptions& options = {});
-
-// scale * sum over rows of cross_entropy(x weight^T, targets), without ever holding the (N, V)
-// logits: chunks of rows, the gradient made in the same pass. x (..., C); weight (V, C); targets
-// (N) or the leading shape of x, i32 in [0, V) or -1 (ignored); result: scalar f32.
-Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
-                            double scale = 1.0);
 
 }  // namespace gigatrain::ops

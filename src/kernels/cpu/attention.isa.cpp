@@ -11,7 +11,6 @@ GT_ISA_BEGIN
 namespace {
 
 constexpr std::int64_t kTaskQueries = 4 * kQueries;
-constexpr float kLowest = -3.0e38f;  // finite, so that m - m' is never inf - inf
 
 struct Task {
   std::int64_t b, h, q0, queries;  // queries [q0, q0 + queries)
@@ -34,13 +33,13 @@ struct Workspace {
 };
 
 // One step of the softmax for sixteen queries: scores (keys, 16 of kQueries) become P.
-GT_INLINE void softmax_step(float* scores, std::int64_t keys, const AttentionProblem& p,
-                            const KeyMask& mask, bool all, std::int64_t q0, std::int64_t k0,
-                            float* max_at, float* sum_at, float* factor_at) {
+GT_INLINE void softmax_step(float* scores, std::int64_t keys, float scale, const KeyMask& mask,
+                            bool all, std::int64_t q0, std::int64_t k0, float* max_at,
+                            float* sum_at, float* factor_at) {
   const f32x16 old_max = load(max_at);
   f32x16 new_max = old_max, sum{};
   for (std::int64_t s = 0; s < keys; ++s) {
-    f32x16 v = load(scores + s * kQueries) * p.scale;
+    f32x16 v = load(scores + s * kQueries) * scale;
     if (!all) v = select(mask.lanes(q0, k0 + s), v, splat(-__builtin_inff()));
     store(scores + s * kQueries, v);
     new_max = max(v, new_max);
@@ -70,12 +69,14 @@ void one_block(const AttentionProblem& p, const Workspace& w, const Task& task, 
   const KeyMask mask = mask_of(p);
   const std::int64_t n = smaller(kQueries, task.queries - at), q0 = task.q0 + at;
   const std::int64_t seen = mask.seen(q0 + n - 1, k0, keys), width = padded_columns(p.d);
-  if (seen == 0) return;
+  if (seen == 0 || !segments_meet(p, task.b, q0, n, k0, seen)) return;
   block_product({kPackedF32, w.k, p.d}, seen, keys, p.d, w.q + at * p.d, p.d, padded_columns(n),
                 w.scores, kQueries, false);
+  if (p.masked()) scale_and_mask(p, task.b, task.h, q0, n, k0, seen, w.scores);
+  const float scale = p.masked() ? 1.0f : p.scale;
   const bool all = mask.all_seen(q0, k0 + seen);
   for (std::int64_t j = 0; j < n; j += kLanes)
-    softmax_step(w.scores + j, seen, p, mask, all, q0 + j, k0, w.max + at + j, w.sum + at + j,
+    softmax_step(w.scores + j, seen, scale, mask, all, q0 + j, k0, w.max + at + j, w.sum + at + j,
                  w.factor + j);
   scale_rows(w.out + at * width, n, width, w.factor);
   block_product({kQueryRows, w.scores, 1}, n, n, seen, w.v, keys, width, w.out + at * width, width,
@@ -93,7 +94,8 @@ void finish(const AttentionProblem& p, const Workspace& w, const Task& task) {
   }
   if (!p.lse) return;
   for (std::int64_t i = 0; i < task.queries; i += kLanes)
-    store(w.sum + i, load(w.max + i) + log(load(w.sum + i)));
+    store(w.sum + i, select(equal(load(w.sum + i), f32x16{}), splat(__builtin_inff()),
+                            load(w.max + i) + log(load(w.sum + i))));
   float* lse = p.lse + (task.b * p.h + task.h) * p.lse_h_step + task.q0 * p.lse_t_step;
   for (std::int64_t i = 0; i < task.queries; ++i) lse[i * p.lse_t_step] = w.sum[i];
 }
@@ -105,10 +107,11 @@ void run_task(const AttentionProblem& p, const Workspace& w, const Task& task) {
     pack_right_transposed(rows_of<T>(p.q, task.b, task.h, task.q0 + at), p.q.t_step,
                           smaller(kQueries, task.queries - at), p.d, w.q + at * p.d);
   for (std::int64_t i = 0; i < kTaskQueries * width; i += kLanes) store(w.out + i, f32x16{});
-  for (std::int64_t i = 0; i < kTaskQueries; ++i) w.max[i] = kLowest, w.sum[i] = 0.0f;
+  for (std::int64_t i = 0; i < kTaskQueries; ++i) w.max[i] = kLowestScore, w.sum[i] = 0.0f;
   const std::int64_t end = mask_of(p).seen(task.q0 + task.queries - 1, 0, p.tk);
   for (std::int64_t k0 = 0; k0 < end; k0 += kKeys) {
     const std::int64_t keys = smaller(kKeys, p.tk - k0);
+    if (!segments_meet(p, task.b, task.q0, task.queries, k0, keys)) continue;
     pack_left(rows_of<T>(p.k, task.b, h_kv, k0), p.k.t_step, keys, p.d, w.k);
     pack_right(rows_of<T>(p.v, task.b, h_kv, k0), p.v.t_step, keys, p.d, w.v);
     for (std::int64_t at = 0; at < task.queries; at += kQueries)

@@ -88,9 +88,9 @@ GT_INLINE void clear(float* p, std::int64_t n) {
 GT_INLINE void gradient_step(float* scores, float* dscores, std::int64_t keys,
                              const AttentionProblem& p, const KeyMask& mask, bool all,
                              std::int64_t q0, std::int64_t k0, f32x16 lse, f32x16 delta) {
-  const f32x16 scale = splat(p.scale);
+  const f32x16 scale = splat(p.scale), of_score = splat(p.masked() ? 1.0f : p.scale);
   for (std::int64_t s = 0; s < keys; ++s) {
-    f32x16 e = exp(fma(load(scores + s * kQueries), scale, -lse));
+    f32x16 e = exp(fma(load(scores + s * kQueries), of_score, -lse));
     if (!all) e = select(mask.lanes(q0, k0 + s), e, f32x16{});
     store(scores + s * kQueries, e);
     store(dscores + s * kQueries, e * (load(dscores + s * kQueries) - delta) * scale);
@@ -103,12 +103,13 @@ void one_block(const AttentionProblem& p, const Workspace& w, const Task& t, std
   const KeyMask mask = mask_of(p);
   const std::int64_t n = smaller(kQueries, t.queries - at), q0 = t.q0 + at, d = p.d;
   const std::int64_t seen = mask.seen(q0 + n - 1, k0, keys), width = padded_columns(d);
-  if (seen == 0) return;
+  if (seen == 0 || !segments_meet(p, t.b, q0, n, k0, seen)) return;
   const std::int64_t columns = padded_columns(n);
   block_product({kPackedF32, w.k, d}, seen, keys, d, w.q_transposed + at * d, d, columns, w.scores,
                 kQueries, false);
   block_product({kPackedF32, w.v, d}, seen, keys, d, w.dout_transposed + at * d, d, columns,
                 w.dscores, kQueries, false);
+  if (p.masked()) scale_and_mask(p, t.b, t.h, q0, n, k0, seen, w.scores);
   const bool all = mask.all_seen(q0, k0 + seen);
   for (std::int64_t j = 0; j < n; j += kLanes)
     gradient_step(w.scores + j, w.dscores + j, seen, p, mask, all, q0 + j, k0, load(w.lse + at + j),

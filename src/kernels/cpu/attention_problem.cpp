@@ -54,6 +54,25 @@ void check_offsets(const AttentionProblem& p) {
     broken_offsets(fmt::format("the last offset is {}, of {} rows", p.offsets[p.sequences], p.tq));
 }
 
+void take_mask(AttentionProblem& p, const TensorView& mask) {
+  if (!mask) return;
+  if (mask.dtype != DType::u8 && mask.dtype != DType::f32 && mask.dtype != DType::bf16)
+    broken("a mask must be u8, f32 or bf16", mask, "the mask");
+  if (!(mask.shape == Shape{p.b, p.h, p.tq, p.tk}))
+    broken("a mask must be (B, H, Tq, Tk)", mask, "the mask");
+  p.mask = mask.data, p.mask_dtype = mask.dtype;
+  p.mask_b = mask.strides[0], p.mask_h = mask.strides[1];
+  p.mask_q = mask.strides[2], p.mask_k = mask.strides[3];
+}
+
+void take_segments(AttentionProblem& p, const TensorView& segments) {
+  if (!segments) return;
+  if (segments.dtype != DType::i32 || !(segments.shape == Shape{p.b, p.tk}) || p.tq != p.tk ||
+      !segments.is_contiguous())
+    broken("segments must be (B, T) contiguous i32, and Tq be Tk", segments, "segments");
+  p.segments = segments.as<const std::int32_t>();
+}
+
 template <class Args>
 AttentionProblem common(const Args& a) {
   AttentionProblem p;
@@ -73,6 +92,8 @@ AttentionProblem common(const Args& a) {
   } else if (a.sequences != 0) {
     broken_offsets(fmt::format("{} sequences without offsets", a.sequences));
   }
+  take_mask(p, a.mask), take_segments(p, a.segments);
+  if (p.offsets && p.masked()) broken_offsets("sequences by offsets take no mask and no segments");
   return p;
 }
 

@@ -21,7 +21,17 @@ struct AttentionProblem {
   std::int64_t lse_h_step = 0, lse_t_step = 1;
   const std::int64_t* offsets = nullptr;  // in the host's memory; null: one length for all
   std::int64_t sequences = 1;             // of `offsets`
+  const void* mask = nullptr;
+  DType mask_dtype = DType::u8;
+  std::int64_t mask_b = 0, mask_h = 0, mask_q = 0, mask_k = 0;  // its steps
+  const std::int32_t* segments = nullptr;                       // of (b, t) at b Tk + t
+
+  bool masked() const { return mask || segments; }
 };
+
+// At and below this a bias hides its key: the running maximum of a softmax starts here. It is
+// finite, so that a difference of maxima is never inf - inf.
+inline constexpr float kLowestScore = -3.0e38f;
 
 // Throw Error(invalid_argument) naming the shapes when a rule of kernels/attention.h is broken.
 AttentionProblem check_attention(const AttentionForward& args);

@@ -36,6 +36,20 @@ float sum_exp(const T* z, std::int64_t n, float highest, float* terms) {
   return reduce_add(total);
 }
 
+// sum of (from - z).
+template <class T>
+float sum_below(const T* z, std::int64_t n, float from) {
+  f32x16 total{};
+  for (std::int64_t b = 0; b < n; b += kSumBlock) {
+    f32x16 part{};
+    for_lanes(smaller(kSumBlock, n - b), [&](auto lanes, std::int64_t i) GT_BODY {
+      part += from - lanes.get(z + b + i, from);
+    });
+    total += part;
+  }
+  return reduce_add(total);
+}
+
 // The row of an ignored target, or of one outside the vocabulary.
 template <class T>
 void fill_row(const CrossEntropy& a, std::int64_t row, T* dz, std::int64_t n, float value) {
@@ -52,14 +66,21 @@ void one_row(const CrossEntropy& a, std::int64_t row, const T* z, T* dz, std::in
   if (target < 0 || target >= n)
     return fill_row(a, row, dz, n, target == -1 ? 0.0f : __builtin_nanf(""));
   const float at_target = static_cast<float>(z[target]);  // before dz overwrites z
-  const float highest = row_max(z, n);
+  const float highest = row_max(z, n), count = static_cast<float>(n);
+  const float spread = a.label_smoothing == 0.0f ? 0.0f : sum_below(z, n, at_target) / count;
   const float sum = sum_exp(z, n, highest, dz ? terms : nullptr);
-  a.loss.as<float>()[row] = ((highest - at_target) + log(sum)) * a.scale;
+  const float log_sum = log(sum), lse = highest + log_sum;
+  float loss = (highest - at_target) + log_sum;
+  if (a.label_smoothing != 0.0f) loss += a.label_smoothing * spread;
+  if (a.z_loss != 0.0f) loss += a.z_loss * lse * lse;
+  a.loss.as<float>()[row] = loss * a.scale;
   if (!dz) return;
-  const float factor = a.scale / sum;
-  const float gradient_at_target = terms[target] * factor - a.scale;
+  const float slope = a.z_loss == 0.0f ? 1.0f : 1.0f + 2.0f * a.z_loss * lse;
+  const float factor = a.scale / sum * slope, everywhere = a.scale * (a.label_smoothing / count);
+  const float gradient_at_target =
+      terms[target] * factor - everywhere - a.scale * (1.0f - a.label_smoothing);
   for_lanes(n, [&](auto lanes, std::int64_t i)
-                   GT_BODY { lanes.put(dz + i, lanes.get(terms + i) * factor); });
+                   GT_BODY { lanes.put(dz + i, lanes.get(terms + i) * factor - everywhere); });
   dz[target] = T(gradient_at_target);
 }
 

@@ -5,15 +5,12 @@
 #include "kernels/reduce.h"
 
 #include "kernels/cpu/walk.h"
+#include "kernels/cpu/wide.h"
 
 GT_ISA_BEGIN
 namespace {
 
-constexpr int kSumLanes = 8;
 constexpr std::int64_t kOutputs = 32;  // outputs of one task: neighbours, so cache lines are shared
-
-typedef double f64x8 __attribute__((vector_size(64)));
-typedef float f32x8 __attribute__((vector_size(32)));
 
 GT_INLINE double to_f64(double x) {
   return x;
@@ -23,12 +20,6 @@ GT_INLINE double to_f64(float x) {
 }
 GT_INLINE double to_f64(bf16 x) {
   return static_cast<double>(static_cast<float>(x));
-}
-
-GT_INLINE double add_lanes(const double* lanes, std::int64_t stride) {
-  const double *s = lanes, a = s[0] + s[4 * stride], b = s[stride] + s[5 * stride];
-  const double c = s[2 * stride] + s[6 * stride], d = s[3 * stride] + s[7 * stride];
-  return (a + c) + (b + d);
 }
 
 // The two halves of a Sum's index space: dims that y keeps (offsets in x and y), dims it sums.
@@ -143,19 +134,12 @@ void sum(CpuQueue& queue, const Sum& a) {
 GT_INLINE double square_sum(const float* x, std::int64_t n) {
   f64x8 low{}, high{};
   for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
-    float part[kLanes];
-    store(part, lanes.get(x + i));
-    f32x8 a, b;
-    std::memcpy(&a, part, sizeof a);
-    std::memcpy(&b, part + 8, sizeof b);
-    const f64x8 c = __builtin_convertvector(a, f64x8), d = __builtin_convertvector(b, f64x8);
+    f64x8 c, d;
+    widen(lanes.get(x + i), c, d);
     low += c * c;  // exact products: 24 + 24 bits
     high += d * d;
   });
-  double lanes[kSumLanes];
-  const f64x8 both = low + high;
-  std::memcpy(lanes, &both, sizeof lanes);
-  return add_lanes(lanes, 1);
+  return add_lanes(low + high);
 }
 
 }  // namespace

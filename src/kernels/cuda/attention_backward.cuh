@@ -49,7 +49,16 @@ struct AttentionDeltaKernel {
   }
 };
 
-template <class Tile>
+// P of a score: exp(scale score + mask - lse); lse is +inf where the query sees no key.
+template <bool kMasked>
+GT_DEVICE float probability(const AttentionProblem& p, std::int64_t head, std::int64_t query,
+                            std::int64_t key, float score, float lse) {
+  if constexpr (kMasked)
+    return expf(biased_score(p, head / p.h, head % p.h, query, key, score) - lse);
+  return expf(fmaf(score, p.scale, -lse));
+}
+
+template <class Tile, bool kMasked>
 struct AttentionQueryGradientKernel {
   static constexpr int kThreads = Tile::kThreads, kMinBlocks = 1, kOwn = Tile::kOwn;
   using Shared = typename Tile::Shared;
@@ -59,8 +68,9 @@ struct AttentionQueryGradientKernel {
   std::int64_t tiles;  // of queries
 
   // scores (rows: queries) and dP -> dS.
-  GT_DEVICE void step(int thread, std::int64_t row, std::int64_t q0, std::int64_t k0, int keys,
+  GT_DEVICE void step(int thread, std::int64_t head, std::int64_t q0, std::int64_t k0, int keys,
                       Scores& scores, const Scores& dp) const {
+    const std::int64_t row = head * p.tq;
     GT_UNROLL
     for (int i = 0; i < kOwn; ++i) {
       const std::int64_t query = q0 + Tile::ty(thread) * kOwn + i;
@@ -69,9 +79,13 @@ struct AttentionQueryGradientKernel {
       const float sum = query < p.tq ? delta[row + query] : 0.0f;
       GT_UNROLL
       for (int j = 0; j < kOwn; ++j) {
-        const float e = expf(fmaf(scores[i][j], p.scale, -lse));
-        const bool sees = Tile::tx(thread) * kOwn + j < seen;
-        scores[i][j] = sees ? e * (dp[i][j] - sum) * p.scale : 0.0f;
+        const int key = Tile::tx(thread) * kOwn + j;
+        if (kMasked && key >= seen) {  // there is no mask to read
+          scores[i][j] = 0.0f;
+          continue;
+        }
+        const float e = probability<kMasked>(p, head, query, k0 + key, scores[i][j], lse);
+        scores[i][j] = key < seen ? e * (dp[i][j] - sum) * p.scale : 0.0f;
       }
     }
   }
@@ -88,10 +102,11 @@ struct AttentionQueryGradientKernel {
       const auto k = Tile::rows(p.k, b, h_kv, k0, p.tk, p.d),
                  v = Tile::rows(p.v, b, h_kv, k0, p.tk, p.d);
       if (keys_seen(p, q0 + q.count - 1, k0, k.count) == 0) break;
+      if (kMasked && !segments_meet(cta, p, b, q0, q.count, k0, k.count)) continue;
       Scores scores, dp;
       Tile::score(cta, s, q, k, scores);
       Tile::score(cta, s, dout, v, dp);
-      step(cta.thread(), head * p.tq, q0, k0, k.count, scores, dp);
+      step(cta.thread(), head, q0, k0, k.count, scores, dp);
       Tile::share(cta.thread(), s, scores);
       Tile::accumulate(cta, s, k, dq);
     }
@@ -99,7 +114,7 @@ struct AttentionQueryGradientKernel {
   }
 };
 
-template <class Tile>
+template <class Tile, bool kMasked>
 struct AttentionKeyGradientKernel {
   static constexpr int kThreads = Tile::kThreads, kMinBlocks = 1, kOwn = Tile::kOwn;
   using Shared = typename Tile::Shared;
@@ -109,18 +124,24 @@ struct AttentionKeyGradientKernel {
   const float* delta;
 
   // scores (rows: keys, columns: queries) -> P, and dP -> dS.
-  GT_DEVICE void step(int thread, std::int64_t row, std::int64_t q0, std::int64_t k0,
+  GT_DEVICE void step(int thread, std::int64_t head, std::int64_t q0, std::int64_t k0, int keys,
                       Scores& scores, Scores& dp) const {
+    const std::int64_t row = head * p.tq;
     GT_UNROLL
     for (int j = 0; j < kOwn; ++j) {
       const std::int64_t query = q0 + Tile::tx(thread) * kOwn + j;
-      const int seen = query < p.tq ? keys_seen(p, query, k0, Tile::kRows) : 0;
+      const int seen = query < p.tq ? keys_seen(p, query, k0, kMasked ? keys : Tile::kRows) : 0;
       const float lse = query < p.tq ? p.lse[row + query] : 0.0f;
       const float sum = query < p.tq ? delta[row + query] : 0.0f;
       GT_UNROLL
       for (int i = 0; i < kOwn; ++i) {
-        const float e = expf(fmaf(scores[i][j], p.scale, -lse));
-        scores[i][j] = Tile::ty(thread) * kOwn + i < seen ? e : 0.0f;
+        const int key = Tile::ty(thread) * kOwn + i;
+        if (kMasked && key >= seen) {
+          scores[i][j] = dp[i][j] = 0.0f;
+          continue;
+        }
+        const float e = probability<kMasked>(p, head, query, k0 + key, scores[i][j], lse);
+        scores[i][j] = key < seen ? e : 0.0f;
         dp[i][j] = scores[i][j] * (dp[i][j] - sum) * p.scale;
       }
     }
@@ -136,10 +157,11 @@ struct AttentionKeyGradientKernel {
       const auto q = Tile::rows(p.q, b, h, q0, p.tq, p.d),
                  dout = Tile::rows(p.dout, b, h, q0, p.tq, p.d);
       if (keys_seen(p, q0 + q.count - 1, k0, k.count) == 0) continue;
+      if (kMasked && !segments_meet(cta, p, b, q0, q.count, k0, k.count)) continue;
       Scores scores, dp;
       Tile::score(cta, s, k, q, scores);
       Tile::score(cta, s, v, dout, dp);
-      step(cta.thread(), (b * p.h + h) * p.tq, q0, k0, scores, dp);
+      step(cta.thread(), b * p.h + h, q0, k0, k.count, scores, dp);
       Tile::share(cta.thread(), s, scores);
       Tile::accumulate(cta, s, dout, dv);
       cta.sync();  // all have read P
@@ -184,14 +206,16 @@ void launch_attention_backward(Queue& queue, AttentionProblem p) {
   launch_attention_delta(queue, p, delta, lse);
   if (apart) p.lse = lse;
   const auto views = {p.q, p.k, p.v, p.dout, p.dq, p.dk, p.dv};
-  with_attention_tile(AttentionBackward::kName, p, views, [&](auto tile) {
+  with_attention_tile(AttentionBackward::kName, p, views, [&](auto tile, auto masked) {
     using Tile = decltype(tile);
+    constexpr bool kMasked = decltype(masked)::value;
     const std::int64_t q_tiles = blocks_for(p.tq, Tile::kRows);
     const std::int64_t k_tiles = blocks_for(p.tk, Tile::kRows);
     const std::int64_t columns = blocks_for(p.d, Tile::kColumns);
-    queue.launch(AttentionQueryGradientKernel<Tile>{.p = p, .delta = delta, .tiles = q_tiles},
-                 {.x = q_tiles * p.b * p.h, .y = columns});
-    queue.launch(AttentionKeyGradientKernel<Tile>{.p = p, .delta = delta},
+    queue.launch(
+        AttentionQueryGradientKernel<Tile, kMasked>{.p = p, .delta = delta, .tiles = q_tiles},
+        {.x = q_tiles * p.b * p.h, .y = columns});
+    queue.launch(AttentionKeyGradientKernel<Tile, kMasked>{.p = p, .delta = delta},
                  {.x = k_tiles * p.b * p.h_kv, .y = columns});
   });
 }

@@ -10,10 +10,9 @@
 
 namespace gigatrain::kernels::cuda {
 
-template <class Tile>
+template <class Tile, bool kMasked>
 struct AttentionForwardKernel {
   static constexpr int kThreads = Tile::kThreads, kMinBlocks = 1, kOwn = Tile::kOwn;
-  static constexpr float kLowest = -3.0e38f;  // finite, so that m - m' is never inf - inf
   using Shared = typename Tile::Shared;
   using Scores = typename Tile::Scores;
   using Sums = typename Tile::Sums;
@@ -28,16 +27,17 @@ struct AttentionForwardKernel {
 
   // scores -> P; what was summed so far moves to the new maximum.
   template <class Cta>
-  GT_DEVICE void step(Cta& cta, Scores& scores, std::int64_t q0, std::int64_t k0, int keys,
-                      Softmax& x) const {
+  GT_DEVICE void step(Cta& cta, Scores& scores, std::int64_t head, std::int64_t q0, std::int64_t k0,
+                      int keys, Softmax& x) const {
     GT_UNROLL
     for (int i = 0; i < kOwn; ++i) {
-      const int seen = keys_seen(p, q0 + Tile::ty(cta.thread()) * kOwn + i, k0, keys);
+      const std::int64_t query = q0 + Tile::ty(cta.thread()) * kOwn + i;
+      const int seen = kMasked && query >= p.tq ? 0 : keys_seen(p, query, k0, keys);
       float max = x.max[i];
       GT_UNROLL
       for (int j = 0; j < kOwn; ++j) {
-        const bool sees = Tile::tx(cta.thread()) * kOwn + j < seen;
-        scores[i][j] = sees ? scores[i][j] * p.scale : -INFINITY;
+        const int key = Tile::tx(cta.thread()) * kOwn + j;
+        scores[i][j] = key < seen ? scaled(head, query, k0 + key, scores[i][j]) : -INFINITY;
         max = fmaxf(max, scores[i][j]);
       }
       max = row_max(cta, max);
@@ -52,6 +52,11 @@ struct AttentionForwardKernel {
       GT_UNROLL
       for (int j = 0; j < Tile::kOwnColumns; ++j) x.out[i][j] *= factor;
     }
+  }
+  GT_DEVICE float scaled(std::int64_t head, std::int64_t query, std::int64_t key,
+                         float score) const {
+    if constexpr (kMasked) return biased_score(p, head / p.h, head % p.h, query, key, score);
+    return score * p.scale;
   }
   template <class Cta>
   static GT_DEVICE float row_max(Cta& cta, float v) {
@@ -77,7 +82,8 @@ struct AttentionForwardKernel {
       GT_UNROLL
       for (int j = 0; j < Tile::kOwnColumns; ++j) x.out[i][j] *= inverse;
       if (p.lse && Tile::tx(cta.thread()) == 0 && cta.block_y() == 0 && query < p.tq)
-        p.lse[(b * p.h + h) * p.lse_h_step + query * p.lse_t_step] = x.max[i] + logf(sum);
+        p.lse[(b * p.h + h) * p.lse_h_step + query * p.lse_t_step] =
+            sum == 0.0f ? INFINITY : x.max[i] + logf(sum);
     }
     Tile::write(cta, x.out, Tile::rows(p.out, b, h, q0, p.tq, p.d));
   }
@@ -91,7 +97,7 @@ struct AttentionForwardKernel {
     Softmax x;
     GT_UNROLL
     for (int i = 0; i < kOwn; ++i) {
-      x.max[i] = kLowest, x.sum[i] = 0.0f;
+      x.max[i] = kLowestScore, x.sum[i] = 0.0f;
       GT_UNROLL
       for (int j = 0; j < Tile::kOwnColumns; ++j) x.out[i][j] = 0.0f;
     }
@@ -99,9 +105,10 @@ struct AttentionForwardKernel {
       const auto k = Tile::rows(p.k, b, h_kv, k0, p.tk, p.d),
                  v = Tile::rows(p.v, b, h_kv, k0, p.tk, p.d);
       if (keys_seen(p, q0 + q.count - 1, k0, k.count) == 0) break;
+      if (kMasked && !segments_meet(cta, p, b, q0, q.count, k0, k.count)) continue;
       Scores scores;
       Tile::score(cta, s, q, k, scores);
-      step(cta, scores, q0, k0, k.count, x);
+      step(cta, scores, head, q0, k0, k.count, x);
       Tile::share(cta.thread(), s, scores);
       Tile::accumulate(cta, s, v, x.out);
     }
@@ -111,12 +118,13 @@ struct AttentionForwardKernel {
 
 template <class Queue>
 void launch_attention(Queue& queue, const AttentionProblem& p) {
-  with_attention_tile(AttentionForward::kName, p, {p.q, p.k, p.v, p.out}, [&](auto tile) {
-    using Tile = decltype(tile);
-    const std::int64_t tiles = blocks_for(p.tq, Tile::kRows);
-    queue.launch(AttentionForwardKernel<Tile>{.p = p, .tiles = tiles},
-                 {.x = tiles * p.b * p.h, .y = blocks_for(p.d, Tile::kColumns)});
-  });
+  with_attention_tile(
+      AttentionForward::kName, p, {p.q, p.k, p.v, p.out}, [&](auto tile, auto masked) {
+        using Tile = decltype(tile);
+        const std::int64_t tiles = blocks_for(p.tq, Tile::kRows);
+        queue.launch(AttentionForwardKernel<Tile, decltype(masked)::value>{.p = p, .tiles = tiles},
+                     {.x = tiles * p.b * p.h, .y = blocks_for(p.d, Tile::kColumns)});
+      });
 }
 
 template <class Queue>

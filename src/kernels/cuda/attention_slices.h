@@ -68,7 +68,7 @@ inline bool heads_aligned(const AttentionProblem& p, std::int64_t heads, std::in
 
 inline bool attention_served(const AttentionProblem& p, bool backward) {
   if (p.dtype != DType::bf16 || p.d % 8 != 0 || p.d < 8 || p.d > 128) return false;
-  if (p.b < 1 || p.tq < 1 || p.tk < 1) return false;
+  if (p.b < 1 || p.tq < 1 || p.tk < 1 || p.masked()) return false;
   if (p.causal && p.tq > p.tk) return false;  // its bottom-right mask wants Tq <= Tk
   bool aligned = heads_aligned(p, p.h, p.tq, p.q) && heads_aligned(p, p.h_kv, p.tk, p.k) &&
                  heads_aligned(p, p.h_kv, p.tk, p.v) && heads_aligned(p, p.h, p.tq, p.out);

@@ -41,8 +41,23 @@ struct OnlineSum {
   }
 };
 
-// Rows may have any length: the last columns % N elements are handled one by one.
-template <class T, int N, int kBlock>
+// ... and the sum of (from - x), for smoothed labels.
+struct OnlineSums : OnlineSum {
+  float from;
+  float below = 0.0f;
+
+  GT_DEVICE explicit OnlineSums(float at_target) : from(at_target) {}
+  template <int N>
+  GT_DEVICE void add(const float (&x)[N]) {
+    OnlineSum::add(x);
+    GT_UNROLL
+    for (int i = 0; i < N; ++i) below += from - x[i];
+  }
+};
+
+// Rows may have any length: the last columns % N elements are handled one by one. kMore: with label
+// smoothing or a z-loss.
+template <class T, int N, int kBlock, bool kMore>
 struct CrossEntropyKernel {
   static constexpr int kThreads = kBlock;
   static constexpr int kBatch = 4;  // packs of a thread that are loaded before the first is used
@@ -55,7 +70,7 @@ struct CrossEntropyKernel {
   float* loss;
   T* dlogits;  // or null
   std::int64_t columns, stride, dstride;
-  float scale;
+  float scale, label_smoothing, z_loss;
 
   template <class Cta>
   GT_DEVICE void operator()(Cta& cta, Shared& s) const {
@@ -64,23 +79,38 @@ struct CrossEntropyKernel {
     T* dz = dlogits ? dlogits + row * dstride : nullptr;
     if (target < 0 || target >= columns) return fill(cta, dz, target == -1 ? 0.0f : NAN);
     const float at_target = to_float(z[target]);  // before dz, maybe the same memory, is written
-    const OnlineSum mine = scan(cta, z);
+    OnlineSum mine;
+    float below = 0.0f;
+    if constexpr (kMore) {
+      const OnlineSums sums = scan(cta, z, OnlineSums(at_target));
+      mine = sums;
+      below = block_sum<kThreads>(cta, sums.below, s.slots);
+    } else {
+      mine = scan(cta, z, OnlineSum());
+    }
     const float highest = block_max<kThreads>(cta, mine.highest, s.slots);
     const float sum =
         block_sum<kThreads>(cta, mine.sum * exp_below(mine.highest, highest), s.slots);
-    if (cta.thread() == 0) loss[row] = ((highest - at_target) + logf(sum)) * scale;
+    const float lse = highest + logf(sum), count = static_cast<float>(columns);
+    if (cta.thread() == 0) {
+      float nats = (highest - at_target) + logf(sum);
+      if (kMore && label_smoothing != 0.0f) nats += label_smoothing * (below / count);
+      if (kMore && z_loss != 0.0f) nats += z_loss * lse * lse;
+      loss[row] = nats * scale;
+    }
     if (!dz) return;
-    const float factor = scale / sum;
-    write_gradient(cta, z, dz, highest, factor);
+    const float factor = kMore ? scale / sum * (1.0f + 2.0f * z_loss * lse) : scale / sum;
+    const float everywhere = kMore ? scale * (label_smoothing / count) : 0.0f;
+    const float there = kMore ? everywhere + scale * (1.0f - label_smoothing) : scale;
+    write_gradient(cta, z, dz, highest, factor, everywhere);
     cta.sync();
     if (cta.thread() == 0)
-      dz[target] = from_float<T>(exp_below(at_target, highest) * factor - scale);
+      dz[target] = from_float<T>(exp_below(at_target, highest) * factor - there);
   }
 
-  template <class Cta>
-  GT_DEVICE OnlineSum scan(Cta& cta, const T* z) const {
+  template <class Cta, class Online>
+  GT_DEVICE Online scan(Cta& cta, const T* z, Online online) const {
     const std::int64_t packs = columns / N;
-    OnlineSum online;
     for (std::int64_t first = cta.thread(); first < packs; first += kRound) {
       Pack<T, N> batch[kBatch] = {};
       load(z, first, packs, batch);
@@ -100,12 +130,18 @@ struct CrossEntropyKernel {
     return online;
   }
 
-  // dz = factor e^(z - highest). Each thread reads what it writes.
+  GT_DEVICE static float gradient(T z, float highest, float factor, float everywhere) {
+    const float p = exp_below(to_float(z), highest) * factor;
+    return kMore ? p - everywhere : p;
+  }
+
+  // dz = factor e^(z - highest) - everywhere. Each thread reads what it writes.
   template <class Cta>
-  GT_DEVICE void write_gradient(Cta& cta, const T* z, T* dz, float highest, float factor) const {
+  GT_DEVICE void write_gradient(Cta& cta, const T* z, T* dz, float highest, float factor,
+                                float everywhere) const {
     const std::int64_t packs = columns / N;
     if (const std::int64_t i = packs * N + cta.thread(); i < columns)
-      dz[i] = from_float<T>(exp_below(to_float(z[i]), highest) * factor);
+      dz[i] = from_float<T>(gradient(z[i], highest, factor, everywhere));
     for (std::int64_t round = packs / kRound; round >= 0; --round) {
       const std::int64_t first = round * kRound + cta.thread();
       Pack<T, N> batch[kBatch] = {};
@@ -115,7 +151,7 @@ struct CrossEntropyKernel {
         if (first + b * kThreads >= packs) continue;
         float x[N];
         GT_UNROLL
-        for (int i = 0; i < N; ++i) x[i] = exp_below(to_float(batch[b].v[i]), highest) * factor;
+        for (int i = 0; i < N; ++i) x[i] = gradient(batch[b].v[i], highest, factor, everywhere);
         store_wide<N>(dz + (first + b * kThreads) * N, x);
       }
     }
@@ -142,31 +178,39 @@ struct CrossEntropyKernel {
   }
 };
 
-template <class T, int N, int kThreads, class Queue>
+template <class T, int N, int kThreads, bool kMore, class Queue>
 void launch_cross_entropy(Queue& queue, const CrossEntropy& a) {
-  queue.launch(CrossEntropyKernel<T, N, kThreads>{.logits = a.logits.as<T>(),
-                                                  .targets = a.targets.as<std::int32_t>(),
-                                                  .loss = a.loss.as<float>(),
-                                                  .dlogits = a.dlogits.as<T>(),
-                                                  .columns = a.logits.cols(),
-                                                  .stride = a.logits.strides[0],
-                                                  .dstride = a.dlogits.strides[0],
-                                                  .scale = a.scale},
+  queue.launch(CrossEntropyKernel<T, N, kThreads, kMore>{.logits = a.logits.as<T>(),
+                                                         .targets = a.targets.as<std::int32_t>(),
+                                                         .loss = a.loss.as<float>(),
+                                                         .dlogits = a.dlogits.as<T>(),
+                                                         .columns = a.logits.cols(),
+                                                         .stride = a.logits.strides[0],
+                                                         .dstride = a.dlogits.strides[0],
+                                                         .scale = a.scale,
+                                                         .label_smoothing = a.label_smoothing,
+                                                         .z_loss = a.z_loss},
                {.x = a.logits.rows()});
 }
 
-template <class Queue>
-void launch(Queue& queue, const CrossEntropy& a) {
+template <bool kMore, class Queue>
+void launch_cross_entropy(Queue& queue, const CrossEntropy& a) {
   with_activation_type(a.kName, a.logits.dtype, [&](auto type) {
     using T = decltype(type);
     const bool packs = packs_fit<T>(a.logits.strides[0], {a.logits.data, a.dlogits.data}) &&
                        packs_fit<T>(a.dlogits.strides[0], {});
     with_width<T>(packs, [&](auto width) {
       constexpr int N = decltype(width)::value;
-      if (a.logits.cols() > 8192) return launch_cross_entropy<T, N, 512>(queue, a);
-      launch_cross_entropy<T, N, 128>(queue, a);
+      if (a.logits.cols() > 8192) return launch_cross_entropy<T, N, 512, kMore>(queue, a);
+      launch_cross_entropy<T, N, 128, kMore>(queue, a);
     });
   });
+}
+
+template <class Queue>
+void launch(Queue& queue, const CrossEntropy& a) {
+  if (a.label_smoothing != 0.0f || a.z_loss != 0.0f) return launch_cross_entropy<true>(queue, a);
+  launch_cross_entropy<false>(queue, a);
 }
 
 }  // namespace gigatrain::kernels::cuda
