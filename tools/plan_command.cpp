@@ -103,6 +103,7 @@ struct Report {
   nn::GptConfig model;
   BatchShape batch{};
   nn::MaterializeOptions weights{};
+  optim::OptimizerOptions optimizer{};
   std::vector<std::pair<std::int64_t, MemoryPlan>> plans{};  // by micro-batch
   std::int64_t largest = 0;
   double seconds = 0;
@@ -117,8 +118,9 @@ Report make_report(const Globals& globals, const Options& o) {
   Report r{.target = plan_target(globals, o), .model = model_config(config, tokenizer.get())};
   r.batch = batch_shape(config, nn::parameter_count(r.model));
   r.weights = weight_options(config);
+  r.optimizer = optimizer_options(config);
   const auto start = std::chrono::steady_clock::now();
-  r.largest = largest_micro_batch(r.model, r.batch, r.weights, r.target, r.memory());
+  r.largest = largest_micro_batch(r.model, r.batch, r.weights, r.target, r.memory(), r.optimizer);
   std::vector<std::int64_t> sizes = o.micro_batches;
   if (sizes.empty()) {
     sizes = {r.batch.micro_batch};
@@ -130,7 +132,7 @@ Report make_report(const Globals& globals, const Options& o) {
                   fmt::format("--micro-batches must be at least 1, got {}", size));
     BatchShape batch = r.batch;
     batch.micro_batch = size;
-    r.plans.emplace_back(size, plan_memory(r.model, batch, r.weights, r.target));
+    r.plans.emplace_back(size, plan_memory(r.model, batch, r.weights, r.target, r.optimizer));
   }
   r.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return r;

@@ -31,7 +31,8 @@ int validate(const Globals& globals, const Options& options) {
   const std::int64_t parameters = nn::parameter_count(sizes);
   const BatchShape batch = batch_shape(config, parameters);
   const PlanTarget target = PlanTarget::of(*device);
-  const MemoryPlan plan = plan_memory(sizes, batch, weight_options(config), target);
+  const MemoryPlan plan =
+      plan_memory(sizes, batch, weight_options(config), target, optimizer_options(config));
   const TokenSource data =
       open_data(config, Split::train, tokenizer.get(), sizes.vocab_size, batch.global_batch());
   const double rate = measure_gemm(*device, compute_dtype(config), 0.3) * kTypicalShare;

@@ -36,6 +36,18 @@ KernelCost unary(const Args& a) {
   return {.least = bytes({a.x, a.y})};
 }
 
+// The gradient is read; the weight and its state are read and written.
+template <class Args>
+KernelCost update(const Args& a) {
+  std::int64_t total = 0;
+  for (std::int64_t i = 0; i < a.count; ++i) {
+    const UpdateTensor& t = a.tensors[i];
+    const int updated = (t.weight != nullptr) + (t.exp_avg != nullptr) + (t.exp_avg_sq != nullptr);
+    total += t.numel * (4 + updated * 2 * 4 + (t.compute ? (t.weight ? 2 : 4) : 0));
+  }
+  return {.least = total};
+}
+
 // Queries times the keys that they see, over all heads and sequences.
 template <class Args>
 double seen_pairs(const Args& a) {
@@ -114,12 +126,13 @@ KernelCost cost_of(const Digest& a) {
 }
 
 KernelCost cost_of(const AdamW& a) {
-  std::int64_t total = 0;
-  for (std::int64_t i = 0; i < a.count; ++i) {
-    const AdamWTensor& t = a.tensors[i];
-    total += t.numel * (4 + 3 * 2 * 4 + (t.compute ? 2 : 0));  // gradient; weight and two moments
-  }
-  return {.least = total};
+  return update(a);
+}
+KernelCost cost_of(const Sgd& a) {
+  return update(a);
+}
+KernelCost cost_of(const Lion& a) {
+  return update(a);
 }
 
 KernelCost cost_of(const LayerNormForward& a) {

@@ -4,7 +4,6 @@
 
 #include "gigatrain/runtime/backend.h"
 #include "kernels/activation.h"
-#include "kernels/adamw.h"
 #include "kernels/attention.h"
 #include "kernels/conv.h"
 #include "kernels/cross_entropy.h"
@@ -18,6 +17,7 @@
 #include "kernels/reduce.h"
 #include "kernels/rope.h"
 #include "kernels/swiglu.h"
+#include "kernels/update.h"
 
 #define GT_EACH_KERNEL(X) \
   X(Add)                  \
@@ -57,6 +57,9 @@
   X(GroupNormForward)     \
   X(GroupNormBackward)    \
   X(AdamW)
+X(AdamW)
+X(Sgd)
+X(Lion)
 
 namespace gigatrain::kernels {
 

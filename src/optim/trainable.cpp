@@ -7,11 +7,12 @@ namespace gigatrain::optim {
 
 void require_trainable(const Parameter& parameter) {
   if (parameter.requires_grad()) return;
-  throw Error(ErrorCode::invalid_argument,
-              fmt::format("parameter '{}' does not require gradients, so an optimizer cannot "
-                          "update it",
-                          parameter.name()),
-              "give the optimizer nn::trainable_parameters(model)");
+  throw Error(
+      ErrorCode::invalid_argument,
+      fmt::format("parameter '{}' is frozen: it does not require gradients, so an optimizer cannot "
+                  "update it",
+                  parameter.name()),
+      "give the optimizer nn::trainable_parameters(model)");
 }
 
 }  // namespace gigatrain::optim

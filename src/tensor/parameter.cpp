@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <numeric>
+
 #include "gigatrain/base/error.h"
 #include "gigatrain/tensor/anomaly.h"
 #include "kernels/elementwise.h"
@@ -28,6 +31,18 @@ Tensor ParameterUse::tensor() {
 }
 
 Parameter::Parameter(const Shape& shape, Init init) : shape_(shape), init_(init) {}
+
+void Parameter::set_parts(int dim, std::vector<std::int64_t> sizes) {
+  const bool inside = dim >= 0 && dim < shape_.dims();
+  if (!inside || std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0}) != shape_[dim] ||
+      std::any_of(sizes.begin(), sizes.end(), [](std::int64_t size) { return size < 1; }))
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("the parts of '{}' must be positive and add up to its dim {}, got {} "
+                            "in shape {}",
+                            name_, dim, fmt::join(sizes, " + "), shape_.str()));
+  parts_dim_ = dim;
+  parts_ = std::move(sizes);
+}
 
 void Parameter::allocate(Device& device, DType compute, DType master) {
   const bool matrix = shape_.dims() >= 2;
@@ -66,6 +81,17 @@ void Parameter::assign(const Tensor& values) {
   require_memory();
   value_.assign(values);
   changed();
+}
+
+Tensor Parameter::exchange_value(Tensor value) {
+  if (!value_ || !(value.shape() == shape_) || value.dtype() != value_.dtype())
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("'{}' can only take a value of its own shape {} and dtype", name_,
+                            shape_.str()));
+  if (compute_ == value_.dtype()) compute_copy_ = value;  // the same tensor
+  std::swap(value_, value);
+  changed();
+  return value;
 }
 
 // Made by the CPU in f32, so that a model starts from the same bits on every device.

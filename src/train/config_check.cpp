@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "config_internal.h"
+#include "gigatrain/base/error.h"
 #include "gigatrain/train/config_fields.h"
 #include "gigatrain/train/tokenizer.h"
 
@@ -21,6 +22,7 @@ class Checker {
   void name();
   void model();
   void batch();
+  void optimizer();
   void schedule();
   void precision();
   void one_rank();
@@ -87,7 +89,8 @@ void Checker::field(const std::string& key, const Field& f, const std::vector<st
   if (f.required && v.empty()) invalid(key, fmt::format("{} is required: {}", key, f.doc));
   for (const std::string& item : v)
     if (item.empty() || !is_utf8(item) || item.find('\0') != std::string::npos)
-      invalid(key, fmt::format("{} must name files, got {}", key, to_text(item)));
+      invalid(key, fmt::format("{} must be a list of texts that are not empty, got {}", key,
+                               to_text(item)));
 }
 
 // A run's name becomes a folder, so it must not leave run.dir.
@@ -132,6 +135,14 @@ void Checker::batch() {
                         micro));
 }
 
+void Checker::optimizer() {
+  for (const std::string& text : c_.optim.groups) try {
+      if (!text.empty()) optim::parse_group_rule(text);
+    } catch (const Error& e) {
+      invalid("optim.groups", fmt::format("optim.groups: {}", e.message()));
+    }
+}
+
 void Checker::schedule() {
   if (c_.train.steps > 0 && c_.schedule.warmup > c_.train.steps)
     invalid("schedule.warmup", fmt::format("schedule.warmup = {} must not exceed train.steps = {}",
@@ -170,6 +181,7 @@ void check(const Config& config, const Origins& origins, Problems& problems) {
   if (!config.run.name.empty()) checker.name();
   checker.model();
   checker.batch();
+  checker.optimizer();
   checker.schedule();
   checker.precision();
   checker.one_rank();

@@ -416,27 +416,29 @@ PreparedKernel norm_case(TensorMaker& make, const std::vector<std::int64_t>& siz
   return kernel;
 }
 
-PreparedKernel adamw_case(TensorMaker& make, const std::vector<std::int64_t>& sizes) {
+template <class Rule>
+PreparedKernel update_case(TensorMaker& make, const std::vector<std::int64_t>& sizes, int states) {
   Device& device = make.device();
-  const AdamWScalars values{.lr = 1e-4f, .correction1 = 1.0f, .correction2 = 1.0f};
+  const UpdateScalars values{.lr = 1e-4f};
   const Tensor scalars = Tensor::empty(device, {sizeof values / sizeof(float)}, DType::f32);
   device.upload(scalars.view().data, &values, sizeof values);
   std::vector<Tensor> keep{scalars};
   const auto memory = [&](std::int64_t n, DType dtype) {
     keep.push_back(Tensor::full(device, {n}, 1e-3, dtype));
-    return keep.back().view();
+    return keep.back().view().data;
   };
-  const auto list = std::make_shared<std::vector<AdamWTensor>>();
+  const auto f32 = [&](std::int64_t n) { return static_cast<float*>(memory(n, DType::f32)); };
+  const auto list = std::make_shared<std::vector<UpdateTensor>>();
   for (const std::int64_t n : sizes) {
-    AdamWTensor t{.numel = n, .weight_decay = 0.1f};
-    t.weight = memory(n, DType::f32).as<float>(), t.grad = memory(n, DType::f32).as<float>();
-    t.exp_avg = memory(n, DType::f32).as<float>(), t.exp_avg_sq = memory(n, DType::f32).as<float>();
-    if (make.dtype() == DType::bf16) t.compute = memory(n, DType::bf16).as<bf16>();
+    UpdateTensor t{.numel = n, .weight_decay = 0.1f};
+    t.weight = f32(n), t.grad = f32(n), t.exp_avg = f32(n);
+    if (states > 1) t.exp_avg_sq = f32(n);
+    if (make.dtype() == DType::bf16) t.compute = static_cast<bf16*>(memory(n, DType::bf16));
     list->push_back(t);
   }
-  const AdamW args{.tensors = list->data(),
-                   .count = static_cast<std::int64_t>(list->size()),
-                   .scalars = scalars.view().as<AdamWScalars>()};
+  const Update<Rule> args{.tensors = list->data(),
+                          .count = static_cast<std::int64_t>(list->size()),
+                          .scalars = scalars.view().as<UpdateScalars>()};
   PreparedKernel kernel = ready(make, args, keep);
   kernel.submit = [list, submit = kernel.submit] { submit(); };
   return kernel;
@@ -497,7 +499,14 @@ void Cases::optimizer() {
   for (const std::int64_t n : sizes) total += n;
   const std::string shape = fmt::format("{} in {} tensors", total, sizes.size());
   add(GlobalNorm::kName, shape, [sizes](TensorMaker& make) { return norm_case(make, sizes); });
-  add(kernels::AdamW::kName, shape, [sizes](TensorMaker& make) { return adamw_case(make, sizes); });
+  const auto update = [&](auto rule, int states) {
+    using Rule = decltype(rule);
+    add(Rule::kName, shape,
+        [sizes, states](TensorMaker& make) { return update_case<Rule>(make, sizes, states); });
+  };
+  update(AdamWRule{}, 2);
+  update(SgdRule{}, 1);
+  update(LionRule{}, 1);
 }
 
 }  // namespace

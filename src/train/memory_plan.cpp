@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "gigatrain/optim/adamw.h"
 #include "gigatrain/optim/clip.h"
 #include "kernels/dry/dry_queue.h"
 
@@ -70,17 +69,18 @@ std::unique_ptr<Device> PlanTarget::open() const {
 }
 
 MemoryPlan plan_memory(const nn::GptConfig& model_config, const BatchShape& batch,
-                       const nn::MaterializeOptions& weights, const PlanTarget& target) {
+                       const nn::MaterializeOptions& weights, const PlanTarget& target,
+                       const optim::OptimizerOptions& options) {
   const auto device = target.open();
   const auto model = nn::gpt(model_config);
   nn::materialize(*model, *device, weights);
-  optim::AdamW optimizer(nn::named_parameters(*model));
+  const auto optimizer = optim::make_optimizer(nn::trainable_parameters(*model), options);
   GradientStep gradient(*model, *device, batch, 0);
-  run_steps(gradient, optimizer);
+  run_steps(gradient, *optimizer);
   const MemoryStats stats = device->allocator().stats();
   MemoryPlan plan{.total = stats.total.peak,
                   .reserved = reserved_bytes(*device),
-                  .host = host_bytes(*device, gradient, optimizer)};
+                  .host = host_bytes(*device, gradient, *optimizer)};
   for (std::size_t i = 0; i < plan.by_purpose.size(); ++i)
     plan.by_purpose[i] = stats.by_purpose[i].peak;
   return plan;
@@ -92,10 +92,10 @@ bool fits(const MemoryPlan& plan, const PlanTarget& target, std::int64_t bytes) 
 
 std::int64_t largest_micro_batch(const nn::GptConfig& model, BatchShape batch,
                                  const nn::MaterializeOptions& weights, const PlanTarget& target,
-                                 std::int64_t bytes) {
+                                 std::int64_t bytes, const optim::OptimizerOptions& optimizer) {
   const auto good = [&](std::int64_t micro_batch) {
     batch.micro_batch = micro_batch;
-    return fits(plan_memory(model, batch, weights, target), target, bytes);
+    return fits(plan_memory(model, batch, weights, target, optimizer), target, bytes);
   };
   if (!good(1)) return 0;
   std::int64_t fit = 1, too_much = 2;

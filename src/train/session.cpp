@@ -67,6 +67,23 @@ nn::MaterializeOptions weight_options(const Config& config) {
           .seed = static_cast<std::uint64_t>(config.train.seed)};
 }
 
+optim::OptimizerOptions optimizer_options(const Config& config) {
+  const OptimConfig& c = config.optim;
+  optim::OptimizerOptions o{.name = c.name,
+                            .weight_decay = static_cast<float>(c.weight_decay),
+                            .beta1 = static_cast<float>(c.beta1),
+                            .beta2 = static_cast<float>(c.beta2),
+                            .eps = static_cast<float>(c.eps),
+                            .momentum = static_cast<float>(c.momentum),
+                            .nesterov = c.nesterov,
+                            .decoupled = c.decoupled,
+                            .ema = static_cast<float>(c.ema),
+                            .ema_bias_correction = c.ema_bias_correction,
+                            .seed = static_cast<std::uint64_t>(config.train.seed)};
+  for (const auto& text : c.groups) o.groups.push_back(optim::parse_group_rule(text));
+  return o;
+}
+
 std::shared_ptr<nn::LanguageModel> build_model(Device& device, const Config& config,
                                                const nn::GptConfig& sizes) {
   auto model = nn::gpt(sizes);

@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "gigatrain/base/error.h"
-#include "gigatrain/optim/adamw.h"
+#include "gigatrain/optim/ema.h"
 #include "gigatrain/train/generate.h"
 #include "gigatrain/train/machine_limit.h"
 #include "gigatrain/train/metrics.h"
@@ -27,15 +27,6 @@ double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-optim::AdamWOptions adamw_options(const Config& c) {
-  const OptimConfig& o = c.optim;
-  return {.weight_decay = static_cast<float>(o.weight_decay),
-          .beta1 = static_cast<float>(o.beta1),
-          .beta2 = static_cast<float>(o.beta2),
-          .eps = static_cast<float>(o.eps),
-          .seed = static_cast<std::uint64_t>(c.train.seed)};
-}
-
 TrainerOptions trainer_options(const Config& c, const BatchShape& batch) {
   return {.batch = batch,
           .steps = c.train.steps,
@@ -44,7 +35,9 @@ TrainerOptions trainer_options(const Config& c, const BatchShape& batch) {
                        .lr = static_cast<float>(c.optim.lr),
                        .warmup = c.schedule.warmup,
                        .steps = c.train.steps,
-                       .min_lr = static_cast<float>(c.schedule.min_lr)},
+                       .min_lr = static_cast<float>(c.schedule.min_lr),
+                       .decay = static_cast<float>(c.schedule.decay),
+                       .shape = optim::parse_decay_shape(c.schedule.decay_shape)},
           .clip = static_cast<float>(c.optim.clip),
           .limit_seconds = c.train.limit_seconds};
 }
@@ -64,15 +57,18 @@ class Run {
         batch_(batch_shape(config, nn::parameter_count(sizes_))),
         train_(open_data(config, Split::train, tokenizer_.get(), sizes_.vocab_size,
                          batch_.global_batch())),
-        plan_(plan_memory(sizes_, batch_, weight_options(config), PlanTarget::of(device))),
+        plan_(plan_memory(sizes_, batch_, weight_options(config), PlanTarget::of(device),
+                          optimizer_options(config))),
         folder_(RunFolder::create(config.run.dir, config.run.name, folder_options(mode))),
         metrics_(folder_.metrics()) {
     if (!config.data.val.empty())
       val_.emplace(open_data(config, Split::val, tokenizer_.get(), sizes_.vocab_size,
                              batch_.global_batch()));
     model_ = build_model(device, config, sizes_);
-    adamw_ = std::make_unique<optim::AdamW>(nn::named_parameters(*model_), adamw_options(config));
-    trainer_ = std::make_unique<Trainer>(*model_, *adamw_, train_, trainer_options(config, batch_));
+    optimizer_ =
+        optim::make_optimizer(nn::trainable_parameters(*model_), optimizer_options(config));
+    trainer_ =
+        std::make_unique<Trainer>(*model_, *optimizer_, train_, trainer_options(config, batch_));
     if (mode == RunMode::resume) resume();
     limit_flops_ = measure_gemm(device, compute_dtype(config));
   }
@@ -93,7 +89,7 @@ class Run {
 
  private:
   RunFolderOptions folder_options(RunMode mode) const {
-    const std::int64_t checkpoint = nn::parameter_count(sizes_) * 12;  // master and two moments
+    const std::int64_t checkpoint = nn::parameter_count(sizes_) * 4 + plan_.of(Purpose::optimizer);
     return {.mode = mode,
             .config_toml = to_toml(config_),
             .bytes_needed = checkpoint * (config_.checkpoint.keep + 2) + (1 << 20),
@@ -135,7 +131,7 @@ class Run {
     for (const auto& text : warnings) warn(text);
     if (Backend* backend = device_.backend())
       backend->set_algorithms(checkpoint.state().algorithms);
-    restore(checkpoint, *model_, *adamw_);
+    restore(checkpoint, *model_, *optimizer_);
     trainer_->resume_at(checkpoint.state().step, checkpoint.state().tokens);
     best_ = checkpoint.state().best_eval_loss;
     saved_step_ = checkpoint.state().step;
@@ -200,6 +196,7 @@ class Run {
 
   void run_evaluation(std::int64_t step) {
     const auto begin = Clock::now();
+    const optim::Ema::Swapped averaged(optimizer_->ema());
     const Evaluation e =
         evaluate(*model_, device_, *val_, batch_.micro_batch, config_.train.eval_batches);
     const bool best = e.loss < best_;
@@ -214,6 +211,7 @@ class Run {
   }
 
   void run_sample(std::int64_t step) {
+    const optim::Ema::Swapped averaged(optimizer_->ema());
     std::vector<std::int32_t> prompt = tokenizer_->encode(config_.train.sample_prompt);
     if (prompt.empty()) prompt.push_back(tokenizer_->eot().value_or(0));
     const auto ids = generate(*model_, device_, prompt,
@@ -226,7 +224,7 @@ class Run {
 
   void save() {
     const auto begin = Clock::now();
-    const auto contents = checkpoint_contents(*model_, *adamw_, tokenizer_.get(), state());
+    const auto contents = checkpoint_contents(*model_, *optimizer_, tokenizer_.get(), state());
     const std::int64_t step = contents.state.step;
     outcome_.checkpoint = write_checkpoint(
         folder_.checkpoints(), contents,
@@ -272,7 +270,7 @@ class Run {
   MetricsWriter metrics_;
   std::optional<TokenSource> val_;
   std::shared_ptr<nn::LanguageModel> model_;
-  std::unique_ptr<optim::AdamW> adamw_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<Trainer> trainer_;
   double limit_flops_ = 0;
   double best_ = std::numeric_limits<double>::infinity();

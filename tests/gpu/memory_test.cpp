@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "gigatrain/optim/adamw.h"
 #include "gpu/gpu_device.h"
 #include "kernels/dry/dry_queue.h"
 #include "support/tiny_run.h"

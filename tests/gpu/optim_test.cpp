@@ -6,8 +6,8 @@
 #include "gigatrain/ops/ops.h"
 #include "gigatrain/train/state_digest.h"
 #include "gpu/gpu_device.h"
-#include "kernels/adamw.h"
 #include "kernels/reduce.h"
+#include "kernels/update.h"
 #include "support/random.h"
 
 using namespace gigatrain;
@@ -25,7 +25,7 @@ std::vector<std::vector<double>> adamw_on(Device& device, double factor) {
     Tensor weight, grad, exp_avg, exp_avg_sq, compute;
   };
   std::vector<Slot> slots;
-  std::vector<kernels::AdamWTensor> tensors;
+  std::vector<kernels::UpdateTensor> tensors;
   for (const std::int64_t n : kCounts) {
     const std::string id = std::to_string(n);
     Slot s{random_tensor(device, {n}, "w" + id), random_tensor(device, {n}, "g" + id),
@@ -49,7 +49,7 @@ std::vector<std::vector<double>> adamw_on(Device& device, double factor) {
     device.stream().submit(
         kernels::AdamW{.tensors = tensors.data(),
                        .count = static_cast<std::int64_t>(tensors.size()),
-                       .scalars = scalars.view().as<kernels::AdamWScalars>(),
+                       .scalars = scalars.view().as<kernels::UpdateScalars>(),
                        .clip = clipped ? clip_result.view().as<double>() : nullptr});
   }
   std::vector<std::vector<double>> out;

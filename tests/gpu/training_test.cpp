@@ -28,13 +28,13 @@ std::string save(TinyRun& run, const TempFolder& folder) {
   state.tokens = run.trainer->tokens_done();
   if (run.device.backend()) state.algorithms = run.device.backend()->algorithms();
   return write_checkpoint(folder / "ckpt",
-                          checkpoint_contents(*run.model, *run.adamw, nullptr, state));
+                          checkpoint_contents(*run.model, *run.optimizer, nullptr, state));
 }
 
 void load(TinyRun& run, const std::string& folder) {
   const Checkpoint checkpoint = Checkpoint::open(folder);
   if (run.device.backend()) run.device.backend()->set_algorithms(checkpoint.state().algorithms);
-  restore(checkpoint, *run.model, *run.adamw);
+  restore(checkpoint, *run.model, *run.optimizer);
   run.trainer->resume_at(checkpoint.state().step, checkpoint.state().tokens);
 }
 

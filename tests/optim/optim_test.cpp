@@ -119,6 +119,44 @@ TEST_CASE("schedules warm up and come down", "[unit][optim]") {
   CHECK_THROWS_AS(parse_schedule("cosin"), Error);
 }
 
+TEST_CASE("inverse square root follows Vaswani et al., scaled to its peak", "[unit][optim]") {
+  Schedule s{.kind = Schedule::Kind::inverse_sqrt, .lr = 2.0f, .warmup = 16, .steps = 1000};
+  for (const std::int64_t step : {0, 7, 15, 16, 63, 999}) {
+    const double n = static_cast<double>(step + 1), warmup = 16.0;  // the paper counts from 1
+    const double paper = std::min(1 / std::sqrt(n), n * std::pow(warmup, -1.5));
+    CHECK(s.at(step) == Approx(2.0 * paper * std::sqrt(warmup)));
+  }
+  s.min_lr = 0.5f;
+  CHECK(s.at(999) == Approx(1.0));
+  s.warmup = 0;
+  CHECK(s.at(0) == Approx(2.0));
+  CHECK(s.at(1) == Approx(std::sqrt(2.0)));
+}
+
+TEST_CASE("warm-up, stable, decay", "[unit][optim]") {
+  Schedule s{.kind = Schedule::Kind::wsd,
+             .lr = 1.0f,
+             .warmup = 10,
+             .steps = 100,
+             .min_lr = 0.1f,
+             .decay = 0.2f};
+  CHECK(s.at(4) == Approx(0.5));
+  CHECK(s.at(10) == 1.0f);
+  CHECK(s.at(80) == 1.0f);
+  CHECK(s.at(90) == Approx(0.55));
+  CHECK(s.at(100) == Approx(0.1));
+  s.shape = Schedule::Shape::sqrt;
+  CHECK(s.at(80) == 1.0f);
+  CHECK(s.at(85) == Approx(0.1 + 0.9 * 0.5));
+  CHECK(s.at(100) == Approx(0.1));
+  s.decay = 1.0f;  // no stable part
+  CHECK(s.at(10) == 1.0f);
+  CHECK(s.at(11) < 1.0f);
+  CHECK(parse_schedule("wsd") == Schedule::Kind::wsd);
+  CHECK(parse_decay_shape("sqrt") == Schedule::Shape::sqrt);
+  CHECK_THROWS_AS(parse_decay_shape("cosine"), Error);
+}
+
 TEST_CASE("the gradient norm is exact and clips", "[unit][optim]") {
   Device device({.threads = 2});
   const auto a = parameter(device, "a", {100, 99}), b = parameter(device, "b", {3});

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "gigatrain/nn/models/gpt.h"
-#include "gigatrain/optim/adamw.h"
+#include "gigatrain/optim/make_optimizer.h"
 #include "gigatrain/train/shard.h"
 #include "gigatrain/train/state_digest.h"
 #include "gigatrain/train/token_source.h"
@@ -65,6 +65,8 @@ struct TinyOptions {
   BatchShape batch{.leaves = 8, .micro_batches = 2, .micro_batch = 2, .seq_len = 12};
   LeafOrder order{};
   float dropout = 0.1f;
+  optim::OptimizerOptions optimizer{.seed = 5};
+  float lr = 3e-3f;
 };
 
 struct TinyRun {
@@ -72,7 +74,7 @@ struct TinyRun {
   std::unique_ptr<Device> own_device;  // none: the device is the caller's
   Device& device;
   std::shared_ptr<nn::LanguageModel> model;
-  std::unique_ptr<optim::AdamW> adamw;
+  std::unique_ptr<optim::Optimizer> optimizer;
   TokenSource data;
   std::unique_ptr<Trainer> trainer;
 
@@ -96,16 +98,15 @@ struct TinyRun {
                      .n_embd = 32,
                      .dropout = o.dropout});
     nn::materialize(*model, device, {.compute = o.compute, .params = o.params, .seed = 5});
-    adamw = std::make_unique<optim::AdamW>(nn::named_parameters(*model),
-                                           optim::AdamWOptions{.seed = 5});
-    trainer = std::make_unique<Trainer>(*model, *adamw, data,
+    optimizer = optim::make_optimizer(nn::named_parameters(*model), o.optimizer);
+    trainer = std::make_unique<Trainer>(*model, *optimizer, data,
                                         TrainerOptions{.batch = o.batch,
                                                        .steps = kSteps,
                                                        .seed = 5,
-                                                       .schedule = {.lr = 3e-3f, .warmup = 2},
+                                                       .schedule = {.lr = o.lr, .warmup = 2},
                                                        .leaf_order = o.order});
   }
-  std::uint64_t digest() { return state_digest(trainer->parameters(), adamw.get()).value; }
+  std::uint64_t digest() { return state_digest(trainer->parameters(), optimizer.get()).value; }
   std::uint64_t digest_after(std::int64_t steps) {
     losses_to(steps);
     return digest();

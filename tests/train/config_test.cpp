@@ -103,14 +103,15 @@ name = "adam"
   CHECK_THAT(text, Contains("a.toml:5: model.tie must be of type boolean, got integer 1"));
   CHECK_THAT(text,
              Contains("a.toml:7: data.train must be of type list of strings, got array with"));
-  CHECK_THAT(text, Contains("a.toml:8: data.val must name files, got \"\""));
+  CHECK_THAT(text,
+             Contains("a.toml:8: data.val must be a list of texts that are not empty, got \"\""));
   CHECK_THAT(text, Contains("a.toml:10: train.steps must be of type integer, got string \"ten\""));
   CHECK_THAT(text, !Contains("train.steps is required"));
   CHECK_THAT(text, Contains("a.toml:11: train.seq_len must be of type integer, got number 2.0"));
   CHECK_THAT(text, Contains("a.toml:12: train.seed must be >= 0, got -3"));
   CHECK_THAT(text, Contains("a.toml:14: optim.lr must be > 0 and <= 1000, got inf"));
   CHECK_THAT(text, Contains("a.toml:15: optim.beta2 must be >= 0 and < 1, got 1.0"));
-  CHECK_THAT(text, Contains("a.toml:16: optim.name must be one of adamw, got \"adam\"; did you"));
+  CHECK_THAT(text, Contains("a.toml:16: optim.name must be one of adamw, "));
 }
 
 TEST_CASE("configuration: sizes that do not divide print their numbers", "[unit][train][config]") {

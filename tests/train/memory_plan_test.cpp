@@ -18,6 +18,7 @@ struct Case {
   DType compute = DType::f32;
   DType params = DType::f32;
   BatchShape batch{.leaves = 1, .micro_batches = 1, .micro_batch = 2, .seq_len = 12};
+  optim::OptimizerOptions optimizer{};
   nn::GptConfig model{.vocab_size = 37, .n_positions = 12, .n_layer = 2, .n_head = 4, .n_embd = 32};
 };
 
@@ -30,6 +31,12 @@ std::vector<Case> cases() {
   all.push_back({.what = "four leaves of three", .compute = DType::bf16});
   all.back().batch = {.leaves = 4, .micro_batches = 3, .micro_batch = 2, .seq_len = 12};
   all.back().model.dropout = 0.1f;
+  for (const auto name : optim::optimizer_names()) {
+    all.push_back({.what = name.data(), .compute = DType::bf16, .params = DType::bf16});
+    all.back().optimizer = {.name = std::string(name), .ema = 0.9f};
+    all.push_back({.what = name.data()});
+    all.back().optimizer = {.name = std::string(name)};
+  }
   all.push_back({.what = "grouped heads, odd sizes"});
   all.back().batch = {.leaves = 2, .micro_batches = 1, .micro_batch = 3, .seq_len = 11};
   all.back().model.n_kv_head = 2;
@@ -45,8 +52,8 @@ MemoryStats train(Device& device, const Case& c) {
                          {.seq_len = c.batch.seq_len, .global_batch = c.batch.global_batch()});
   const auto model = nn::gpt(c.model);
   nn::materialize(*model, device, {.compute = c.compute, .params = c.params});
-  optim::AdamW adamw(nn::named_parameters(*model));
-  Trainer trainer(*model, adamw, data, {.batch = c.batch, .steps = 3});
+  const auto optimizer = optim::make_optimizer(nn::named_parameters(*model), c.optimizer);
+  Trainer trainer(*model, *optimizer, data, {.batch = c.batch, .steps = 3});
   trainer.fit();
   return device.allocator().stats();
 }
@@ -54,7 +61,7 @@ MemoryStats train(Device& device, const Case& c) {
 void check_exact(Device& device, const Case& c) {
   INFO(c.what);
   const MemoryPlan plan = plan_memory(c.model, c.batch, {.compute = c.compute, .params = c.params},
-                                      PlanTarget::of(device));
+                                      PlanTarget::of(device), c.optimizer);
   const MemoryStats real = train(device, c);
   CHECK(plan.total == real.total.peak);
   CHECK(plan.total <= plan.reserved);

@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include "gigatrain/base/error.h"
+#include "gigatrain/optim/adamw.h"
 #include "gigatrain/train/checkpoint_files.h"
 #include "gigatrain/train/evaluate.h"
 #include "gigatrain/train/generate.h"
@@ -122,14 +123,14 @@ TEST_CASE("save and resume at any step gives the same bits", "[unit][train][bits
         TrainState state;
         state.step = at;
         state.tokens = first.trainer->tokens_done();
-        saved = write_checkpoint(folder / "ckpt",
-                                 checkpoint_contents(*first.model, *first.adamw, nullptr, state));
+        saved = write_checkpoint(
+            folder / "ckpt", checkpoint_contents(*first.model, *first.optimizer, nullptr, state));
       }
       TinyOptions one_thread = o;
       one_thread.threads = 1;
       TinyRun second(shard.path, one_thread);
       const Checkpoint checkpoint = Checkpoint::open(saved);
-      restore(checkpoint, *second.model, *second.adamw);
+      restore(checkpoint, *second.model, *second.optimizer);
       second.trainer->resume_at(checkpoint.state().step, checkpoint.state().tokens);
       CHECK(second.digest_after(TinyRun::kSteps) == expected);
     }
@@ -142,8 +143,8 @@ TEST_CASE("a checkpoint of another model is refused, and nothing is loaded",
   const TestData shard;
   test::TempFolder folder;
   TinyRun tiny(shard.path, {});
-  const auto saved =
-      write_checkpoint(folder / "ckpt", checkpoint_contents(*tiny.model, *tiny.adamw, nullptr, {}));
+  const auto saved = write_checkpoint(
+      folder / "ckpt", checkpoint_contents(*tiny.model, *tiny.optimizer, nullptr, {}));
   const auto other = nn::gpt(
       {.vocab_size = TinyRun::kVocab, .n_positions = 12, .n_layer = 2, .n_head = 4, .n_embd = 32});
   nn::materialize(*other, tiny.device);

@@ -20,7 +20,7 @@ class AdamW : public Optimizer {
   // Matrices decay, vectors do not.
   explicit AdamW(const std::vector<Parameter*>& parameters, const AdamWOptions& options = {});
   // Groups of your own; options.weight_decay is not used.
-  AdamW(std::vector<ParameterGroup> groups, const AdamWOptions& options);
+  AdamW(const std::vector<ParameterGroup>& groups, const AdamWOptions& options);
   ~AdamW() override;
 
   void step(const StepOptions& options) override;

@@ -29,6 +29,8 @@ std::vector<ParameterGroup> decay_groups(const std::vector<Parameter*>& paramete
 // nn::trainable_parameters(model).
 void require_trainable(const Parameter& parameter);
 
+class Ema;
+
 struct StepOptions {
   std::int64_t step = 1;  // counted from 1, for bias correction
   float lr = 0.0f;
@@ -43,6 +45,7 @@ class Optimizer {
   // Views of live state, in name order, for checkpoints: loading writes into them.
   virtual std::vector<NamedState> state() = 0;
   virtual const char* name() const = 0;
+  virtual Ema* ema() { return nullptr; }  // the average of the weights that it keeps, if it does
 };
 
 }  // namespace gigatrain::optim

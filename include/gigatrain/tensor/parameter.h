@@ -51,6 +51,22 @@ class Parameter {
   // Weight decay applies to matrices, not to vectors (biases, norms): the field's usual rule.
   bool decays() const { return shape_.dims() >= 2; }
 
+  // Several matrices stored side by side as one, e.g. GPT-2's query, key and value: their sizes
+  // along `parts_dim`. Optimizers that work on whole matrices (Muon) take them one by one. Empty:
+  // one.
+  const std::vector<std::int64_t>& parts() const { return parts_; }
+  int parts_dim() const { return parts_dim_; }
+  // Throws Error(invalid_argument) when the sizes do not add up to the shape's.
+  void set_parts(int dim, std::vector<std::int64_t> sizes);
+
+  // A frozen parameter collects no gradient: the backward skips it, optimizers refuse it, and the
+  // Trainer leaves it as it is. Choose before the optimizer and the Trainer are made.
+  bool requires_grad() const { return requires_grad_; }
+  void set_requires_grad(bool wanted) {
+    requires_grad_ = wanted;
+    ++version_;  // uses make their tensors anew, with a leaf or without
+  }
+
   // Gives it memory; values are set by initialize() or a load. `compute`: f32, bf16 (matrices only:
   // vectors stay f32). `master`: f32, or bf16 with bf16 compute: no f32 copy exists, and the
   // optimizer rounds stochastically.
@@ -62,6 +78,9 @@ class Parameter {
   const Tensor& value() const { return value_; }  // the master
   const Tensor& compute_value();                  // in the compute dtype, cast when out of date
   DType compute_dtype() const { return compute_; }
+  // Puts another tensor of the same shape and dtype in the place of value(), which is returned: an
+  // average of the weights, for an evaluation.
+  Tensor exchange_value(Tensor value);
   // Call after writing to value(); `compute_copy_too`: and to compute_copy(). A copy that was out
   // of date before stays so, since an optimizer that skips a step writes neither.
   void changed(bool compute_copy_too = false) {
@@ -73,10 +92,6 @@ class Parameter {
   bf16* compute_copy() const {
     return compute_ == DType::bf16 ? compute_copy_.view().as<bf16>() : nullptr;
   }
-
-  // False: frozen. No gradient is made for it, and optimizers refuse it.
-  void set_requires_grad(bool wanted) { requires_grad_ = wanted; }
-  bool requires_grad() const { return requires_grad_; }
 
   std::shared_ptr<ParameterUse> add_use();
   const std::vector<std::shared_ptr<ParameterUse>>& uses() const { return uses_; }
@@ -92,6 +107,8 @@ class Parameter {
   Init init_;
   DType compute_ = DType::f32;
   bool requires_grad_ = true;
+  int parts_dim_ = 0;
+  std::vector<std::int64_t> parts_;
   Tensor value_, compute_copy_;
   std::uint64_t version_ = 1, copied_version_ = 0;
   std::vector<std::shared_ptr<ParameterUse>> uses_;

@@ -58,13 +58,21 @@ struct OptimConfig {
   double beta1 = 0.9;
   double beta2 = 0.95;
   double eps = 1e-8;
+  double momentum = 0.95;
+  bool nesterov = true;
+  bool decoupled = false;
   double clip = 1.0;
+  double ema = 0.0;
+  bool ema_bias_correction = true;
+  std::vector<std::string> groups;
 };
 
 struct ScheduleConfig {
   std::string kind = "cosine";
   std::int64_t warmup = 0;
   double min_lr = 0.1;  // fraction of optim.lr
+  double decay = 0.2;   // of wsd: fraction of train.steps
+  std::string decay_shape = "linear";
 };
 
 struct ParallelConfig {

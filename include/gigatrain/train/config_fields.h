@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "gigatrain/base/fields.h"
+#include "gigatrain/optim/make_optimizer.h"
 #include "gigatrain/train/config.h"
 
 namespace gigatrain {
@@ -121,10 +122,13 @@ void visit_fields(S& s, auto&& visit) {
 
 template <SectionOf<OptimConfig> S>
 void visit_fields(S& s, auto&& visit) {
-  visit(Field{.name = "name", .doc = "optimizer", .choices = {"adamw"}}, s.name);
+  visit(Field{.name = "name", .doc = "optimizer", .choices = optim::optimizer_names()}, s.name);
   visit(Field{.name = "lr", .doc = "peak learning rate", .min = 0, .max = 1e3, .above_min = true},
         s.lr);
-  visit(Field{.name = "weight_decay", .doc = "decoupled; matrices only", .min = 0, .max = 1e3},
+  visit(Field{.name = "weight_decay",
+              .doc = "of matrices; decoupled, but for sgd L2",
+              .min = 0,
+              .max = 1e3},
         s.weight_decay);
   visit(Field{.name = "beta1", .doc = "decay of the mean", .min = 0, .max = 1, .below_max = true},
         s.beta1);
@@ -132,18 +136,36 @@ void visit_fields(S& s, auto&& visit) {
         s.beta2);
   visit(Field{.name = "eps", .doc = "added to the root", .min = 0, .max = 1, .above_min = true},
         s.eps);
+  visit(Field{.name = "momentum", .doc = "of sgd and muon", .min = 0, .max = 1, .below_max = true},
+        s.momentum);
+  visit(Field{.name = "nesterov", .doc = "of sgd and muon: look ahead along the momentum"},
+        s.nesterov);
+  visit(Field{.name = "decoupled", .doc = "sgd: weight decay apart from the gradient, not L2"},
+        s.decoupled);
   visit(Field{.name = "clip",
               .doc = "largest global gradient norm; 0: no clipping",
               .min = 0,
               .max = 1e30},
         s.clip);
+  visit(Field{.name = "ema",
+              .doc = "decay of an average of the weights, which is then evaluated; 0: none",
+              .min = 0,
+              .max = 1,
+              .below_max = true},
+        s.ema);
+  visit(Field{.name = "ema_bias_correction",
+              .doc = "weigh the average's first steps as Adam does; else it starts at the weights"},
+        s.ema_bias_correction);
+  visit(Field{.name = "groups",
+              .doc = "PATTERN: lr=FACTOR, decay=VALUE by parameter name; the first that matches"},
+        s.groups);
 }
 
 template <SectionOf<ScheduleConfig> S>
 void visit_fields(S& s, auto&& visit) {
   visit(Field{.name = "kind",
               .doc = "of the learning rate after warm-up",
-              .choices = {"cosine", "linear", "constant"}},
+              .choices = {"cosine", "linear", "constant", "inverse_sqrt", "wsd"}},
         s.kind);
   visit(Field{.name = "warmup", .doc = "linear rise from zero", .unit = "steps", .min = 0},
         s.warmup);
@@ -151,6 +173,16 @@ void visit_fields(S& s, auto&& visit) {
       Field{
           .name = "min_lr", .doc = "last learning rate, fraction of optim.lr", .min = 0, .max = 1},
       s.min_lr);
+  visit(Field{.name = "decay",
+              .doc = "wsd: the last fraction of train.steps, in which the rate falls",
+              .min = 0,
+              .max = 1,
+              .above_min = true},
+        s.decay);
+  visit(Field{.name = "decay_shape",
+              .doc = "wsd: the fall is a line, or 1 - sqrt(t)",
+              .choices = {"linear", "sqrt"}},
+        s.decay_shape);
 }
 
 template <SectionOf<ParallelConfig> S>

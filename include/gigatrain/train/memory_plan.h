@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "gigatrain/nn/models/gpt.h"
+#include "gigatrain/optim/make_optimizer.h"
 #include "gigatrain/runtime/device.h"
 #include "gigatrain/train/gradient_step.h"
 
@@ -51,7 +52,8 @@ struct MemoryPlan {
 };
 
 MemoryPlan plan_memory(const nn::GptConfig& model, const BatchShape& batch,
-                       const nn::MaterializeOptions& weights, const PlanTarget& target);
+                       const nn::MaterializeOptions& weights, const PlanTarget& target,
+                       const optim::OptimizerOptions& optimizer = {});
 
 // Of a GPU's memory, what the CUDA context and the loaded kernels take.
 inline constexpr std::int64_t kCudaContextBytes = 717 << 20;  // about 0.7 GiB
@@ -62,7 +64,7 @@ bool fits(const MemoryPlan& plan, const PlanTarget& target, std::int64_t bytes);
 // The largest micro-batch that fits, with leaves, A and seq_len of `batch` as they are; 0: none.
 std::int64_t largest_micro_batch(const nn::GptConfig& model, BatchShape batch,
                                  const nn::MaterializeOptions& weights, const PlanTarget& target,
-                                 std::int64_t bytes);
+                                 std::int64_t bytes, const optim::OptimizerOptions& optimizer = {});
 
 // GPUs that plans know by name: "a100-40", "a100-80", "h100", "h200", "b200", "l40s", "rtx4090".
 // `memory` is what the driver reports as the device's.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "gigatrain/nn/models/gpt.h"
+#include "gigatrain/optim/make_optimizer.h"
 #include "gigatrain/train/config.h"
 #include "gigatrain/train/gradient_step.h"
 #include "gigatrain/train/token_source.h"
@@ -23,6 +24,7 @@ nn::GptConfig model_config(const Config& config, const Tokenizer* tokenizer);
 BatchShape batch_shape(const Config& config, std::int64_t parameters);
 DType compute_dtype(const Config& config);  // f32 or bf16
 nn::MaterializeOptions weight_options(const Config& config);
+optim::OptimizerOptions optimizer_options(const Config& config);
 
 // A model with weights on the device: initial values from train.seed, or those of model.from.
 std::shared_ptr<nn::LanguageModel> build_model(Device& device, const Config& config,

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "kernels/cuda/activation.cuh"
-#include "kernels/cuda/adamw.cuh"
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/conv.cuh"
 #include "kernels/cuda/copy.cuh"
@@ -20,3 +19,4 @@
 #include "kernels/cuda/reduce.cuh"
 #include "kernels/cuda/rope.cuh"
 #include "kernels/cuda/swiglu.cuh"
+#include "kernels/cuda/update.cuh"

@@ -23,7 +23,10 @@ class Attention : public Layer {
  public:
   explicit Attention(const GptConfig& c) : heads_(c.n_head), kv_heads_(c.n_kv_head) {
     const std::int64_t head_dim = c.n_embd / c.n_head;
-    c_attn = conv1d(c.n_embd, (c.n_head + 2 * c.n_kv_head) * head_dim, c.init_std);
+    const std::int64_t q = c.n_head * head_dim, kv = c.n_kv_head * head_dim;
+    const auto qkv = conv1d(c.n_embd, q + 2 * kv, c.init_std);
+    qkv->parameters().front().second->set_parts(1, {q, kv, kv});
+    c_attn = qkv;
     c_proj = conv1d(c.n_embd, c.n_embd, residual_std(c));
   }
   Tensor forward(const Tensor& x, BatchContext& context) override {

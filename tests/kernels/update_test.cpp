@@ -1,5 +1,5 @@
 // AdamW over several tensors against its formula in f64.
-#include "kernels/adamw.h"
+#include "kernels/update.h"
 
 #include "kernels/same_bits.h"
 
@@ -11,7 +11,7 @@ using namespace testing;
 struct Parameters {
   std::vector<Array<float>> weight, grad, m, v;
   std::vector<Array<bf16>> compute;
-  std::vector<AdamWTensor> tensors;
+  std::vector<UpdateTensor> tensors;
 
   explicit Parameters(const std::vector<std::int64_t>& sizes) {
     for (std::size_t i = 0; i < sizes.size(); ++i) {
@@ -32,7 +32,7 @@ struct Parameters {
                          .lr_scale = 1.0f + 0.5f * static_cast<float>(i),
                          .weight_decay = i % 2 ? 0.1f : 0.0f});
   }
-  void step(Stream& stream, const AdamWScalars& scalars, const double* clip = nullptr) {
+  void step(Stream& stream, const UpdateScalars& scalars, const double* clip = nullptr) {
     stream.submit(AdamW{.tensors = tensors.data(),
                         .count = static_cast<std::int64_t>(tensors.size()),
                         .scalars = &scalars,
@@ -41,7 +41,7 @@ struct Parameters {
 };
 
 const std::vector<std::int64_t> kSizes{3, 16384, 0, 40007, 1, 100};
-constexpr AdamWScalars kScalars{.lr = 1e-2f, .correction1 = 5.0f, .correction2 = 500.0f};
+constexpr UpdateScalars kScalars{.lr = 1e-2f, .correction1 = 5.0f, .correction2 = 500.0f};
 constexpr double kHalf[] = {2.0, 0.5};  // norm, and the factor that clips it
 
 TEST_CASE("AdamW follows its formula", "[unit][kernels]") {
@@ -93,7 +93,7 @@ TEST_CASE("AdamW rounds weights without a master stochastically", "[unit][kernel
   narrow.tensors[0].compute = narrow.compute[0].values.data();
   narrow.tensors[0].rounding = {5, 6};
   Device device;
-  AdamWScalars scalars = kScalars;
+  UpdateScalars scalars = kScalars;
   scalars.step = 7;
   wide.step(device.stream(), scalars);
   narrow.step(device.stream(), scalars);

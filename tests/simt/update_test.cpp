@@ -1,5 +1,5 @@
-// The GPU's AdamW on the host SIMT machine: the CPU's bits.
-#include "kernels/adamw.h"
+// The GPU's AdamW, SGD and Lion on the host SIMT machine: the CPU's bits.
+#include "kernels/update.h"
 
 #include "simt/compare.h"
 
@@ -14,7 +14,7 @@ using namespace testing;
 struct Parameters {
   std::vector<Array<float>> weight, grad, m, v;
   std::vector<Array<bf16>> compute;
-  std::vector<AdamWTensor> tensors;
+  std::vector<UpdateTensor> tensors;
 
   explicit Parameters(const std::vector<std::int64_t>& sizes, std::int64_t skipped = 0) {
     for (std::size_t i = 0; i < sizes.size(); ++i) {
@@ -37,12 +37,14 @@ struct Parameters {
       if (i % 4 == 3) tensors.back().weight = nullptr;  // bf16 alone, rounded stochastically
     }
   }
-  void step(Stream& stream, const double* clip) {
-    const AdamWScalars scalars{.lr = 1e-2f, .correction1 = 5.0f, .correction2 = 500.0f, .step = 3};
-    stream.submit(AdamW{.tensors = tensors.data(),
-                        .count = static_cast<std::int64_t>(tensors.size()),
-                        .scalars = &scalars,
-                        .clip = clip});
+  template <class Rule>
+  void step(Stream& stream, const double* clip, const Rule& rule) {
+    const UpdateScalars scalars{.lr = 1e-2f, .correction1 = 5.0f, .correction2 = 500.0f, .step = 3};
+    stream.submit(Update<Rule>{.tensors = tensors.data(),
+                               .count = static_cast<std::int64_t>(tensors.size()),
+                               .scalars = &scalars,
+                               .clip = clip,
+                               .rule = rule});
   }
   Outputs outputs() const {
     Outputs all;
@@ -56,31 +58,50 @@ struct Parameters {
 
 const std::vector<std::int64_t> kSizes{3, 16384, 0, 20007, 1, 100, 8192};
 
-void check(const std::vector<std::int64_t>& sizes, std::int64_t skipped, const double* clip) {
+// `states`: how many of m and v the rule has.
+template <class Rule>
+void check(const std::vector<std::int64_t>& sizes, std::int64_t skipped, const double* clip,
+           const Rule& rule, int states) {
   compare_with_cpu(
       [&](Stream& stream) {
         Parameters p(sizes, skipped);
-        for (int i = 0; i < 2; ++i) p.step(stream, clip);
+        for (auto& t : p.tensors) {
+          if (states < 2) t.exp_avg_sq = nullptr;
+          if (states < 1) t.exp_avg = nullptr;
+        }
+        for (int i = 0; i < 2; ++i) p.step(stream, clip, rule);
         return p.outputs();
       },
       0.0);
 }
 
+const double kClip[] = {2.0, static_cast<double>(0.3f)};
+
 TEST_CASE("simt: AdamW gives the CPU's bits", "[simt]") {
-  const double clip[] = {2.0, static_cast<double>(0.3f)};
-  check(kSizes, 0, nullptr);
-  check(kSizes, 0, clip);
-  check(kSizes, 1, clip);  // not aligned
-  check({}, 0, clip);
-  check(std::vector<std::int64_t>(130, 9), 0, clip);  // more than one launch
+  check(kSizes, 0, nullptr, AdamWRule{}, 2);
+  check(kSizes, 0, kClip, AdamWRule{}, 2);
+  check(kSizes, 1, kClip, AdamWRule{}, 2);  // not aligned
+  check({}, 0, kClip, AdamWRule{}, 2);
+  check(std::vector<std::int64_t>(130, 9), 0, kClip, AdamWRule{}, 2);  // more than one launch
 }
 
-TEST_CASE("simt: AdamW changes nothing when the clip factor is NaN", "[simt]") {
+TEST_CASE("simt: SGD and Lion give the CPU's bits", "[simt]") {
+  const std::vector<std::int64_t> sizes{3, 9000, 0, 8192, 1};
+  check(sizes, 0, kClip, SgdRule{}, 0);
+  check(sizes, 0, kClip, SgdRule{.momentum = 0.9f, .nesterov = true}, 1);
+  check(sizes, 1, kClip, SgdRule{.momentum = 0.9f, .decoupled = true, .clips = false}, 1);
+  check(sizes, 0, kClip, LionRule{}, 1);
+  check(sizes, 1, nullptr, LionRule{}, 1);
+}
+
+TEST_CASE("simt: nothing changes when the clip factor is NaN", "[simt]") {
   const double clip[] = {2.0, static_cast<double>(NAN)};
   const auto device = simt_device();
   Parameters p(kSizes);
   const Outputs before = p.outputs();
-  p.step(device->stream(), clip);
+  p.step(device->stream(), clip, AdamWRule{});
+  p.step(device->stream(), clip, SgdRule{.clips = false});
+  p.step(device->stream(), clip, LionRule{});
   CHECK((p.outputs() == before));
 }
 

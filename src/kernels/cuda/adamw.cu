@@ -1,4 +1,0 @@
-#include "kernels/cuda/adamw.cuh"
-#include "kernels/cuda/launch.cuh"
-
-GT_CUDA_KERNEL(AdamW)

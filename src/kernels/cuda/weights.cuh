@@ -1,0 +1,65 @@
+// What the kernels that update weights share on a GPU: the rules' arithmetic on one float, and how
+// new weights are stored.
+#pragma once
+
+#include "kernels/cuda/tensor_list.cuh"
+#include "kernels/update_rules.h"
+
+namespace gigatrain::kernels::cuda {
+
+struct FloatMath {
+  static GT_DEVICE float splat(float x) { return x; }
+  static GT_DEVICE float fma(float a, float b, float c) { return fmaf(a, b, c); }
+  static GT_DEVICE float root(float x) { return sqrtf(x); }
+  static GT_DEVICE float sign(float x) { return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : 0.0f; }
+};
+
+// The clip factor of a step; NaN means that nothing may change.
+GT_DEVICE float clip_of(const double* clip) {
+  return clip ? static_cast<float>(clip[1]) : 1.0f;
+}
+
+template <class Tensor>
+GT_DEVICE UpdateFactors factors_of(const UpdateScalars& s, const Tensor& tensor, float clip) {
+  return {.clip = clip,
+          .correction1 = s.correction1,
+          .correction2 = s.correction2,
+          .decay = tensor.weight_decay,
+          .minus_rate = -(s.lr * tensor.lr_scale)};
+}
+
+template <int n, class Tensor>
+GT_DEVICE void load_weights(const Tensor& tensor, std::int64_t i, float (&w)[n]) {
+  if (tensor.weight)
+    load_wide<n>(tensor.weight + i, w);
+  else
+    load_wide<n>(tensor.compute + i, w);
+}
+
+// With n = 4, i is a multiple of 4: one block of random words.
+template <int n, class Tensor>
+GT_DEVICE void store_stochastic(const Tensor& tensor, std::uint32_t step, std::int64_t i,
+                                const float (&w)[n]) {
+  const auto element = static_cast<std::uint64_t>(i);
+  const PhiloxBlock words = philox_block(tensor.rounding, element, 0, step);
+  if constexpr (n == 4) {
+    Pack<bf16, n> rounded;
+    GT_UNROLL
+    for (int k = 0; k < n; ++k)
+      rounded.v[k] = round_stochastic(w[k], words[static_cast<std::size_t>(k)]);
+    store_pack<n>(tensor.compute + i, rounded);
+  } else {
+    static_assert(n == 1);
+    tensor.compute[i] = round_stochastic(w[0], pick_word(words, element));
+  }
+}
+
+template <int n, class Tensor>
+GT_DEVICE void store_weights(const Tensor& tensor, std::uint32_t step, std::int64_t i,
+                             const float (&w)[n]) {
+  if (!tensor.weight) return store_stochastic<n>(tensor, step, i, w);
+  store_wide<n>(tensor.weight + i, w);
+  if (tensor.compute) store_wide<n>(tensor.compute + i, w);
+}
+
+}  // namespace gigatrain::kernels::cuda
