@@ -5,6 +5,8 @@
 #   3. the committed reference data, made again by PyTorch and transformers
 #   4. the quick start from a fresh clone: at most 10 minutes, and at most 1.45 nats per byte
 #   5. transformers opens the checkpoint that the quick start made
+#   6. the Python tests under AddressSanitizer
+#   7. pip install . in a fresh environment, with the CUDA part when nvcc is there
 # Usage: scripts/check_full.sh [--python PATH]   a Python that has torch and transformers; without
 #        it both are installed from PyPI into build/reference_venv (several GB).
 set -uo pipefail
@@ -60,10 +62,21 @@ opened_by_transformers() {
     --at-most 1.5
 }
 
+# As the README says it: build isolation, everything from PyPI, no ccache.
+pip_install() (
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+  python3 -m venv "$work/env" && CCACHE_DISABLE=1 "$work/env/bin/pip" install --quiet '.[test]' &&
+    cp -r python/tests "$work/tests" && cd "$work" && env/bin/gigatrain doctor &&
+    env/bin/python -m pytest tests -q -p no:cacheprovider
+)
+
 check "test.sh" ./scripts/test.sh
 check "slow tests" slow_tests
 check "reference data" reference_data
 check "quick start" quick_start
+check "Python tests under AddressSanitizer" ./scripts/check_python_asan.sh
+check "pip install ., with the CUDA part when nvcc is there" pip_install
 check "transformers opens our checkpoint" opened_by_transformers
 
 if [[ ${#failed[@]} -gt 0 ]]; then

@@ -5,7 +5,8 @@
 #   2. AddressSanitizer + UndefinedBehaviorSanitizer: the unit tests, and the GPU's kernels on the host
 #      SIMT machine
 #   3. ThreadSanitizer: the tests that use threads
-#   4. clang++ without precompiled headers: the library and the command compile clean
+#   4. the Python package: wheel, fresh environment, its tests
+#   5. clang++ without precompiled headers: the library and the command compile clean
 # Installs what is missing on Debian 12 (root or sudo). The last line adds everything up.
 # The long checks are in scripts/check_full.sh.
 set -uo pipefail
@@ -22,24 +23,30 @@ say() { printf '\n== %s (at %d s)\n' "$1" $((SECONDS - started)); }
 # attribute <name> <file>: the first such attribute of a JUnit file, 0 if there is none.
 attribute() { grep -o -m 1 "$1=\"[0-9]*\"" "$2" | head -n 1 | grep -o '[0-9]*' || echo 0; }
 
+# add_report <JUnit file> <exit status>: adds to the totals. A failure that the report does not count
+# must not be lost.
+add_report() {
+  local report=$1 status=$2
+  if [[ ! -s $report ]]; then
+    echo "there is no report $report"
+    failed=$((failed + 1))
+    return
+  fi
+  local all bad skip
+  all=$(attribute tests "$report")
+  bad=$(($(attribute failures "$report") + $(attribute errors "$report")))
+  skip=$(($(attribute skipped "$report") + $(attribute disabled "$report")))
+  passed=$((passed + all - bad - skip)) failed=$((failed + bad)) skipped=$((skipped + skip))
+  if [[ $status -ne 0 && $bad -eq 0 ]]; then failed=$((failed + 1)); fi
+}
+
 # run_tests <preset> <ctest arguments>...: runs them and adds to the totals.
 run_tests() {
   local preset=$1 report="$PWD/build/$1/ctest.xml"
   shift
   rm -f "$report"
   ctest --preset "$preset" -j "$jobs" --no-tests=error --output-junit "$report" "$@"
-  local status=$?
-  if [[ ! -s $report ]]; then
-    echo "ctest of '$preset' left no report"
-    failed=$((failed + 1))
-    return
-  fi
-  local all bad skip
-  all=$(attribute tests "$report") bad=$(attribute failures "$report")
-  skip=$(($(attribute skipped "$report") + $(attribute disabled "$report")))
-  passed=$((passed + all - bad - skip)) failed=$((failed + bad)) skipped=$((skipped + skip))
-  # A failure that the report does not count must not be lost.
-  if [[ $status -ne 0 && $bad -eq 0 ]]; then failed=$((failed + 1)); fi
+  add_report "$report" $?
 }
 
 # build <preset> <targets>...: one check by itself, since a warning is an error.
@@ -56,7 +63,8 @@ build() {
 
 say "packages"
 install_packages g++ cmake ninja-build catch2 libcli11-dev libtomlplusplus-dev nlohmann-json3-dev \
-  libfmt-dev libxxhash-dev libssl-dev clang clang-format python3 binutils git || exit 1
+  libfmt-dev libxxhash-dev libssl-dev clang clang-format python3 \
+  python3-dev python3-venv binutils git || exit 1
 
 main=cpu
 if command -v nvcc >/dev/null || [[ -x /usr/local/cuda/bin/nvcc ]]; then
@@ -73,6 +81,11 @@ build asan gigatrain_tests && run_tests asan -LE 'slow|gpu'
 say "ThreadSanitizer, tests with threads"
 export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 build tsan gigatrain_tests && run_tests tsan -LE 'slow|gpu'
+
+say "Python: wheel, fresh environment, tests"
+rm -f build/python.xml
+./scripts/test_python.sh build/python.xml
+add_report build/python.xml $?
 
 say "clang++, library and command"
 build clang gigatrain gigatrain_tool

@@ -30,6 +30,10 @@ void bind_tape(py::module_& m);
 void bind_function(py::module_& m);
 void bind_ops(py::module_& m);
 void bind_fused_ops(py::module_& m);
+void bind_norm_ops(py::module_& m);
+void bind_attention_ops(py::module_& m);
+void bind_conv_ops(py::module_& m);
+void bind_loss_ops(py::module_& m);
 void bind_nn(py::module_& m);
 void bind_optim(py::module_& m);
 void bind_config(py::module_& m);
@@ -78,7 +82,8 @@ namespace pybind11::detail {
 // An int or a sequence of ints <-> Shape <-> tuple.
 template <>
 struct type_caster<gigatrain::Shape> {
-  PYBIND11_TYPE_CASTER(gigatrain::Shape, const_name("tuple[int, ...]"));
+  PYBIND11_TYPE_CASTER(gigatrain::Shape,
+                       io_name("collections.abc.Sequence[int] | int", "tuple[int, ...]"));
 
   bool load(handle from, bool convert) {
     value = {};

@@ -24,6 +24,10 @@ PYBIND11_MODULE(_core, m) {
   bind_function(m);
   bind_ops(m);
   bind_fused_ops(m);
+  bind_norm_ops(m);
+  bind_attention_ops(m);
+  bind_conv_ops(m);
+  bind_loss_ops(m);
   bind_nn(m);
   bind_optim(m);
   bind_config(m);

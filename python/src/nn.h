@@ -10,9 +10,11 @@ namespace gigatrain::python {
 using ParameterList = std::vector<std::shared_ptr<Parameter>>;
 
 void bind_layers(py::module_& nn);
-void bind_model(py::module_& nn);   // trainer.cpp: Model and the heads
+void bind_model(py::module_& nn);   // Model and the heads
 void bind_models(py::module_& nn);  // language models
 void bind_state(py::module_& nn);
+void bind_optimizers(py::module_& optim);
+void bind_ema(py::module_& optim);
 
 // The context that a call runs in: the one given, else the innermost of this thread, else one for
 // evaluation.

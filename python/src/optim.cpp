@@ -1,8 +1,7 @@
-// gigatrain.optim: schedules, clipping, AdamW, and Optimizer, which Python classes derive from.
+// gigatrain.optim: schedules, clipping, and Optimizer, which Python classes derive from.
 
 #include <map>
 
-#include "gigatrain/optim/adamw.h"
 #include "gigatrain/optim/clip.h"
 #include "gigatrain/optim/schedule.h"
 #include "gigatrain/parallel/gradient_tree.h"
@@ -45,22 +44,6 @@ class PyOptimizer : public Optimizer, public py::trampoline_self_life_support {
   }
 };
 
-// Keeps alive what it updates.
-template <class T>
-class Owning : public T {
- public:
-  template <class... Args>
-  explicit Owning(ParameterList kept, const Args&... args) : T(args...), kept_(std::move(kept)) {}
-
- private:
-  ParameterList kept_;
-};
-
-struct Group {
-  ParameterList parameters;
-  float lr_scale = 1.0f, weight_decay = 0.0f;
-};
-
 void bind_optimizer(py::module_& m) {
   py::classh<Optimizer, PyOptimizer>(
       m, "Optimizer", py::dynamic_attr(),
@@ -84,59 +67,29 @@ void bind_optimizer(py::module_& m) {
       .def_property_readonly("name", &Optimizer::name, "\"adamw\", ...");
 }
 
-void bind_adamw(py::module_& m) {
-  py::class_<Group>(m, "ParameterGroup",
-                    "Parameters that share a learning-rate factor and a decay.")
-      .def(py::init([](const py::object& parameters, float lr_scale, float weight_decay) {
-             return Group{parameters_from(parameters, "ParameterGroup"), lr_scale, weight_decay};
-           }),
-           py::arg("parameters"), py::kw_only(), py::arg("lr_scale") = 1.0f,
-           py::arg("weight_decay") = 0.0f, "lr_scale: multiplies the step's learning rate.")
-      .def_readonly("parameters", &Group::parameters, "Those of the group.")
-      .def_readwrite("lr_scale", &Group::lr_scale, "Multiplies the step's learning rate.")
-      .def_readwrite("weight_decay", &Group::weight_decay, "Decoupled.");
-  const optim::AdamWOptions d;
-  py::classh<optim::AdamW, Optimizer>(
-      m, "AdamW", "Loshchilov and Hutter, Decoupled Weight Decay Regularization, arXiv:1711.05101.")
-      .def(
-          py::init([](const py::object& what, float weight_decay, float beta1, float beta2,
-                      float eps, std::uint64_t seed) -> std::shared_ptr<optim::AdamW> {
-            const optim::AdamWOptions options{weight_decay, beta1, beta2, eps, seed};
-            std::vector<optim::ParameterGroup> groups;
-            ParameterList kept;
-            if (py::isinstance<py::list>(what) && py::len(what) > 0 &&
-                py::isinstance<Group>(py::list(what)[0])) {
-              for (const auto& g : what.cast<std::vector<Group>>()) {
-                groups.push_back({pointers_to(g.parameters), g.lr_scale, g.weight_decay});
-                kept.insert(kept.end(), g.parameters.begin(), g.parameters.end());
-              }
-            } else {
-              kept = parameters_from(what, "AdamW");
-              groups = optim::decay_groups(pointers_to(kept), weight_decay);
-            }
-            return std::make_shared<Owning<optim::AdamW>>(kept, groups, options);
-          }),
-          py::arg("parameters"), py::kw_only(), py::arg("weight_decay") = d.weight_decay,
-          py::arg("beta1") = d.beta1, py::arg("beta2") = d.beta2, py::arg("eps") = d.eps,
-          py::arg("seed") = d.seed,
-          "parameters: a layer, parameters (matrices decay, vectors do not), or ParameterGroups "
-          "(weight_decay is then theirs). seed: of stochastic rounding, for weights without an f32 "
-          "master.");
-}
-
 void bind_schedule(py::module_& m) {
   using optim::Schedule;
   py::class_<Schedule>(m, "Schedule",
-                       "Learning rates: linear warm-up, then constant, linear or cosine "
-                       "(arXiv:1608.03983) down to a floor.")
-      .def(py::init([](const std::string& kind, float lr, std::int64_t warmup, std::int64_t steps,
-                       float min_lr) {
-             return Schedule{optim::parse_schedule(kind), lr, warmup, steps, min_lr};
-           }),
-           py::arg("kind") = "cosine", py::kw_only(), py::arg("lr") = 1e-3f, py::arg("warmup") = 0,
-           py::arg("steps") = 1, py::arg("min_lr") = 0.0f,
-           "kind: constant, linear or cosine. lr: peak. warmup, steps: in steps; the whole run. "
-           "min_lr: the floor, as a fraction of the peak.")
+                       "Learning rates: linear warm-up, then constant, linear, cosine "
+                       "(arXiv:1608.03983), inverse square root (arXiv:1706.03762) or "
+                       "warm-up-stable-decay (arXiv:2404.06395), down to a floor.")
+      .def(
+          py::init([](const std::string& kind, float lr, std::int64_t warmup, std::int64_t steps,
+                      float min_lr, float decay, const std::string& shape) {
+            return Schedule{.kind = optim::parse_schedule(kind),
+                            .lr = lr,
+                            .warmup = warmup,
+                            .steps = steps,
+                            .min_lr = min_lr,
+                            .decay = decay,
+                            .shape = optim::parse_decay_shape(shape)};
+          }),
+          py::arg("kind") = "cosine", py::kw_only(), py::arg("lr") = 1e-3f, py::arg("warmup") = 0,
+          py::arg("steps") = 1, py::arg("min_lr") = 0.0f, py::arg("decay") = 0.2f,
+          py::arg("shape") = "linear",
+          "kind: constant, linear, cosine, inverse_sqrt or wsd. lr: peak. warmup, steps: in steps; "
+          "the whole run. min_lr: the floor, as a fraction of the peak. decay, shape (linear or "
+          "sqrt): of wsd, the part of all steps in which the rate falls, and how.")
       .def_readwrite("lr", &Schedule::lr, "Peak.")
       .def_readwrite("warmup", &Schedule::warmup, "Steps from 0 to the peak.")
       .def_readwrite("steps", &Schedule::steps, "The whole run.")
@@ -150,8 +103,9 @@ void bind_schedule(py::module_& m) {
 void bind_optim(py::module_& m) {
   py::module_ o = m.def_submodule("optim", "Optimizers, schedules, clipping.");
   bind_optimizer(o);
-  bind_adamw(o);
+  bind_optimizers(o);
   bind_schedule(o);
+  bind_ema(o);
   o.def(
       "clip",
       [](const py::object& parameters, float max_norm) {

@@ -133,7 +133,6 @@ void bind_state(py::module_& m) {
       "load_state_dict", &load_state_dict, py::arg("values"),
       "Overwrites every parameter with {path: tensor or array}. Raises InvalidArgument that "
       "lists all missing, unexpected and misshapen ones at once, before anything is written.");
-  m.attr("Layer").attr("__module__") = "gigatrain.nn";
 }
 
 }  // namespace gigatrain::python

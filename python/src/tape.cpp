@@ -1,6 +1,7 @@
 // backward() and no_grad().
 
 #include "common.h"
+#include "gigatrain/tensor/anomaly.h"
 #include "gigatrain/tensor/node.h"
 
 namespace gigatrain::python {
@@ -10,6 +11,12 @@ namespace {
 // `with no_grad():`, also nested and used again.
 struct NoGradScope {
   std::vector<std::unique_ptr<NoGrad>> entered;
+};
+
+struct AnomalyScope {
+  explicit AnomalyScope(std::int64_t s) : step(s) {}
+  std::int64_t step;
+  std::vector<std::unique_ptr<DetectAnomaly>> entered;
 };
 
 }  // namespace
@@ -25,6 +32,19 @@ void bind_tape(py::module_& m) {
              return self;
            })
       .def("__exit__", [](NoGradScope& s, const py::args&) { s.entered.pop_back(); });
+
+  py::class_<AnomalyScope>(m, "detect_anomaly",
+                           "with gt.detect_anomaly(step): every value that an op, a gradient or a "
+                           "weight makes is looked at; the first NaN or Inf raises Cancelled that "
+                           "names step, op, layer and parameter. Several times slower.")
+      .def(py::init<std::int64_t>(), py::arg("step") = -1, "step: from 1, for the message.")
+      .def("__enter__",
+           [](py::object self) {
+             auto& scope = self.cast<AnomalyScope&>();
+             scope.entered.push_back(std::make_unique<DetectAnomaly>(scope.step));
+             return self;
+           })
+      .def("__exit__", [](AnomalyScope& s, const py::args&) { s.entered.pop_back(); });
 
   m.def(
       "backward",

@@ -106,3 +106,27 @@ TEST_CASE("the tree refuses lost, repeated and unknown leaves", "[unit][parallel
   CHECK_THROWS_WITH(f.sum_in_order(4, {0, 0}), Contains("given twice"));
   CHECK_THROWS_WITH(f.sum_in_order(4, {4}), Contains("leaf 4 of 4"));
 }
+
+TEST_CASE("a step that was broken off leaves nothing behind", "[unit][parallel]") {
+  Fixture f;
+  const auto expected = f.sum_in_order(4, {0, 1, 2, 3});
+  GradientTree tree({&f.parameter}, 4);
+  for (const std::int64_t leaf : {2, 0}) {
+    tree.begin_leaf();
+    f.collect(leaf);
+    tree.end_leaf(leaf);
+  }
+  tree.discard();
+  for (const std::int64_t leaf : {0, 1, 2, 3}) {
+    tree.begin_leaf();
+    f.collect(leaf);
+    tree.end_leaf(leaf);
+  }
+  tree.finish();
+  CHECK(f.parameter.grad.to_vector<float>() == expected);
+
+  f.collect(1);
+  discard_gradients({&f.parameter});
+  collect_gradients({&f.parameter});
+  CHECK(f.parameter.grad.to_vector<float>() == std::vector<float>(kElements, 0.0f));
+}

@@ -1,0 +1,1635 @@
+"""Made by scripts/make_stubs.py; not edited by hand."""
+"""
+gigatrain's C++ core
+"""
+from __future__ import annotations
+import collections.abc
+import gigatrain.nn
+import typing
+from . import nn
+from . import optim
+__all__: list[str] = ['ArraySource', 'Batch', 'BatchSource', 'CheckpointConfig', 'Config', 'DType', 'DataConfig', 'Device', 'DropoutArgs', 'EvalLine', 'Evaluation', 'Function', 'FunctionContext', 'FunctionSource', 'LoadedModel', 'LogConfig', 'ModelConfig', 'OptimConfig', 'ParallelConfig', 'Parameter', 'ParameterUse', 'PrecisionConfig', 'RunConfig', 'RunOutcome', 'RunSummary', 'ScheduleConfig', 'StepLine', 'StepReport', 'Tensor', 'TokenSource', 'Tokenizer', 'TrainConfig', 'Trainer', 'accuracy', 'add', 'attention', 'attention_packed', 'backward', 'bf16', 'cast', 'collect_gradients', 'contiguous', 'cuda_available', 'default_device', 'device', 'discard_gradients', 'div', 'dropout', 'dropout_args', 'embedding', 'empty', 'evaluate', 'exp', 'f16', 'f32', 'f64', 'from_dlpack', 'from_numpy', 'full', 'gelu', 'generate', 'i32', 'i64', 'layer_norm', 'linear', 'linear_cross_entropy', 'load_config', 'load_model', 'log', 'matmul', 'mean', 'mul', 'nn', 'no_grad', 'optim', 'parse_config', 'reshape', 'residual_dropout', 'residual_norm', 'rsqrt', 'scale', 'set_default_device', 'slice', 'state_digest', 'sub', 'sum', 'tanh', 'tensor', 'tokenize_files', 'tokenizer', 'train_run', 'transpose', 'u8', 'zeros']
+class Device:
+    """
+    A processor with its memory and its queue of work. Made by device(); lives as long as the process. Wherever one is expected its kind will do: "cpu", "cuda", "auto".
+    """
+    def __eq__(self, arg0: Device | str) -> bool:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __init__(self, kind: str = 'auto') -> None:
+        """
+        The device of this kind; see device().
+        """
+    def __repr__(self) -> str:
+        ...
+    def memory(self) -> dict:
+        """
+        Bytes of live blocks by purpose (parameters, gradients, optimizer, activations, workspace, data) and in total: {purpose: {"now": n, "peak": n}}; reserved: live and cached bytes.
+        """
+    def reset_peak_memory(self) -> None:
+        """
+        Peaks start again from what is live now.
+        """
+    def synchronize(self) -> None:
+        """
+        Waits for everything submitted. Raises DeviceError naming what failed.
+        """
+    def trim_memory(self) -> None:
+        """
+        Gives cached blocks back to the operating system or the driver.
+        """
+    @property
+    def kind(self) -> str:
+        """
+        "cpu" or "cuda"
+        """
+    @property
+    def model(self) -> str:
+        """
+        The maker's name of the processor.
+        """
+    @property
+    def threads(self) -> int:
+        """
+        Threads that run CPU kernels; results never depend on it.
+        """
+class DType:
+    """
+    Element type of a tensor; wherever one is expected its name will do: "f32". bf16 and f16 are storage, arithmetic happens in f32.
+
+    Members:
+
+      f32
+
+      f64
+
+      bf16
+
+      f16
+
+      i32
+
+      i64
+
+      u8
+    """
+    __members__: typing.ClassVar[dict[str, DType]]
+    bf16: typing.ClassVar[DType]
+    f16: typing.ClassVar[DType]
+    f32: typing.ClassVar[DType]
+    f64: typing.ClassVar[DType]
+    i32: typing.ClassVar[DType]
+    i64: typing.ClassVar[DType]
+    u8: typing.ClassVar[DType]
+    @typing.overload
+    def __eq__(self, other: DType | str) -> bool:
+        ...
+    @typing.overload
+    def __eq__(self, other: typing.Any) -> bool:
+        ...
+    def __getstate__(self) -> int:
+        ...
+    def __hash__(self) -> int:
+        ...
+    def __index__(self) -> int:
+        ...
+    @typing.overload
+    def __init__(self, value: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @typing.overload
+    def __init__(self, arg0: str) -> None:
+        ...
+    def __int__(self) -> int:
+        ...
+    @typing.overload
+    def __ne__(self, other: DType | str) -> bool:
+        ...
+    @typing.overload
+    def __ne__(self, other: typing.Any) -> bool:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def __setstate__(self, state: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    def __str__(self) -> str:
+        ...
+    @property
+    def name(self) -> str:
+        ...
+    @property
+    def value(self) -> int:
+        ...
+class Tensor:
+    """
+    Values on a device, and their place on the tape when a gradient is wanted. Made by tensor(), from_numpy(), from_dlpack(), zeros(), ... and by the functions of this module.
+    """
+    @typing.overload
+    def __add__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
+        ...
+    @typing.overload
+    def __add__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+        ...
+    def __array__(self, dtype: typing.Any = None, copy: typing.Any = None) -> typing.Any:
+        """
+        For numpy.asarray().
+        """
+    def __bool__(self) -> bool:
+        ...
+    def __dlpack__(self, *, stream: typing.Any = None, max_version: typing.Any = None, dl_device: typing.Any = None, copy: bool | None = None) -> typing.Any:
+        """
+        A DLPack capsule that shares this tensor's memory (versioned if max_version allows).
+        """
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """
+        (device type, device number) of DLPack: (1, 0) is the CPU, (2, 0) a GPU.
+        """
+    def __float__(self) -> float:
+        ...
+    def __getitem__(self, key: typing.Any) -> Tensor:
+        """
+        ints, slices of step 1, None and ...; a view where the memory allows.
+        """
+    @typing.overload
+    def __init__(self, parameter: Parameter) -> None:
+        """
+        The parameter's first use.
+        """
+    @typing.overload
+    def __init__(self, use: ParameterUse) -> None:
+        """
+        A use of a parameter.
+        """
+    def __int__(self) -> int:
+        ...
+    def __len__(self) -> int:
+        ...
+    def __matmul__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
+        ...
+    @typing.overload
+    def __mul__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+        ...
+    @typing.overload
+    def __mul__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
+        ...
+    @typing.overload
+    def __mul__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+        ...
+    def __neg__(self) -> Tensor:
+        ...
+    @typing.overload
+    def __radd__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
+        ...
+    @typing.overload
+    def __radd__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def __rmatmul__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
+        ...
+    @typing.overload
+    def __rmul__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+        ...
+    @typing.overload
+    def __rmul__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
+        ...
+    @typing.overload
+    def __rmul__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+        ...
+    @typing.overload
+    def __rsub__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
+        ...
+    @typing.overload
+    def __rsub__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+        ...
+    @typing.overload
+    def __rtruediv__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
+        ...
+    @typing.overload
+    def __rtruediv__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+        ...
+    @typing.overload
+    def __sub__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
+        ...
+    @typing.overload
+    def __sub__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+        ...
+    @typing.overload
+    def __truediv__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
+        ...
+    @typing.overload
+    def __truediv__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+        ...
+    def assign(self, values: Tensor | Parameter | ParameterUse) -> None:
+        """
+        Overwrites the values with those of a tensor of the same shape, converting the dtype; not recorded on the tape.
+        """
+    def backward(self, gradient: Tensor | Parameter | ParameterUse | None = None) -> None:
+        """
+        Runs the tape back from this tensor: a scalar, or with its gradient given. Gradients are added up in the .grad of inputs and in the uses of parameters; the graph is freed.
+        """
+    def cast(self, dtype: DType | str) -> Tensor:
+        """
+        Converted to f32, bf16 or f64.
+        """
+    def contiguous(self) -> Tensor:
+        """
+        Row-major; the tensor itself when it is.
+        """
+    def detach(self) -> Tensor:
+        """
+        The same memory, not on the tape.
+        """
+    def item(self) -> typing.Any:
+        """
+        The value of a tensor of one element, as a Python number.
+        """
+    def mean(self, dims: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
+        """
+        Over the dims (kept, with size 1), or of everything: a scalar.
+        """
+    def numpy(self) -> typing.Any:
+        """
+        The values as a numpy array that shares the memory and keeps it alive; bf16 as ml_dtypes.bfloat16. Read-only when the tensor is on the tape. Raises InvalidArgument for a tensor of a GPU: t.to("cpu").numpy().
+        """
+    def reshape(self, shape: tuple[int, ...]) -> Tensor:
+        """
+        The same values in another shape; the same memory when contiguous.
+        """
+    def sum(self, dims: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
+        """
+        Over the dims (kept, with size 1), or of everything: a scalar.
+        """
+    def to(self, device: Device | str) -> Tensor:
+        """
+        A copy on another device, not on the tape; the tensor itself when it is there.
+        """
+    def tolist(self) -> typing.Any:
+        """
+        The values as nested lists of Python numbers.
+        """
+    def transpose(self, dim0: typing.SupportsInt | typing.SupportsIndex, dim1: typing.SupportsInt | typing.SupportsIndex) -> Tensor:
+        """
+        A view with two dims exchanged.
+        """
+    def zero_grad(self) -> None:
+        """
+        Forgets the gradient collected so far.
+        """
+    @property
+    def data_ptr(self) -> int:
+        """
+        Address of the first element, in the device's memory.
+        """
+    @property
+    def device(self) -> Device:
+        """
+        Where the values are.
+        """
+    @property
+    def dtype(self) -> DType:
+        """
+        Element type, a DType.
+        """
+    @property
+    def grad(self) -> Tensor:
+        """
+        The gradient collected so far, f32 (f64 of an f64 tensor), or None.
+        """
+    @property
+    def is_contiguous(self) -> bool:
+        """
+        Row-major without gaps?
+        """
+    @property
+    def ndim(self) -> int:
+        """
+        Number of dims.
+        """
+    @property
+    def requires_grad(self) -> bool:
+        """
+        Is a gradient wanted through this tensor? Settable on inputs, not on results.
+        """
+    @requires_grad.setter
+    def requires_grad(self, arg1: bool) -> None:
+        ...
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """
+        Sizes, outermost first.
+        """
+    @property
+    def size(self) -> int:
+        """
+        Number of elements.
+        """
+    @property
+    def strides(self) -> tuple:
+        """
+        Distance of neighbours along each dim, in elements.
+        """
+class Parameter:
+    """
+    A named weight of a layer. Its name is its path in the model; values are made by gt.nn.materialize(). Stands wherever a tensor is expected.
+    """
+    def __init__(self, shape: tuple[int, ...], *, init: str = 'normal', std: typing.SupportsFloat | typing.SupportsIndex = 0.019999999552965164) -> None:
+        """
+        init: "normal" (0, std), "zeros" or "ones"; value i depends on (seed, name, i) only.
+        """
+    def __repr__(self) -> str:
+        ...
+    def assign(self, values: Tensor | Parameter | ParameterUse) -> None:
+        """
+        Overwrites the values with those of a tensor of the same shape.
+        """
+    def changed(self) -> None:
+        """
+        Say so after writing into value: copies in the compute dtype are out of date.
+        """
+    def tensor(self) -> Tensor:
+        """
+        The values in the compute dtype, connected to the gradient of the first use.
+        """
+    def use(self) -> ...:
+        """
+        Another use, with a gradient of its own that is added after the others': for weights that several layers share. Ask once, when the layer is built, not in forward().
+        """
+    @property
+    def compute_dtype(self) -> DType:
+        """
+        What products use: f32 or bf16.
+        """
+    @property
+    def grad(self) -> Tensor:
+        """
+        The step's gradient, f32; None before collect_gradients() or the Trainer made it.
+        """
+    @grad.setter
+    def grad(self, arg1: Tensor | Parameter | ParameterUse | None) -> None:
+        ...
+    @property
+    def name(self) -> str:
+        """
+        Its path: "h.0.attn.weight".
+        """
+    @property
+    def requires_grad(self) -> bool:
+        """
+        False: frozen. No gradient is made for it, and optimizers refuse it.
+        """
+    @requires_grad.setter
+    def requires_grad(self, arg1: bool) -> None:
+        ...
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """
+        Sizes, outermost first.
+        """
+    @property
+    def value(self) -> Tensor:
+        """
+        The master values: f32, or bf16 without a master; None before materialize(). After writing into it call changed().
+        """
+class ParameterUse:
+    """
+    One place where a parameter enters the computation.
+    """
+    def tensor(self) -> Tensor:
+        """
+        The parameter in its compute dtype, connected to this use's gradient.
+        """
+class no_grad:
+    """
+    with gt.no_grad(): the tape is off in this thread; results need no memory for a backward.
+    """
+    def __enter__(self) -> typing.Any:
+        ...
+    def __exit__(self, *args) -> None:
+        ...
+    def __init__(self) -> None:
+        ...
+class FunctionContext:
+    """
+    What a Function's forward leaves for its backward: tensors by save_for_backward(), anything else as attributes.
+    """
+    def save_for_backward(self, *args) -> None:
+        """
+        Keeps tensors (or None) until the backward, which finds them in .saved.
+        """
+    @property
+    def needs_input_grad(self) -> list[bool]:
+        """
+        For each argument of apply(): is its gradient wanted?
+        """
+    @property
+    def saved(self) -> list[Tensor]:
+        """
+        What save_for_backward() kept, in its order.
+        """
+class Function:
+    """
+    An op of your own. Derive, write two static methods and call apply():
+
+        class Square(gt.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return x * x
+            @staticmethod
+            def backward(ctx, dout):
+                return 2.0 * ctx.saved[0] * dout
+
+        y = Square.apply(x)
+
+    forward runs with the tape off. backward gets one gradient an output (None where none came) and returns one an argument of apply(), of its shape and dtype; None where the argument is no tensor or needs none. What does not fit raises InvalidArgument that names the function, the argument and the shape expected.
+    """
+    @staticmethod
+    def apply(arg0: typing.Any, *args) -> typing.Any:
+        """
+        Runs forward(ctx, *args) and puts it on the tape.
+        """
+    def __init__(self) -> None:
+        ...
+class DropoutArgs:
+    """
+    How a mask is drawn: from Philox, by global position only, never stored. Made by BatchContext.dropout() or dropout_args().
+    """
+    @property
+    def rate(self) -> float:
+        """
+        Probability that an element is dropped.
+        """
+class RunConfig:
+    """
+    A section of a Config; keys, ranges: docs/reference.md.
+    """
+    @property
+    def dir(self) -> str:
+        """
+        folder that holds the run folders
+        """
+    @dir.setter
+    def dir(self, arg1: str) -> None:
+        ...
+    @property
+    def name(self) -> str:
+        """
+        run name; default: the configuration file's name
+        """
+    @name.setter
+    def name(self, arg1: str) -> None:
+        ...
+class ModelConfig:
+    """
+    A section of a Config; keys, ranges: docs/reference.md.
+    """
+    @property
+    def dropout(self) -> float:
+        """
+        probability
+        """
+    @dropout.setter
+    def dropout(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def from(self) -> str:
+        """
+        Hugging Face folder to start from; its config.json gives sizes
+        """
+    @from.setter
+    def from(self, arg1: str) -> None:
+        ...
+    @property
+    def init_std(self) -> float:
+        """
+        of initial matrices; small models learn sooner with 1 / sqrt(n_embd)
+        """
+    @init_std.setter
+    def init_std(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def kind(self) -> str:
+        """
+        architecture; one of gpt
+        """
+    @kind.setter
+    def kind(self, arg1: str) -> None:
+        ...
+    @property
+    def n_embd(self) -> int:
+        """
+        channels, a multiple of n_head
+        """
+    @n_embd.setter
+    def n_embd(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def n_head(self) -> int:
+        """
+        attention heads
+        """
+    @n_head.setter
+    def n_head(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def n_inner(self) -> int:
+        """
+        MLP channels; 0: 4 n_embd
+        """
+    @n_inner.setter
+    def n_inner(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def n_kv_head(self) -> int:
+        """
+        key and value heads; 0: n_head
+        """
+    @n_kv_head.setter
+    def n_kv_head(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def n_layer(self) -> int:
+        """
+        transformer blocks
+        """
+    @n_layer.setter
+    def n_layer(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def tie(self) -> bool:
+        """
+        the head is the token table
+        """
+    @tie.setter
+    def tie(self, arg1: bool) -> None:
+        ...
+    @property
+    def vocab_size(self) -> int:
+        """
+        token ids; 0: the tokenizer's; more is allowed, less is not
+        """
+    @vocab_size.setter
+    def vocab_size(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+class DataConfig:
+    """
+    A section of a Config; keys, ranges: docs/reference.md.
+    """
+    @property
+    def tokenizer(self) -> str:
+        """
+        how text became tokens; none: ids of another tokenizer, no text is shown; one of byte, none
+        """
+    @tokenizer.setter
+    def tokenizer(self, arg1: str) -> None:
+        ...
+    @property
+    def train(self) -> list[str]:
+        """
+        token shards to train on: a file, a folder (its train*.bin), or a list
+        """
+    @train.setter
+    def train(self, arg1: collections.abc.Sequence[str]) -> None:
+        ...
+    @property
+    def val(self) -> list[str]:
+        """
+        token shards to evaluate on; a folder means its val*.bin
+        """
+    @val.setter
+    def val(self, arg1: collections.abc.Sequence[str]) -> None:
+        ...
+class TrainConfig:
+    """
+    A section of a Config; keys, ranges: docs/reference.md.
+    """
+    @property
+    def eval_batches(self) -> int:
+        """
+        micro-batches of an evaluation; 0: the whole of data.val [batches]
+        """
+    @eval_batches.setter
+    def eval_batches(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def eval_every(self) -> int:
+        """
+        evaluate; 0: never [steps]
+        """
+    @eval_every.setter
+    def eval_every(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def global_batch(self) -> int:
+        """
+        batch of a step, = leaves * A * micro_batch [sequences]
+        """
+    @global_batch.setter
+    def global_batch(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def leaves(self) -> int:
+        """
+        leaves of the gradient tree, a power of two; 0: the largest up to 16
+        """
+    @leaves.setter
+    def leaves(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def limit_seconds(self) -> float:
+        """
+        stop at a clean step after this much training; 0: no limit [s]
+        """
+    @limit_seconds.setter
+    def limit_seconds(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def micro_batch(self) -> int:
+        """
+        what one forward pass sees; 0: largest divisor of global_batch up to 4 [sequences]
+        """
+    @micro_batch.setter
+    def micro_batch(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def numerics(self) -> str:
+        """
+        what the bits of the weights may depend on; one of fast, deterministic, strict
+        """
+    @numerics.setter
+    def numerics(self, arg1: str) -> None:
+        ...
+    @property
+    def sample_every(self) -> int:
+        """
+        write a sample; 0: never [steps]
+        """
+    @sample_every.setter
+    def sample_every(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def sample_prompt(self) -> str:
+        """
+        text that a sample continues
+        """
+    @sample_prompt.setter
+    def sample_prompt(self, arg1: str) -> None:
+        ...
+    @property
+    def sample_tokens(self) -> int:
+        """
+        length of a sample [tokens]
+        """
+    @sample_tokens.setter
+    def sample_tokens(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def seed(self) -> int:
+        """
+        of initial values, data order and dropout
+        """
+    @seed.setter
+    def seed(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def seq_len(self) -> int:
+        """
+        context [tokens]
+        """
+    @seq_len.setter
+    def seq_len(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def steps(self) -> int:
+        """
+        optimizer steps of the whole run [steps]
+        """
+    @steps.setter
+    def steps(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+class OptimConfig:
+    """
+    A section of a Config; keys, ranges: docs/reference.md.
+    """
+    @property
+    def beta1(self) -> float:
+        """
+        decay of the mean
+        """
+    @beta1.setter
+    def beta1(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def beta2(self) -> float:
+        """
+        decay of the square
+        """
+    @beta2.setter
+    def beta2(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def clip(self) -> float:
+        """
+        largest global gradient norm; 0: no clipping
+        """
+    @clip.setter
+    def clip(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def eps(self) -> float:
+        """
+        added to the root
+        """
+    @eps.setter
+    def eps(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def lr(self) -> float:
+        """
+        peak learning rate
+        """
+    @lr.setter
+    def lr(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def name(self) -> str:
+        """
+        optimizer; one of adamw
+        """
+    @name.setter
+    def name(self, arg1: str) -> None:
+        ...
+    @property
+    def weight_decay(self) -> float:
+        """
+        decoupled; matrices only
+        """
+    @weight_decay.setter
+    def weight_decay(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+class ScheduleConfig:
+    """
+    A section of a Config; keys, ranges: docs/reference.md.
+    """
+    @property
+    def kind(self) -> str:
+        """
+        of the learning rate after warm-up; one of cosine, linear, constant
+        """
+    @kind.setter
+    def kind(self, arg1: str) -> None:
+        ...
+    @property
+    def min_lr(self) -> float:
+        """
+        last learning rate, fraction of optim.lr
+        """
+    @min_lr.setter
+    def min_lr(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def warmup(self) -> int:
+        """
+        linear rise from zero [steps]
+        """
+    @warmup.setter
+    def warmup(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+class ParallelConfig:
+    """
+    A section of a Config; keys, ranges: docs/reference.md.
+    """
+    @property
+    def cp(self) -> int:
+        """
+        context [ranks]
+        """
+    @cp.setter
+    def cp(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def dp(self) -> int:
+        """
+        data; 0: what is left of the ranks [ranks]
+        """
+    @dp.setter
+    def dp(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def ep(self) -> int:
+        """
+        experts [ranks]
+        """
+    @ep.setter
+    def ep(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def pp(self) -> int:
+        """
+        pipeline [ranks]
+        """
+    @pp.setter
+    def pp(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def sp(self) -> int:
+        """
+        sequence [ranks]
+        """
+    @sp.setter
+    def sp(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def tp(self) -> int:
+        """
+        tensor [ranks]
+        """
+    @tp.setter
+    def tp(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def zero(self) -> int:
+        """
+        ZeRO stage of sharded data parallelism
+        """
+    @zero.setter
+    def zero(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+class PrecisionConfig:
+    """
+    A section of a Config; keys, ranges: docs/reference.md.
+    """
+    @property
+    def compute(self) -> str:
+        """
+        matrix products, attention; one of f32, bf16
+        """
+    @compute.setter
+    def compute(self, arg1: str) -> None:
+        ...
+    @property
+    def grads(self) -> str:
+        """
+        gradient sums; one of f32
+        """
+    @grads.setter
+    def grads(self, arg1: str) -> None:
+        ...
+    @property
+    def params(self) -> str:
+        """
+        weights; bf16: no f32 master, stochastic rounding; one of f32, bf16
+        """
+    @params.setter
+    def params(self, arg1: str) -> None:
+        ...
+class CheckpointConfig:
+    """
+    A section of a Config; keys, ranges: docs/reference.md.
+    """
+    @property
+    def async(self) -> bool:
+        """
+        save while training goes on
+        """
+    @async.setter
+    def async(self, arg1: bool) -> None:
+        ...
+    @property
+    def every(self) -> int:
+        """
+        save; 0: at the end only [steps]
+        """
+    @every.setter
+    def every(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def keep(self) -> int:
+        """
+        newest checkpoints to keep, besides the best
+        """
+    @keep.setter
+    def keep(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+class LogConfig:
+    """
+    A section of a Config; keys, ranges: docs/reference.md.
+    """
+    @property
+    def every(self) -> int:
+        """
+        one progress line [steps]
+        """
+    @every.setter
+    def every(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+class Config:
+    """
+    The configuration of a run, as `gigatrain train` reads it.
+    """
+    def __init__(self) -> None:
+        """
+        Defaults; model, data.train and train.steps are required.
+        """
+    def __repr__(self) -> str:
+        ...
+    def to_json(self) -> str:
+        """
+        Every key, as JSON.
+        """
+    def to_toml(self) -> str:
+        """
+        Every key; parses back to the same values.
+        """
+    def validate(self) -> None:
+        """
+        Raises InvalidArgument that lists everything that is broken.
+        """
+    @property
+    def checkpoint(self) -> CheckpointConfig:
+        """
+        [checkpoint]
+        """
+    @checkpoint.setter
+    def checkpoint(self, arg0: CheckpointConfig) -> None:
+        ...
+    @property
+    def data(self) -> DataConfig:
+        """
+        [data]
+        """
+    @data.setter
+    def data(self, arg0: DataConfig) -> None:
+        ...
+    @property
+    def log(self) -> LogConfig:
+        """
+        [log]
+        """
+    @log.setter
+    def log(self, arg0: LogConfig) -> None:
+        ...
+    @property
+    def model(self) -> ModelConfig:
+        """
+        [model]
+        """
+    @model.setter
+    def model(self, arg0: ModelConfig) -> None:
+        ...
+    @property
+    def optim(self) -> OptimConfig:
+        """
+        [optim]
+        """
+    @optim.setter
+    def optim(self, arg0: OptimConfig) -> None:
+        ...
+    @property
+    def parallel(self) -> ParallelConfig:
+        """
+        [parallel]
+        """
+    @parallel.setter
+    def parallel(self, arg0: ParallelConfig) -> None:
+        ...
+    @property
+    def precision(self) -> PrecisionConfig:
+        """
+        [precision]
+        """
+    @precision.setter
+    def precision(self, arg0: PrecisionConfig) -> None:
+        ...
+    @property
+    def run(self) -> RunConfig:
+        """
+        [run]
+        """
+    @run.setter
+    def run(self, arg0: RunConfig) -> None:
+        ...
+    @property
+    def schedule(self) -> ScheduleConfig:
+        """
+        [schedule]
+        """
+    @schedule.setter
+    def schedule(self, arg0: ScheduleConfig) -> None:
+        ...
+    @property
+    def train(self) -> TrainConfig:
+        """
+        [train]
+        """
+    @train.setter
+    def train(self, arg0: TrainConfig) -> None:
+        ...
+class Batch:
+    """
+    Tensors with names; dim 0 is the sample. batch["x"].
+    """
+    def __contains__(self, name: str) -> bool:
+        ...
+    def __getitem__(self, name: str) -> Tensor:
+        ...
+    def __init__(self, fields: collections.abc.Mapping[str, Tensor | Parameter | ParameterUse]) -> None:
+        """
+        From {name: tensor} with equal numbers of samples.
+        """
+    def keys(self) -> list[str]:
+        """
+        Names of the fields.
+        """
+    def slice(self, begin: typing.SupportsInt | typing.SupportsIndex, end: typing.SupportsInt | typing.SupportsIndex) -> Batch:
+        """
+        Samples [begin, end), as views.
+        """
+    @property
+    def samples(self) -> int:
+        """
+        How many there are.
+        """
+class BatchSource:
+    """
+    Batches as a pure function of the step. Nothing but the step is state, so a run continues anywhere with the same data.
+    """
+    def batch_at(self, step: typing.SupportsInt | typing.SupportsIndex, device: Device | str = None) -> Batch:
+        """
+        The whole batch of a step, from 0.
+        """
+    @property
+    def digest(self) -> int:
+        """
+        Names the data: a 64-bit number.
+        """
+    @property
+    def eval_samples(self) -> int:
+        """
+        Samples of an evaluation; 0: cannot be evaluated on.
+        """
+    @property
+    def global_batch(self) -> int:
+        """
+        Samples of a step.
+        """
+class ArraySource(BatchSource):
+    """
+    Batches from arrays whose dim 0 is the sample: images, tables, pairs. Every epoch takes every sample once, in an order that depends on (data, seed, epoch) only.
+    """
+    def __init__(self, arrays: collections.abc.Mapping[str, typing.Any], *, global_batch: typing.SupportsInt | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex = 0, terms: str = '') -> None:
+        """
+        arrays: {name: array}; contiguous ones are shared, not copied, and must not change. terms: the i32 field whose values that are not negative are the terms of the loss; "": one term a sample. Raises DataError on NaN or Inf.
+        """
+class FunctionSource(BatchSource):
+    """
+    Batches that a function makes: synthetic data, augmentation, a reader of your own.
+    """
+    def __init__(self, function: typing.Any, fields: collections.abc.Mapping[str, tuple[DType | str, tuple[int, ...]]], *, name: str, global_batch: typing.SupportsInt | typing.SupportsIndex, terms: str = '', eval_samples: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
+        """
+        function(step, first_sample, count) -> {field: array} of samples [first_sample, first_sample + count) of a step; the same arguments must give the same values. fields: {name: (dtype, shape of a sample)}. name: what the function makes; change it when the data change. eval_samples: samples of step 0 that an evaluation sees.
+        """
+class TokenSource(BatchSource):
+    """
+    Windows of seq_len + 1 consecutive tokens of shards: fields "tokens" and "targets", (seq_len) i32 each. Every epoch takes every window once, in an order of its own.
+    """
+    def __init__(self, paths: collections.abc.Sequence[str], *, seq_len: typing.SupportsInt | typing.SupportsIndex = 256, global_batch: typing.SupportsInt | typing.SupportsIndex = 1, seed: typing.SupportsInt | typing.SupportsIndex = 0, vocab_size: typing.SupportsInt | typing.SupportsIndex = 0, split: str = 'train') -> None:
+        """
+        paths: shard files, or folders for their <split>*.bin. vocab_size: ids must be below; 0: not checked. Raises DataError on damaged shards.
+        """
+    @property
+    def seq_len(self) -> int:
+        """
+        Tokens of a sample.
+        """
+    @property
+    def tokens(self) -> int:
+        """
+        In all shards.
+        """
+class Tokenizer:
+    """
+    Text to token ids and back. Made by tokenizer().
+    """
+    def decode(self, ids: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> str:
+        """
+        The text of ids; bytes that make no character become U+FFFD.
+        """
+    def encode(self, text: str) -> list[int]:
+        """
+        Token ids of a text; special tokens in it are plain text.
+        """
+    def sha256(self) -> str:
+        """
+        Of to_json(): its identity in shards.
+        """
+    def to_json(self) -> str:
+        """
+        A Hugging Face tokenizer.json.
+        """
+    @property
+    def eot(self) -> int | None:
+        """
+        The id that ends a document, or None.
+        """
+    @property
+    def name(self) -> str:
+        """
+        "byte", ...
+        """
+    @property
+    def vocab_size(self) -> int:
+        """
+        Number of ids.
+        """
+class LoadedModel:
+    """
+    What load_model() found.
+    """
+    @property
+    def config(self) -> Config:
+        """
+        The run's; defaults for a Hugging Face folder.
+        """
+    @property
+    def folder(self) -> str:
+        """
+        What was opened.
+        """
+    @property
+    def model(self) -> nn.LanguageModel:
+        """
+        A LanguageModel with its values.
+        """
+    @property
+    def step(self) -> int:
+        """
+        Of the checkpoint; -1 for another folder.
+        """
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """
+        Its tokenizer, or None when unknown.
+        """
+class StepReport:
+    """
+    What happened in one step.
+    """
+    def __repr__(self) -> str:
+        ...
+    @property
+    def grad_norm(self) -> float:
+        """
+        Before clipping.
+        """
+    @property
+    def loss(self) -> float:
+        """
+        Mean over the loss terms; of text: nats a token.
+        """
+    @property
+    def lr(self) -> float:
+        """
+        Learning rate.
+        """
+    @property
+    def samples(self) -> int:
+        """
+        Of this step.
+        """
+    @property
+    def skipped(self) -> bool:
+        """
+        No loss terms: the weights stayed.
+        """
+    @property
+    def step(self) -> int:
+        """
+        How many are done, from 1.
+        """
+    @property
+    def step_ms(self) -> float:
+        """
+        Wall time in ms, callbacks not counted.
+        """
+    @property
+    def tokens(self) -> int:
+        """
+        Seen since the run began; or samples.
+        """
+class Trainer:
+    """
+    The training loop: gradient, clip, update, callbacks. It prints and writes nothing.
+    """
+    def __init__(self, model: nn.Model, optimizer: optim.Optimizer, data: BatchSource, *, steps: typing.SupportsInt | typing.SupportsIndex, schedule: optim.Schedule = ..., micro_batch: typing.SupportsInt | typing.SupportsIndex = 0, leaves: typing.SupportsInt | typing.SupportsIndex = 1, seed: typing.SupportsInt | typing.SupportsIndex = 1, clip: typing.SupportsFloat | typing.SupportsIndex = 1.0, limit_seconds: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> None:
+        """
+        steps: of the whole run; also the schedule's. micro_batch: samples of one forward; 0: as many as a leaf has. leaves: of the gradient tree, a power of two; global batch = leaves * A * micro_batch. clip: largest gradient norm; 0: off. limit_seconds: of training; 0: none. Raises InvalidArgument when the data do not fit the model.
+        """
+    def fit(self) -> str:
+        """
+        Trains until the steps are done ("finished"), the time is up ("time_limit") or stop_when() said so ("requested"). Ctrl-C finishes the step, then raises KeyboardInterrupt; fit() continues from there.
+        """
+    def on_step(self, callback: collections.abc.Callable[[StepReport], None]) -> None:
+        """
+        Calls callback(report) after every step of fit(). What it raises ends fit().
+        """
+    def resume_at(self, step: typing.SupportsInt | typing.SupportsIndex, tokens: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
+        """
+        Continues a run: so many steps and tokens are behind us.
+        """
+    def step(self) -> StepReport:
+        """
+        One optimizer step; returns its StepReport. Raises Cancelled when the loss or the gradient is not finite: the weights are then those of the step before.
+        """
+    def stop_when(self, asked: collections.abc.Callable[[], bool]) -> None:
+        """
+        asked() is called between steps; True ends fit().
+        """
+    @property
+    def steps_done(self) -> int:
+        """
+        Since the run began.
+        """
+    @property
+    def tokens_done(self) -> int:
+        """
+        Since the run began.
+        """
+class Evaluation:
+    """
+    The loss on held-out data.
+    """
+    @property
+    def loss(self) -> float:
+        """
+        Mean over the loss terms; of text: nats a token.
+        """
+    @property
+    def samples(self) -> int:
+        """
+        Seen.
+        """
+    @property
+    def terms(self) -> int:
+        """
+        Predicted tokens, or samples.
+        """
+class RunSummary:
+    """
+    What a run is about to do.
+    """
+    @property
+    def device(self) -> str:
+        """
+        Processor, threads, vector code.
+        """
+    @property
+    def first_step(self) -> int:
+        """
+        Above 0: resumed there.
+        """
+    @property
+    def folder(self) -> str:
+        """
+        runs/<name>.
+        """
+    @property
+    def parameters(self) -> int:
+        """
+        Weights.
+        """
+    @property
+    def steps(self) -> int:
+        """
+        Of the whole run.
+        """
+    @property
+    def train_tokens(self) -> int:
+        """
+        Tokens to train on.
+        """
+class StepLine:
+    """
+    A step, and how fast the run goes.
+    """
+    @property
+    def eta_seconds(self) -> float:
+        """
+        Until the end.
+        """
+    @property
+    def limit_fraction(self) -> float:
+        """
+        Of the machine's measured rate of matrix products.
+        """
+    @property
+    def log(self) -> bool:
+        """
+        An interval ends: worth a line.
+        """
+    @property
+    def memory_bytes(self) -> int:
+        """
+        Peak.
+        """
+    @property
+    def report(self) -> StepReport:
+        """
+        The StepReport.
+        """
+    @property
+    def tokens_per_s(self) -> float:
+        """
+        Over the log interval.
+        """
+class EvalLine:
+    """
+    An evaluation within a run.
+    """
+    @property
+    def best(self) -> bool:
+        """
+        The lowest loss so far?
+        """
+    @property
+    def evaluation(self) -> Evaluation:
+        """
+        The Evaluation.
+        """
+    @property
+    def step(self) -> int:
+        """
+        When.
+        """
+class RunOutcome:
+    """
+    How a run ended.
+    """
+    @property
+    def checkpoint(self) -> str:
+        """
+        The last one's folder.
+        """
+    @property
+    def digest(self) -> str:
+        """
+        Of the final state.
+        """
+    @property
+    def folder(self) -> str:
+        """
+        runs/<name>.
+        """
+    @property
+    def loss(self) -> float:
+        """
+        Last seen; NaN: never.
+        """
+    @property
+    def reason(self) -> str:
+        """
+        "finished", "time_limit" or "requested".
+        """
+    @property
+    def step(self) -> int:
+        """
+        Steps done.
+        """
+    @property
+    def val_loss(self) -> float:
+        """
+        Last seen; NaN: never.
+        """
+def accuracy(model: nn.Model, data: BatchSource, *, micro_batch: typing.SupportsInt | typing.SupportsIndex = 1, label: str = 'label') -> float:
+    """
+    The fraction of labels (-1 not counted) that are the largest of their row of logits.
+    """
+def add(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    a + b; f32, bf16 or f64, sizes broadcast as in numpy.
+    """
+def attention(q: Tensor | Parameter | ParameterUse, k: Tensor | Parameter | ParameterUse, v: Tensor | Parameter | ParameterUse, *, causal: bool = True, scale: typing.SupportsFloat | typing.SupportsIndex | None = None, lengths: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
+    """
+    softmax(scale q k^T) v. q (B, Tq, H, D); k, v (B, Tk, Hkv, D), H a multiple of Hkv; result (B, Tq, H, D).
+
+    causal: query t sees keys up to t + Tk - Tq. scale: 1 / sqrt(D) by default. lengths: cut the B T positions, seen as one row, into sequences that attend to themselves only. Online softmax after arXiv:2205.14135.
+    """
+def attention_packed(qkv: Tensor | Parameter | ParameterUse, heads: typing.SupportsInt | typing.SupportsIndex, kv_heads: typing.SupportsInt | typing.SupportsIndex, *, causal: bool = True, scale: typing.SupportsFloat | typing.SupportsIndex | None = None, lengths: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
+    """
+    attention() from one packed tensor (B, T, (H + 2 Hkv) D), as one product makes it; result (B, T, H D).
+    """
+def backward(root: Tensor | Parameter | ParameterUse, gradient: Tensor | Parameter | ParameterUse | None = None) -> None:
+    """
+    Runs the tape back from root: a scalar, or with its gradient given.
+
+    Gradients are added up in the .grad of inputs and in the uses of parameters (then collect_gradients()); the graph is freed as it is walked. Raises InvalidArgument if the graph was freed before.
+    """
+def cast(x: Tensor | Parameter | ParameterUse, dtype: DType | str) -> Tensor:
+    """
+    Converted to f32, bf16 or f64; the gradient is converted back.
+    """
+def collect_gradients(parameters: typing.Any) -> None:
+    """
+    After one or more backward(): moves what the uses of each parameter collected into its .grad; zeros where no gradient came. parameters: a layer, or Parameters.
+    """
+def contiguous(x: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    Row-major; x itself when it already is.
+    """
+def cuda_available() -> bool:
+    """
+    Was the CUDA part built and installed?
+    """
+def default_device() -> Device:
+    """
+    The device of tensors and models for which none is given; device("auto") at first.
+    """
+def device(kind: str = 'auto', *, threads: typing.SupportsInt | typing.SupportsIndex = 0, ordinal: typing.SupportsInt | typing.SupportsIndex = 0, tf32: bool = False, measure: bool = False) -> Device:
+    """
+    Opens a device, or returns it when it is open with the same options already.
+
+    kind: "cpu", "cuda", or "auto": GIGATRAIN_DEVICE, else a GPU if one can be used, else the CPU.
+    threads: of a CPU; 0: GIGATRAIN_NUM_THREADS, else every core.
+    ordinal: which GPU. tf32: f32 products of a GPU on tensor cores, operands rounded to 10 bits.
+    measure: choose a GPU's product algorithms by timing.
+    Raises DeviceError that says which part is missing and what to do.
+    """
+def discard_gradients(parameters: typing.Any) -> None:
+    """
+    Forgets what the uses of each parameter collected, e.g. after a backward() that raised.
+    """
+def div(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    a / b; f32, bf16 or f64, sizes broadcast as in numpy.
+    """
+def dropout(x: Tensor | Parameter | ParameterUse, args: DropoutArgs) -> Tensor:
+    """
+    x with elements dropped, the others scaled by 1 / (1 - rate).
+    """
+def dropout_args(rate: typing.SupportsFloat | typing.SupportsIndex, *, seed: typing.SupportsInt | typing.SupportsIndex, step: typing.SupportsInt | typing.SupportsIndex, name: str = '') -> DropoutArgs:
+    """
+    A mask of your own: a pure function of (seed, name, step, element).
+    """
+def embedding(tokens: Tensor | Parameter | ParameterUse, table: Tensor | Parameter | ParameterUse, positions: Tensor | Parameter | ParameterUse | None = None, first_position: typing.SupportsInt | typing.SupportsIndex = 0, dropout: DropoutArgs = ...) -> Tensor:
+    """
+    dropout(table[tokens] + positions[first_position + t]); tokens (B, T) i32 in [0, V), table (V, C), positions (P, C); result (B, T, C). Raises DataError on a token out of range.
+    """
+def empty(shape: tuple[int, ...], dtype: DType | str = ..., device: Device | str = None) -> Tensor:
+    """
+    Uninitialised memory, to be written by assign() or through numpy().
+    """
+def evaluate(model: nn.Model, data: BatchSource, *, micro_batch: typing.SupportsInt | typing.SupportsIndex = 1, batches: typing.SupportsInt | typing.SupportsIndex = 0, on_batch: collections.abc.Callable[[Batch, Tensor | Parameter | ParameterUse], None] = None) -> Evaluation:
+    """
+    The loss on every sample once; dropout is off. micro_batch: samples at a time. batches: at most so many, spread evenly; 0: all. on_batch(batch, prediction): for a metric.
+    """
+def exp(x: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    e to the power of x.
+    """
+def from_dlpack(x: typing.Any) -> Tensor:
+    """
+    A tensor that shares the memory of another library's (PyTorch, JAX, numpy, CuPy, ...), strides included, and keeps it alive.
+
+    Raises InvalidArgument for dtypes, devices, read-only or negatively strided memory that tensors do not have.
+    """
+def from_numpy(array: typing.Any) -> Tensor:
+    """
+    A CPU tensor that shares the array's memory and keeps it alive; strides are kept.
+
+    Raises InvalidArgument for arrays that are read-only, of another byte order, of a dtype that tensors do not have, not aligned to their elements, or with negative strides; tensor() copies all but the dtype.
+    """
+def full(shape: tuple[int, ...], value: typing.SupportsFloat | typing.SupportsIndex, dtype: DType | str = ..., device: Device | str = None) -> Tensor:
+    """
+    A tensor of one value.
+    """
+def gelu(x: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    GELU in the tanh form, arXiv:1606.08415.
+    """
+def generate(model: nn.LanguageModel, prompt: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], *, max_tokens: typing.SupportsInt | typing.SupportsIndex = 200, temperature: typing.SupportsFloat | typing.SupportsIndex = 0.8, top_k: typing.SupportsInt | typing.SupportsIndex = 0, top_p: typing.SupportsFloat | typing.SupportsIndex = 1.0, seed: typing.SupportsInt | typing.SupportsIndex = 1, stop_token: typing.SupportsInt | typing.SupportsIndex = -1) -> list[int]:
+    """
+    Token ids that continue a prompt of at least one id. temperature 0: always the most likely token. top_k: keep so many; 0: all. top_p: keep the smallest set with this probability (arXiv:1904.09751). Token i is a pure function of (weights, prompt, options).
+    """
+def layer_norm(x: Tensor | Parameter | ParameterUse, weight: Tensor | Parameter | ParameterUse, bias: Tensor | Parameter | ParameterUse | None = None, eps: typing.SupportsFloat | typing.SupportsIndex = 9.999999747378752e-06) -> Tensor:
+    """
+    (x - mean) / sqrt(var + eps) * weight [+ bias] over the last dim; weight, bias (C) f32. arXiv:1607.06450.
+    """
+def linear(x: Tensor | Parameter | ParameterUse, weight: Tensor | Parameter | ParameterUse, bias: Tensor | Parameter | ParameterUse | None = None, *, layout: str = 'out_in', gelu: bool = False) -> Tensor:
+    """
+    x W [+ bias] [then GELU, fused]; x (..., C_in), bias (C_out) f32, result (..., C_out). layout of the weight: "out_in" (C_out, C_in), or "in_out" (C_in, C_out), GPT-2's.
+    """
+def linear_cross_entropy(x: Tensor | Parameter | ParameterUse, weight: Tensor | Parameter | ParameterUse, targets: Tensor | Parameter | ParameterUse, scale: typing.SupportsFloat | typing.SupportsIndex = 1.0) -> Tensor:
+    """
+    scale * sum over rows of cross_entropy(x weight^T, targets), without ever holding the (N, V) logits. x (..., C); weight (V, C); targets i32 in [0, V) or -1 (ignored), with the leading shape of x; result: a scalar f32. After arXiv:2411.09009.
+    """
+def load_config(path: str, overrides: collections.abc.Sequence[str] = []) -> Config:
+    """
+    Reads a TOML file, then applies overrides "section.key=value" in order, and checks the result. Raises InvalidArgument that lists every problem with its place.
+    """
+def load_model(path: str, device: Device | str = None, *, compute: DType | str = ...) -> LoadedModel:
+    """
+    A trained model: a run folder, a ckpt/ folder or a step of it, or a Hugging Face folder.
+    """
+def log(x: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    Natural logarithm.
+    """
+def matmul(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    (M, K) x (K, N), or (B, M, K) x (B, K, N).
+    """
+def mean(x: Tensor | Parameter | ParameterUse, dims: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
+    """
+    Like sum(), divided by the number of elements.
+    """
+def mul(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    a * b; f32, bf16 or f64, sizes broadcast as in numpy.
+    """
+def parse_config(text: str, origin: str = '<text>', overrides: collections.abc.Sequence[str] = []) -> Config:
+    """
+    load_config() of a text; origin names it in errors.
+    """
+def reshape(x: Tensor | Parameter | ParameterUse, shape: tuple[int, ...]) -> Tensor:
+    """
+    The same values in another shape; the same memory when x is contiguous.
+    """
+def residual_dropout(residual: Tensor | Parameter | ParameterUse, x: Tensor | Parameter | ParameterUse, args: DropoutArgs) -> Tensor:
+    """
+    dropout(x) + residual, in one pass.
+    """
+def residual_norm(x: Tensor | Parameter | ParameterUse, delta: Tensor | Parameter | ParameterUse, weight: Tensor | Parameter | ParameterUse, bias: Tensor | Parameter | ParameterUse | None = None, eps: typing.SupportsFloat | typing.SupportsIndex = 9.999999747378752e-06, dropout: DropoutArgs = ...) -> tuple[Tensor, Tensor]:
+    """
+    (sum, y): sum = x + dropout(delta), y = layer_norm(sum); one pass over memory.
+    """
+def rsqrt(x: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    1 / sqrt(x).
+    """
+def scale(x: Tensor | Parameter | ParameterUse, factor: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+    """
+    factor * x.
+    """
+def set_default_device(device: Device | str) -> None:
+    """
+    Chooses default_device().
+    """
+def slice(x: Tensor | Parameter | ParameterUse, dim: typing.SupportsInt | typing.SupportsIndex, begin: typing.SupportsInt | typing.SupportsIndex, end: typing.SupportsInt | typing.SupportsIndex) -> Tensor:
+    """
+    [begin, end) of one dim: a view. x[begin:end] does the same.
+    """
+def state_digest(model: gigatrain.nn.Layer, optimizer: optim.Optimizer = None) -> str:
+    """
+    One number, 16 hex digits, for all weights and optimizer state: equal states, equal bits.
+    """
+def sub(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    a - b; f32, bf16 or f64, sizes broadcast as in numpy.
+    """
+def sum(x: Tensor | Parameter | ParameterUse, dims: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
+    """
+    Over the dims (negative counts from the end), which stay with size 1; of everything when none is given: a scalar of shape ().
+    """
+def tanh(x: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    Hyperbolic tangent.
+    """
+def tensor(data: typing.Any, dtype: DType | str | None = None, device: Device | str = None, requires_grad: bool = False) -> Tensor:
+    """
+    A copy of numbers, nested lists, or anything numpy understands, on a device.
+
+    dtype: that of an array; Python's floats become f32, its ints i32 (i64 if they need it).
+    requires_grad: collect a gradient in .grad.
+    Raises InvalidArgument for a dtype or byte order that tensors do not have.
+    """
+def tokenize_files(tokenizer: Tokenizer, inputs: collections.abc.Sequence[str], output: str, *, val_fraction: typing.SupportsFloat | typing.SupportsIndex = 0.1) -> dict:
+    """
+    Text files (.txt, .jsonl) to token shards output/train.bin and output/val.bin; the last val_fraction of the text, in bytes, is val. Returns their paths, and what was read.
+    """
+def tokenizer(name: str = 'byte') -> Tokenizer:
+    """
+    The tokenizer of this name. Raises InvalidArgument for others.
+    """
+def train_run(config: Config, *, device: Device | str = None, mode: str = 'fresh', observer: typing.Any = None) -> RunOutcome:
+    """
+    A whole run: data, model, optimizer, run folder, metrics, evaluation, checkpoints.
+
+    mode: "fresh", "resume" (from the newest whole checkpoint) or "overwrite". observer: any object; of on_start(summary), on_step(line), on_eval(line), on_sample(text, step), on_checkpoint(path, step, digest), on_warning(text) it may have some. Ctrl-C saves after the step at hand, then raises KeyboardInterrupt.
+    """
+def transpose(x: Tensor | Parameter | ParameterUse, dim0: typing.SupportsInt | typing.SupportsIndex, dim1: typing.SupportsInt | typing.SupportsIndex) -> Tensor:
+    """
+    A view with two dims exchanged.
+    """
+def zeros(shape: tuple[int, ...], dtype: DType | str = ..., device: Device | str = None) -> Tensor:
+    """
+    A tensor of zeros.
+    """
+__version__: str = '0.1.0'
+bf16: DType
+f16: DType
+f32: DType
+f64: DType
+i32: DType
+i64: DType
+u8: DType

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Writes the type stubs of the Python package from the extension module that is importable.
+
+Usage: PYTHONPATH=build/cpu/python scripts/make_stubs.py [--check]     (pip install pybind11-stubgen)
+
+What pybind11 cannot know is added: arguments that are tensors take parameters too, and dtypes and
+devices may be given by name. --check writes nothing and fails when the stubs are out of date.
+"""
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "python" / "gigatrain" / "_core"
+HEAD = '"""Made by scripts/make_stubs.py; not edited by hand."""\n'
+WIDER = {"DType": "DType | str", "Device": "Device | str", "Tensor": "Tensor | Parameter | ParameterUse"}
+
+
+def widen(annotation):
+    """`Tensor | None` to `Tensor | Parameter | ... | None`, with any module in front."""
+    def replace(match):
+        module, name = match.group(1) or "", match.group(2)
+        return " | ".join(n if n == "str" else module + n for n in WIDER[name].split(" | "))
+    return re.sub(r"((?:[\w.]+\.)?)\b(DType|Device|Tensor)\b(?!\.)", replace, annotation)
+
+
+def widen_arguments(line):
+    match = re.match(r"(\s*def \w+\()(.*)(\) -> .*)$", line)
+    if not match:
+        return line
+    arguments = re.sub(r"(: )([^=,\[\]]*(?:\[[^\]]*\])?[^=,\[\]]*)",
+                       lambda m: m.group(1) + widen(m.group(2)), match.group(2))
+    return match.group(1) + arguments + match.group(3)
+
+
+def generated():
+    """{file name: text} of the stubs."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-m", "pybind11_stubgen", "gigatrain._core", "-o", folder,
+                        "--numpy-array-use-type-var"], check=True, capture_output=True)
+        root = pathlib.Path(folder) / "gigatrain" / "_core"
+        out = {}
+        for path in sorted(root.glob("*.pyi")):
+            lines = [widen_arguments(line).rstrip() for line in path.read_text().splitlines()]
+            out[path.name] = HEAD + "\n".join(lines) + "\n"
+        return out
+
+
+def main():
+    stubs = generated()
+    if "--check" in sys.argv[1:]:
+        old = {path.name: path.read_text() for path in FOLDER.glob("*.pyi")}
+        stale = sorted(n for n in set(old) | set(stubs) if old.get(n) != stubs.get(n))
+        for name in stale:
+            print(f"python/gigatrain/_core/{name} is out of date: run scripts/make_stubs.py")
+        return 1 if stale else 0
+    FOLDER.mkdir(exist_ok=True)
+    for path in FOLDER.glob("*.pyi"):
+        path.unlink()
+    for name, text in stubs.items():
+        (FOLDER / name).write_text(text)
+    print(f"wrote {', '.join(stubs)} in {FOLDER}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
