@@ -11,36 +11,41 @@
 #include "kernels/elementwise.h"
 #include "kernels/embedding.h"
 #include "kernels/gemm.h"
+#include "kernels/index.h"
 #include "kernels/norm.h"
 #include "kernels/reduce.h"
+#include "kernels/softmax.h"
 
-#define GT_EACH_KERNEL(X) \
-  X(Add)                  \
-  X(Sub)                  \
-  X(Mul)                  \
-  X(Div)                  \
-  X(Scale)                \
-  X(Exp)                  \
-  X(Log)                  \
-  X(Tanh)                 \
-  X(Rsqrt)                \
-  X(Copy)                 \
-  X(Fill)                 \
-  X(Sum)                  \
-  X(GlobalNorm)           \
-  X(Digest)               \
-  X(GeluForward)          \
-  X(GeluBackward)         \
-  X(BiasGradient)         \
-  X(Dropout)              \
-  X(LayerNormForward)     \
-  X(LayerNormBackward)    \
-  X(EmbeddingForward)     \
-  X(EmbeddingBackward)    \
-  X(CrossEntropy)         \
-  X(AttentionForward)     \
-  X(AttentionBackward)    \
-  X(Gemm)                 \
+#define GT_EACH_KERNEL(X)   \
+  GT_EACH_BINARY(X)         \
+  GT_EACH_UNARY(X)          \
+  GT_EACH_UNARY_BACKWARD(X) \
+  GT_EACH_COMPARISON(X)     \
+  X(Scale)                  \
+  X(Pow)                    \
+  X(Where)                  \
+  X(Copy)                   \
+  X(Fill)                   \
+  X(Sum)                    \
+  X(GlobalNorm)             \
+  X(Digest)                 \
+  X(GeluForward)            \
+  X(GeluBackward)           \
+  X(BiasGradient)           \
+  X(Dropout)                \
+  X(LayerNormForward)       \
+  X(LayerNormBackward)      \
+  X(EmbeddingForward)       \
+  X(EmbeddingBackward)      \
+  X(CrossEntropy)           \
+  X(AttentionForward)       \
+  X(AttentionBackward)      \
+  X(Gemm)                   \
+  X(SoftmaxForward)         \
+  X(SoftmaxBackward)        \
+  X(Gather)                 \
+  X(ScatterAdd)             \
+  X(TopK)                   \
   X(AdamW)
 
 namespace gigatrain::kernels {

@@ -119,6 +119,7 @@ template Tensor Tensor::from(Device&, const Shape&, std::span<const bf16>, Block
 template Tensor Tensor::from(Device&, const Shape&, std::span<const f16>, BlockName);
 template Tensor Tensor::from(Device&, const Shape&, std::span<const std::int32_t>, BlockName);
 template Tensor Tensor::from(Device&, const Shape&, std::span<const std::int64_t>, BlockName);
+template Tensor Tensor::from(Device&, const Shape&, std::span<const std::uint8_t>, BlockName);
 template std::vector<float> Tensor::to_vector() const;
 template std::vector<double> Tensor::to_vector() const;
 template std::vector<std::int32_t> Tensor::to_vector() const;

@@ -3,39 +3,10 @@
 // the size of a real model.
 #pragma once
 
-#include <functional>
-#include <string>
-#include <vector>
-
-#include "gigatrain/ops/composed.h"
-#include "gigatrain/ops/ops.h"
-#include "support/random.h"
+#include "support/elementwise_cases.h"
+#include "support/op_case.h"
 
 namespace gigatrain::test {
-
-using Tensors = std::vector<Tensor>;
-
-struct Input {
-  Shape shape;
-  bool vector_f32 = false;  // biases and norm weights stay f32 beside bf16 activations
-  double offset = 0.0;      // added to values in (-1, 1)
-  double factor = 1.0;
-};
-
-struct OpCase {
-  std::string name;
-  std::vector<Input> inputs;
-  std::function<Tensors(const Tensors&)> op;
-  std::function<Tensors(const Tensors&)> composed;  // empty: the op is basic and runs in f64 itself
-  double flops = 0;                                 // of the forward's products; 0: bound by memory
-};
-
-// small: a few hundred elements, odd sizes. Otherwise about the shapes of GPT-2 124M, B T = 1024.
-struct Sizes {
-  std::int64_t b, t, c, heads, kv_heads, vocab, inner;
-  static Sizes small() { return {2, 5, 12, 4, 2, 11, 7}; }
-  static Sizes model() { return {1, 1024, 768, 12, 12, 50257, 3072}; }
-};
 
 inline DropoutArgs test_dropout(const Sizes& s, float rate = 0.3f) {
   return {.rate = rate,
@@ -49,9 +20,6 @@ inline std::vector<OpCase> basic_cases(const Sizes& s) {
   using namespace ops;
   const Shape x{s.b, s.t, s.c}, row{s.c}, col{s.b, s.t, 1};
   const Input plain{x}, positive{x, false, 2.0};
-  const auto unary = [](Tensor (*f)(const Tensor&)) {
-    return [f](const Tensors& in) { return Tensors{f(in[0])}; };
-  };
   const auto binary = [](Tensor (*f)(const Tensor&, const Tensor&)) {
     return [f](const Tensors& in) { return Tensors{f(in[0], in[1])}; };
   };
@@ -64,10 +32,6 @@ inline std::vector<OpCase> basic_cases(const Sizes& s) {
       {"div", {plain, positive}, binary(div), {}},
       {"div broadcast", {plain, {col, false, 2.0}}, binary(div), {}},
       {"scale", {plain}, [](const Tensors& in) { return Tensors{scale(in[0], -1.75)}; }, {}},
-      {"exp", {plain}, unary(ops::exp), {}},
-      {"log", {positive}, unary(ops::log), {}},
-      {"tanh", {plain}, unary(ops::tanh), {}},
-      {"rsqrt", {positive}, unary(ops::rsqrt), {}},
       {"sum", {plain}, [](const Tensors& in) { return Tensors{sum(in[0])}; }, {}},
       {"sum of dims",
        {plain},
@@ -276,8 +240,9 @@ inline std::vector<OpCase> attention_cases(const Sizes& s) {
 
 inline std::vector<OpCase> op_cases(const Sizes& s) {
   std::vector<OpCase> all;
-  for (const auto& cases : {basic_cases(s), linear_cases(s), norm_cases(s), token_cases(s),
-                            attention_cases(s), sequence_cases(s)})
+  for (const auto& cases :
+       {basic_cases(s), unary_cases(s), choice_cases(s), softmax_cases(s), pick_cases(s),
+        linear_cases(s), norm_cases(s), token_cases(s), attention_cases(s), sequence_cases(s)})
     all.insert(all.end(), cases.begin(), cases.end());
   return all;
 }
