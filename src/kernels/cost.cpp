@@ -66,32 +66,23 @@ double seen_pairs(const Args& a) {
 
 }  // namespace
 
-KernelCost cost_of(const Add& a) {
-  return binary(a);
-}
-KernelCost cost_of(const Sub& a) {
-  return binary(a);
-}
-KernelCost cost_of(const Mul& a) {
-  return binary(a);
-}
-KernelCost cost_of(const Div& a) {
-  return binary(a);
-}
-KernelCost cost_of(const Scale& a) {
-  return unary(a);
-}
-KernelCost cost_of(const Exp& a) {
-  return unary(a);
-}
-KernelCost cost_of(const Log& a) {
-  return unary(a);
-}
-KernelCost cost_of(const Tanh& a) {
-  return unary(a);
-}
-KernelCost cost_of(const Rsqrt& a) {
-  return unary(a);
+#define GT_BINARY_COST(Args)          \
+  KernelCost cost_of(const Args& a) { \
+    return binary(a);                 \
+  }
+#define GT_UNARY_COST(Args)           \
+  KernelCost cost_of(const Args& a) { \
+    return unary(a);                  \
+  }
+GT_EACH_BINARY(GT_BINARY_COST)
+GT_EACH_UNARY_BACKWARD(GT_BINARY_COST)
+GT_EACH_COMPARISON(GT_BINARY_COST)
+GT_EACH_UNARY(GT_UNARY_COST)
+GT_UNARY_COST(Scale)
+GT_UNARY_COST(Pow)
+
+KernelCost cost_of(const Where& a) {
+  return {.least = bytes({a.mask, a.a, a.b, a.y})};
 }
 KernelCost cost_of(const Copy& a) {
   return unary(a);
@@ -113,6 +104,25 @@ KernelCost cost_of(const BiasGradient& a) {
 }
 KernelCost cost_of(const Dropout& a) {
   return {.least = bytes({a.x, a.residual, a.y})};
+}
+
+// Rows that are read twice come from a cache the second time.
+KernelCost cost_of(const SoftmaxForward& a) {
+  return unary(a);
+}
+KernelCost cost_of(const SoftmaxBackward& a) {
+  return {.least = bytes({a.y, a.dy, a.dx})};
+}
+
+KernelCost cost_of(const Gather& a) {
+  const std::int64_t picked = std::min(bytes(a.x), bytes(a.y));
+  return {.least = bytes({a.index, a.y}) + picked};
+}
+KernelCost cost_of(const ScatterAdd& a) {
+  return {.least = bytes({a.index, a.dy}) + updated(a.dx, a.accumulate)};
+}
+KernelCost cost_of(const TopK& a) {
+  return {.least = bytes({a.x, a.values, a.indices})};
 }
 
 KernelCost cost_of(const GlobalNorm& a) {

@@ -12,54 +12,58 @@
 #include "kernels/embedding.h"
 #include "kernels/gemm.h"
 #include "kernels/group_norm.h"
+#include "kernels/index.h"
 #include "kernels/norm.h"
 #include "kernels/pointwise_loss.h"
 #include "kernels/reduce.h"
 #include "kernels/rope.h"
+#include "kernels/softmax.h"
 #include "kernels/swiglu.h"
 #include "kernels/update.h"
 
-#define GT_EACH_KERNEL(X) \
-  X(Add)                  \
-  X(Sub)                  \
-  X(Mul)                  \
-  X(Div)                  \
-  X(Scale)                \
-  X(Exp)                  \
-  X(Log)                  \
-  X(Tanh)                 \
-  X(Rsqrt)                \
-  X(Copy)                 \
-  X(Fill)                 \
-  X(Sum)                  \
-  X(GlobalNorm)           \
-  X(Digest)               \
-  X(GeluForward)          \
-  X(GeluBackward)         \
-  X(BiasGradient)         \
-  X(Dropout)              \
-  X(LayerNormForward)     \
-  X(LayerNormBackward)    \
-  X(SwigluForward)        \
-  X(SwigluBackward)       \
-  X(RopeForward)          \
-  X(RopeBackward)         \
-  X(EmbeddingForward)     \
-  X(EmbeddingBackward)    \
-  X(CrossEntropy)         \
-  X(PointwiseLoss)        \
-  X(AttentionForward)     \
-  X(AttentionBackward)    \
-  X(Gemm)                 \
-  X(Im2col)               \
-  X(Col2im)               \
-  X(ChannelSum)           \
-  X(GroupNormForward)     \
-  X(GroupNormBackward)    \
-  X(AdamW)
-X(AdamW)
-X(Sgd)
-X(Lion)
+#define GT_EACH_KERNEL(X)   \
+  GT_EACH_BINARY(X)         \
+  GT_EACH_UNARY(X)          \
+  GT_EACH_UNARY_BACKWARD(X) \
+  GT_EACH_COMPARISON(X)     \
+  X(Scale)                  \
+  X(Pow)                    \
+  X(Where)                  \
+  X(Copy)                   \
+  X(Fill)                   \
+  X(Sum)                    \
+  X(GlobalNorm)             \
+  X(Digest)                 \
+  X(GeluForward)            \
+  X(GeluBackward)           \
+  X(BiasGradient)           \
+  X(Dropout)                \
+  X(LayerNormForward)       \
+  X(LayerNormBackward)      \
+  X(SwigluForward)          \
+  X(SwigluBackward)         \
+  X(RopeForward)            \
+  X(RopeBackward)           \
+  X(EmbeddingForward)       \
+  X(EmbeddingBackward)      \
+  X(CrossEntropy)           \
+  X(PointwiseLoss)          \
+  X(AttentionForward)       \
+  X(AttentionBackward)      \
+  X(Gemm)                   \
+  X(Im2col)                 \
+  X(Col2im)                 \
+  X(ChannelSum)             \
+  X(GroupNormForward)       \
+  X(GroupNormBackward)      \
+  X(SoftmaxForward)         \
+  X(SoftmaxBackward)        \
+  X(Gather)                 \
+  X(ScatterAdd)             \
+  X(TopK)                   \
+  X(AdamW)                  \
+  X(Sgd)                    \
+  X(Lion)
 
 namespace gigatrain::kernels {
 

@@ -376,20 +376,6 @@ Tensor attention_packed(const Tensor& qkv, std::int64_t heads, std::int64_t kv_h
   return reshape(out, {b, t, heads * d});
 }
 
-Tensor softmax(const Tensor& x) {
-  // The row maximum only keeps exp in range; it is a constant to the derivative.
-  const auto values = x.to_vector<double>();
-  const auto cols = static_cast<std::size_t>(x.view().cols());
-  std::vector<double> peak(values.size() / cols, -INFINITY);
-  for (std::size_t i = 0; i < values.size(); ++i)
-    peak[i / cols] = std::max(peak[i / cols], values[i]);
-  Shape shape = x.shape();
-  shape[-1] = 1;
-  const Tensor shifted = sub(x, cast(Tensor::from<double>(x.device(), shape, peak), x.dtype()));
-  const Tensor e = exp(shifted);
-  return div(e, sum(e, {-1}));
-}
-
 }  // namespace composed
 
 }  // namespace gigatrain::ops

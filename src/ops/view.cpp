@@ -1,4 +1,4 @@
-// Views and copies: reshape, slice, transpose, contiguous, cast.
+// Views and copies: reshape, slice, transpose, permute, contiguous, cast, concat.
 
 #include <fmt/format.h>
 
@@ -46,6 +46,40 @@ struct TransposeNode : Node {
   TransposeNode(int d0, int d1) : Node("transpose"), dim0(d0), dim1(d1) {}
   void backward(Backward& g) override { g.give(0, contiguous(transpose(g.dout(), dim0, dim1))); }
 };
+
+struct PermuteNode : Node {
+  std::vector<int> back;
+  explicit PermuteNode(std::vector<int> back_) : Node("permute"), back(std::move(back_)) {}
+  void backward(Backward& g) override { g.give(0, contiguous(permute(g.dout(), back))); }
+};
+
+// One tensor written into its window of the result: inputs are the result so far and the tensor.
+struct ConcatNode : Node {
+  int dim;
+  std::int64_t begin, end;
+  ConcatNode(int dim_, std::int64_t begin_, std::int64_t end_)
+      : Node("concat"), dim(dim_), begin(begin_), end(end_) {}
+  void backward(Backward& g) override {
+    if (g.wanted(0)) g.give(0, g.dout());  // the windows do not overlap
+    if (g.wanted(1)) g.give(1, contiguous(slice(g.dout(), dim, begin, end)));
+  }
+};
+
+// The shape of the tensors side by side along `dim`.
+Shape concat_shape(const std::vector<Tensor>& tensors, int dim) {
+  Shape shape = tensors[0].shape();
+  shape[dim] = 0;
+  for (const Tensor& t : tensors) {
+    require_same_dtype("concat", tensors[0], t);
+    Shape expected = tensors[0].shape();
+    if (t.shape().dims() == expected.dims()) expected[dim] = t.shape()[dim];
+    require(t.shape() == expected, "concat",
+            fmt::format("shapes must agree but for dim {}, got {} and {}", dim,
+                        tensors[0].shape().str(), t.shape().str()));
+    shape[dim] += t.shape()[dim];
+  }
+  return shape;
+}
 
 struct CopyNode : Node {
   DType from;
@@ -106,6 +140,44 @@ Tensor transpose(const Tensor& x, int dim0, int dim1) {
   std::swap(v.strides[static_cast<std::size_t>(dim0)], v.strides[static_cast<std::size_t>(dim1)]);
   Tensor y = x.alias(v);
   if (grad_needed({x})) Node::connect(std::make_shared<TransposeNode>(dim0, dim1), {x}, {&y});
+  return y;
+}
+
+Tensor permute(const Tensor& x, const std::vector<int>& dims) {
+  const int n = x.shape().dims();
+  TensorView v = x.view();
+  std::vector<int> back(static_cast<std::size_t>(n), -1);
+  require(dims.size() == back.size(), "permute",
+          fmt::format("all {} dims of shape {} must be named once, got {}", n, x.shape().str(),
+                      dims.size()));
+  for (int i = 0; i < n; ++i) {
+    const int from = normalize_dim("permute", dims[static_cast<std::size_t>(i)], n);
+    require(std::exchange(back[static_cast<std::size_t>(from)], i) == -1, "permute",
+            fmt::format("dim {} is named twice", from));
+    v.shape[i] = x.shape()[from];
+    v.strides[static_cast<std::size_t>(i)] = x.view().strides[static_cast<std::size_t>(from)];
+  }
+  Tensor y = x.alias(v);
+  if (grad_needed({x})) Node::connect(std::make_shared<PermuteNode>(back), {x}, {&y});
+  return y;
+}
+
+Tensor concat(const std::vector<Tensor>& tensors, int dim) {
+  require(!tensors.empty(), "concat", "there must be at least one tensor, got none");
+  for (const Tensor& t : tensors) require(static_cast<bool>(t), "concat", "a tensor is undefined");
+  dim = normalize_dim("concat", dim, tensors[0].shape().dims());
+  Tensor y = Tensor::empty(tensors[0].device(), concat_shape(tensors, dim), tensors[0].dtype(),
+                           {Purpose::activations, "concat"});
+  std::int64_t begin = 0;
+  for (const Tensor& t : tensors) {
+    const std::int64_t end = begin + t.shape()[dim];
+    t.stream().submit(kernels::Copy{.x = t.view(), .y = slice(y.detach(), dim, begin, end).view()});
+    Tensor next = y.detach();
+    if (grad_needed({y, t}))
+      Node::connect(std::make_shared<ConcatNode>(dim, begin, end), {y, t}, {&next});
+    y = next;
+    begin = end;
+  }
   return y;
 }
 

@@ -34,6 +34,9 @@ class Cases {
   explicit Cases(std::int64_t sequences) : b_(sequences), n_(sequences * kT) {}
 
   void elementwise();
+  void masks();
+  void softmax();
+  void picks();
   void copies();
   void sums();
   void activations();
@@ -80,15 +83,68 @@ void Cases::elementwise() {
   const auto each = [&](const char* name, auto prepare) {
     add(name, rows(kC), [shape, prepare](TensorMaker& make) { return prepare(make, shape); });
   };
-  each(Add::kName, binary_case<Add>);
-  each(Sub::kName, binary_case<Sub>);
-  each(Mul::kName, binary_case<Mul>);
-  each(Div::kName, binary_case<Div>);
-  each(Scale::kName, unary_case<Scale>);
-  each(Exp::kName, unary_case<Exp>);
-  each(Log::kName, unary_case<Log>);
-  each(Tanh::kName, unary_case<Tanh>);
-  each(Rsqrt::kName, unary_case<Rsqrt>);
+#define GT_BINARY_CASE(Args) each(Args::kName, binary_case<Args>);
+#define GT_UNARY_CASE(Args) each(Args::kName, unary_case<Args>);
+  GT_EACH_BINARY(GT_BINARY_CASE)
+  GT_EACH_UNARY_BACKWARD(GT_BINARY_CASE)
+  GT_EACH_UNARY(GT_UNARY_CASE)
+  GT_UNARY_CASE(Scale)
+  GT_UNARY_CASE(Pow)
+#undef GT_BINARY_CASE
+#undef GT_UNARY_CASE
+}
+
+void Cases::masks() {
+  const Shape shape{n_, kC};
+  const auto mask = [shape](TensorMaker& make) {
+    return Tensor::empty(make.device(), shape, DType::u8);
+  };
+  const auto compare = [&](auto args) {
+    using Args = decltype(args);
+    add(Args::kName, rows(kC), [=](TensorMaker& make) {
+      const Tensor a = make.activation(shape), b = make.activation(shape), y = mask(make);
+      return ready(make, Args{.a = a.view(), .b = b.view(), .y = y.view()}, {a, b, y});
+    });
+  };
+  compare(Equal{});
+  compare(Less{});
+  add(Where::kName, rows(kC), [=](TensorMaker& make) {
+    const Tensor m = mask(make), a = make.activation(shape), b = make.activation(shape),
+                 y = make.activation(shape);
+    return ready(make, Where{.mask = m.view(), .a = a.view(), .b = b.view(), .y = y.view()},
+                 {m, a, b, y});
+  });
+}
+
+void Cases::softmax() {
+  const Shape shape{n_, kVocab};
+  add(SoftmaxForward::kName, rows(kVocab),
+      [=](TensorMaker& make) { return unary_case<SoftmaxForward>(make, shape); });
+  add(SoftmaxBackward::kName, rows(kVocab), [=](TensorMaker& make) {
+    const Tensor y = make.activation(shape), dy = make.activation(shape);
+    return ready(make, SoftmaxBackward{.y = y.view(), .dy = dy.view(), .dx = dy.view()}, {y, dy});
+  });
+}
+
+// The best two of eight, as in a mixture of experts, and columns picked along rows.
+void Cases::picks() {
+  constexpr std::int64_t kExperts = 8, kBest = 2;
+  add(TopK::kName, rows(kExperts), [n = n_](TensorMaker& make) {
+    const Tensor x = make.activation({n, kExperts}), y = make.activation({n, kBest}),
+                 index = Tensor::empty(make.device(), {n, kBest}, DType::i32);
+    return ready(make, TopK{.x = x.view(), .values = y.view(), .indices = index.view()},
+                 {x, y, index});
+  });
+  const Shape from{1, n_, kC}, to{1, n_ / 4, kC};
+  add(Gather::kName, rows(kC), [=](TensorMaker& make) {
+    const Tensor x = make.activation(from), y = make.activation(to), i = make.ids(to, from[1]);
+    return ready(make, Gather{.x = x.view(), .index = i.view(), .y = y.view()}, {x, y, i});
+  });
+  add(ScatterAdd::kName, rows(kC), [=](TensorMaker& make) {
+    const Tensor dx = make.f32(from), dy = make.activation(to), i = make.ids(to, from[1]);
+    return ready(make, ScatterAdd{.index = i.view(), .dy = dy.view(), .dx = dx.view()},
+                 {dx, dy, i});
+  });
 }
 
 void Cases::copies() {
@@ -536,12 +592,15 @@ Tensor TensorMaker::ids(const Shape& shape, std::int64_t below) {
 std::vector<KernelCase> kernel_cases(std::int64_t sequences) {
   Cases cases(sequences);
   cases.elementwise();
+  cases.masks();
   cases.copies();
   cases.sums();
   cases.activations();
   cases.norms();
   cases.embeddings();
   cases.loss();
+  cases.softmax();
+  cases.picks();
   cases.attention();
   cases.gated();
   cases.rotary(false);

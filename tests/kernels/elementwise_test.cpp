@@ -1,6 +1,8 @@
 // Elementwise kernels, contiguous, strided and broadcast, against f64.
 #include "kernels/elementwise.h"
 
+#include <algorithm>
+
 #include "kernels/same_bits.h"
 
 namespace gigatrain::kernels {
@@ -47,6 +49,21 @@ TEMPLATE_TEST_CASE("elementwise kernels compute", "[unit][kernels]", float, bf16
   check_unary<T, Log>([](double x) { return std::log(x); });
   check_unary<T, Tanh>([](double x) { return std::tanh(x); });
   check_unary<T, Rsqrt>([](double x) { return 1.0 / std::sqrt(x); });
+  check_unary<T, Sqrt>([](double x) { return std::sqrt(x); });
+  check_unary<T, Sigmoid>([](double x) { return 1.0 / (1.0 + std::exp(-x)); });
+  check_unary<T, Silu>([](double x) { return x / (1.0 + std::exp(-x)); });
+  check_unary<T, Relu>([](double x) { return x; });
+  check_unary<T, Abs>([](double x) { return x; });
+  check_binary<T, Maximum>([](double a, double b) { return a > b ? a : b; });
+  check_binary<T, Minimum>([](double a, double b) { return a < b ? a : b; });
+  check_binary<T, TanhBackward>([](double a, double b) { return a * (1 - b * b); });
+  check_binary<T, SqrtBackward>([](double a, double b) { return a / (2 * b); });
+  check_binary<T, RsqrtBackward>([](double a, double b) { return -a * b * b * b / 2; });
+  check_binary<T, SigmoidBackward>([](double a, double b) { return a * b * (1 - b); });
+  check_binary<T, SiluBackward>([](double a, double b) {
+    const double s = 1 / (1 + std::exp(-b));
+    return a * s * (1 + b * (1 - s));
+  });
 }
 
 TEMPLATE_TEST_CASE("scale and fill", "[unit][kernels]", float, bf16, double) {
@@ -150,6 +167,63 @@ TEMPLATE_TEST_CASE("elementwise kernels give the same bits", "[unit][kernels]", 
     x.strides = {123, 1};
     stream.submit(Tanh{.x = x, .y = turned});
     return bytes_of(e, l, t, r, d, c);
+  });
+}
+
+// Relative errors over x of any size, beside what kernels/elementwise.h says.
+TEST_CASE("powers are accurate", "[unit][kernels]") {
+  for (const double exponent : {2.0, 13.0, -4.0, 0.5, 1.0 / 3.0, -2.75}) {
+    auto x = random_array<float>({4000}, 1, -20.0f, 20.0f);
+    for (float& v : x.values) v = std::exp2(v / 4);
+    Array<float> y(x.shape);
+    Device device;
+    device.stream().submit(Pow{.x = x.view(), .y = y.view(), .exponent = exponent});
+    const bool whole = exponent == std::round(exponent);
+    double worst = 0.0;
+    for (std::int64_t i = 0; i < x.size(); ++i) {
+      const double want = std::pow(x.at(i), exponent);
+      const double said = whole ? std::fabs(exponent) * 0x1p-24
+                                : (1 + std::fabs(exponent * std::log(x.at(i)))) * 0x1p-23;
+      worst = std::max(worst, std::fabs(y.at(i) - want) / want / said);
+    }
+    CAPTURE(exponent, worst);
+    CHECK(worst < (whole ? 1.0 : 1.5));
+  }
+}
+
+TEMPLATE_TEST_CASE("functions, comparisons and masks give the same bits", "[unit][kernels]", float,
+                   bf16) {
+  using T = TestType;
+  check_same_bits([](Stream& stream) {
+    auto a = random_array<T>({123, 217}, 1, -90, 90), b = random_array<T>({123, 217}, 2, 0.1f, 5);
+    a.values[7] = T(NAN);
+    Bytes bytes;
+    const auto one = [&](auto args, Array<T>& x) {
+      Array<T> y(x.shape);
+      args.x = x.view(), args.y = y.view();
+      stream.submit(args);
+      append(bytes, y);
+    };
+    const auto two = [&](auto args) {
+      Array<T> y(a.shape);
+      args.a = b.view(), args.b = a.view(), args.y = y.view();
+      stream.submit(args);
+      append(bytes, y);
+    };
+    one(Sqrt{}, b), one(Sigmoid{}, a), one(Silu{}, a), one(Relu{}, a), one(Abs{}, a);
+    Pow cube, root;
+    cube.exponent = 3.0, root.exponent = -0.7;
+    one(cube, a), one(root, b);
+    two(Maximum{}), two(Minimum{}), two(MaximumShare{}), two(TanhBackward{}), two(SqrtBackward{});
+    two(RsqrtBackward{}), two(SigmoidBackward{}), two(SiluBackward{}), two(ReluBackward{});
+    two(AbsBackward{});
+    Array<std::uint8_t> mask(a.shape);
+    Array<T> y(a.shape);
+    stream.submit(Less{.a = a.view(), .b = b.view(), .y = mask.view()});
+    append(bytes, mask);
+    stream.submit(Where{.mask = mask.view(), .a = a.view(), .b = b.view(), .y = y.view()});
+    append(bytes, y);
+    return bytes;
   });
 }
 

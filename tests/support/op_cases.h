@@ -4,6 +4,7 @@
 #pragma once
 
 #include "support/conv_cases.h"
+#include "support/elementwise_cases.h"
 #include "support/loss_cases.h"
 #include "support/mask_cases.h"
 #include "support/op_case.h"
@@ -15,9 +16,6 @@ inline std::vector<OpCase> basic_cases(const Sizes& s) {
   using namespace ops;
   const Shape x{s.b, s.t, s.c}, row{s.c}, col{s.b, s.t, 1};
   const Input plain{x}, positive{x, false, 2.0};
-  const auto unary = [](Tensor (*f)(const Tensor&)) {
-    return [f](const Tensors& in) { return Tensors{f(in[0])}; };
-  };
   const auto binary = [](Tensor (*f)(const Tensor&, const Tensor&)) {
     return [f](const Tensors& in) { return Tensors{f(in[0], in[1])}; };
   };
@@ -30,10 +28,6 @@ inline std::vector<OpCase> basic_cases(const Sizes& s) {
       {"div", {plain, positive}, binary(div), {}},
       {"div broadcast", {plain, {col, false, 2.0}}, binary(div), {}},
       {"scale", {plain}, [](const Tensors& in) { return Tensors{scale(in[0], -1.75)}; }, {}},
-      {"exp", {plain}, unary(ops::exp), {}},
-      {"log", {positive}, unary(ops::log), {}},
-      {"tanh", {plain}, unary(ops::tanh), {}},
-      {"rsqrt", {positive}, unary(ops::rsqrt), {}},
       {"sum", {plain}, [](const Tensors& in) { return Tensors{sum(in[0])}; }, {}},
       {"sum of dims",
        {plain},
@@ -251,6 +245,10 @@ inline std::vector<OpCase> op_cases(const Sizes& s) {
     all.insert(all.end(), cases.begin(), cases.end());
   };
   add(basic_cases(s));
+  add(unary_cases(s));
+  add(choice_cases(s));
+  add(softmax_cases(s));
+  add(pick_cases(s));
   add(linear_cases(s));
   add(norm_cases(s));
   add(token_cases(s));

@@ -6,7 +6,9 @@
 
 namespace gigatrain::ops::composed {
 
-Tensor softmax(const Tensor& x);  // over the last dim
+Tensor softmax(const Tensor& x);
+Tensor log_softmax(const Tensor& x);
+Tensor silu(const Tensor& x);
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const LinearOptions& options = {});
 Tensor gelu(const Tensor& x);

@@ -11,23 +11,15 @@
 
 #include "gigatrain/base/dropout_args.h"
 #include "gigatrain/ops/conv.h"
+#include "gigatrain/ops/elementwise.h"
+#include "gigatrain/ops/index.h"
 #include "gigatrain/ops/losses.h"
 #include "gigatrain/ops/rope.h"
 #include "gigatrain/tensor/tensor.h"
 
 namespace gigatrain::ops {
 
-// --- basic ops (f32, bf16, f64); a and b broadcast as in numpy: sizes are aligned at the last dim
-// and 1 repeats.
-Tensor add(const Tensor& a, const Tensor& b);
-Tensor sub(const Tensor& a, const Tensor& b);
-Tensor mul(const Tensor& a, const Tensor& b);
-Tensor div(const Tensor& a, const Tensor& b);
-Tensor scale(const Tensor& x, double factor);
-Tensor exp(const Tensor& x);
-Tensor log(const Tensor& x);
-Tensor tanh(const Tensor& x);
-Tensor rsqrt(const Tensor& x);  // 1 / sqrt(x)
+// --- basic ops (f32, bf16, f64); more in elementwise.h and index.h
 
 // Over the given dims (negative counts from the end), or all of them; the dims stay with size 1
 // unless all are reduced, which gives a scalar of shape ().
@@ -37,7 +29,9 @@ Tensor mean(const Tensor& x, const std::vector<int>& dims = {});
 Tensor reshape(const Tensor& x, const Shape& shape);  // same memory when x is contiguous
 Tensor slice(const Tensor& x, int dim, std::int64_t begin, std::int64_t end);  // a view
 Tensor transpose(const Tensor& x, int dim0, int dim1);                         // a view
-Tensor contiguous(const Tensor& x);  // x itself when it already is
+Tensor permute(const Tensor& x, const std::vector<int>& dims);  // a view: dim i is x's dims[i]
+Tensor concat(const std::vector<Tensor>& tensors, int dim);     // equal sizes but along dim
+Tensor contiguous(const Tensor& x);                             // x itself when it already is
 Tensor cast(const Tensor& x, DType dtype);
 
 // (M, K) x (K, N), or (B, M, K) x (B, K, N).
@@ -58,6 +52,10 @@ struct LinearOptions {
 // y = x W [+ bias]; x (..., C_in), y (..., C_out), bias (C_out) f32 or undefined.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const LinearOptions& options = {});
+
+// e^x / sum of e^x over the last dim, and its logarithm. Any width; bf16 is computed in f32.
+Tensor softmax(const Tensor& x);
+Tensor log_softmax(const Tensor& x);
 
 // tanh form (arXiv:1606.08415).
 Tensor gelu(const Tensor& x);

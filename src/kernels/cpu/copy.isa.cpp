@@ -49,6 +49,11 @@ void fill(CpuQueue& queue, const TensorView& y, T value) {
 
 void run(CpuQueue& queue, const Copy& args) {
   const DType from = args.x.dtype, to = args.y.dtype;
+  if (from == to && from == DType::u8) return copy_scalars<std::uint8_t, std::uint8_t>(queue, args);
+  if (from == to && from == DType::i32)
+    return copy_scalars<std::int32_t, std::int32_t>(queue, args);
+  if (from == to && from == DType::i64)
+    return copy_scalars<std::int64_t, std::int64_t>(queue, args);
   if (from == DType::f64 && to == DType::f64) return copy_scalars<double, double>(queue, args);
   if (from == DType::f64)
     return with_activation_type(

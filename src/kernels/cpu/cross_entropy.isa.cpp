@@ -3,38 +3,11 @@
 // gradient all run over the cache. Subtracting the maximum keeps every exponential in (0, 1].
 #include "kernels/cross_entropy.h"
 
-#include "kernels/cpu/vec_math.h"
+#include "kernels/cpu/softmax_row.h"
 #include "kernels/cpu/work.h"
 
 GT_ISA_BEGIN
 namespace {
-
-constexpr std::int64_t kSumBlock = 1024;  // exponentials are added in blocks, then over blocks
-
-template <class T>
-float row_max(const T* z, std::int64_t n) {
-  const float lowest = -__builtin_inff();
-  f32x16 highest = splat(lowest);
-  for_lanes(n, [&](auto lanes, std::int64_t i)
-                   GT_BODY { highest = max(highest, lanes.get(z + i, lowest)); });
-  return reduce_max(highest);
-}
-
-// sum of e^(z - highest); each term is also written to `terms` unless that is null.
-template <class T>
-float sum_exp(const T* z, std::int64_t n, float highest, float* terms) {
-  f32x16 total{};
-  for (std::int64_t b = 0; b < n; b += kSumBlock) {
-    f32x16 part{};
-    for_lanes(smaller(kSumBlock, n - b), [&](auto lanes, std::int64_t i) GT_BODY {
-      const f32x16 e = exp(lanes.get(z + b + i) - highest);
-      if (terms) lanes.put(terms + b + i, e);
-      part += lanes.keep(e);
-    });
-    total += part;
-  }
-  return reduce_add(total);
-}
 
 // sum of (from - z).
 template <class T>

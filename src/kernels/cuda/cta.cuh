@@ -17,6 +17,7 @@
 #pragma once
 
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <cstring>
 #include <stdexcept>
@@ -56,8 +57,15 @@ GT_DEVICE float to_float(bf16 x) {
 #endif
 }
 
+template <std::integral T>
+GT_DEVICE T to_float(T x) {  // copies and comparisons of integers
+  return x;
+}
+
 template <class T>
-struct From;
+struct From {
+  static GT_DEVICE T cast(T x) { return x; }
+};
 template <>
 struct From<float> {
   static GT_DEVICE float cast(float x) { return x; }
@@ -88,10 +96,14 @@ template <class T, class F>
 GT_DEVICE T from_float(F x) {
   return From<T>::cast(x);
 }
-// The arithmetic type of T: double for double, else float.
+// The arithmetic type of T: float for float and bf16, else T itself.
 template <class T>
 struct Wide {
   using type = float;
+};
+template <std::integral T>
+struct Wide<T> {
+  using type = T;
 };
 template <>
 struct Wide<double> {

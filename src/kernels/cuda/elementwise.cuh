@@ -34,33 +34,23 @@ struct DivOp {
     return a / b;
   }
 };
-template <class F>
-struct ScaleOp {
-  F factor;
-  GT_DEVICE F operator()(F x) const { return x * factor; }
-};
-struct ExpOp {
+// NaN if either is.
+struct MaximumOp {
   template <class F>
-  GT_DEVICE F operator()(F x) const {
-    return std::exp(x);
+  GT_DEVICE F operator()(F a, F b) const {
+    return a > b || a != a ? a : b;
   }
 };
-struct LogOp {
+struct MinimumOp {
   template <class F>
-  GT_DEVICE F operator()(F x) const {
-    return std::log(x);
+  GT_DEVICE F operator()(F a, F b) const {
+    return a < b || a != a ? a : b;
   }
 };
-struct TanhOp {
+struct MaximumShareOp {
   template <class F>
-  GT_DEVICE F operator()(F x) const {
-    return std::tanh(x);
-  }
-};
-struct RsqrtOp {
-  template <class F>
-  GT_DEVICE F operator()(F x) const {
-    return F(1) / std::sqrt(x);
+  GT_DEVICE F operator()(F a, F b) const {
+    return a > b ? F(1) : a < b ? F(0) : F(0.5);
   }
 };
 
@@ -134,7 +124,7 @@ struct ElementwiseKernel {
 // `views`: the inputs, of type In, then y, of type Out.
 template <class In, class Out, class Op, class Queue, int V>
 void launch_elementwise(Queue& queue, const Op& op, const TensorView* const (&views)[V]) {
-  constexpr int kWidest = std::max(kPack<In>, kPack<Out>);
+  constexpr int kWidest = sizeof(Out) == 1 ? kPack<In> : std::max(kPack<In>, kPack<Out>);
   const StridedWalk<V> walk = make_walk(views);
   const auto run = [&](auto width) {
     using Kernel = ElementwiseKernel<Op, In, Out, decltype(width)::value, V - 1>;
@@ -161,45 +151,24 @@ void launch_unary(Queue& queue, const Args& a, const Op& op) {
   });
 }
 
-template <class Queue>
-void launch(Queue& queue, const Add& a) {
-  launch_binary(queue, a, AddOp{});
-}
-template <class Queue>
-void launch(Queue& queue, const Sub& a) {
-  launch_binary(queue, a, SubOp{});
-}
-template <class Queue>
-void launch(Queue& queue, const Mul& a) {
-  launch_binary(queue, a, MulOp{});
-}
-template <class Queue>
-void launch(Queue& queue, const Div& a) {
-  launch_binary(queue, a, DivOp{});
-}
-template <class Queue>
-void launch(Queue& queue, const Scale& a) {
-  with_floating_type(a.kName, a.y.dtype, [&](auto type) {
-    using T = decltype(type);
-    const ScaleOp<WideOf<T>> op{static_cast<WideOf<T>>(a.factor)};
-    launch_elementwise<T, T>(queue, op, {&a.x, &a.y});
-  });
-}
-template <class Queue>
-void launch(Queue& queue, const Exp& a) {
-  launch_unary(queue, a, ExpOp{});
-}
-template <class Queue>
-void launch(Queue& queue, const Log& a) {
-  launch_unary(queue, a, LogOp{});
-}
-template <class Queue>
-void launch(Queue& queue, const Tanh& a) {
-  launch_unary(queue, a, TanhOp{});
-}
-template <class Queue>
-void launch(Queue& queue, const Rsqrt& a) {
-  launch_unary(queue, a, RsqrtOp{});
-}
+// The launch of Args, an elementwise kernel of two inputs or of one, with its operation.
+#define GT_LAUNCH_BINARY(Args, op)           \
+  template <class Queue>                     \
+  void launch(Queue& queue, const Args& a) { \
+    launch_binary(queue, a, op);             \
+  }
+#define GT_LAUNCH_UNARY(Args, op)            \
+  template <class Queue>                     \
+  void launch(Queue& queue, const Args& a) { \
+    launch_unary(queue, a, op);              \
+  }
+
+GT_LAUNCH_BINARY(Add, AddOp{})
+GT_LAUNCH_BINARY(Sub, SubOp{})
+GT_LAUNCH_BINARY(Mul, MulOp{})
+GT_LAUNCH_BINARY(Div, DivOp{})
+GT_LAUNCH_BINARY(Maximum, MaximumOp{})
+GT_LAUNCH_BINARY(Minimum, MinimumOp{})
+GT_LAUNCH_BINARY(MaximumShare, MaximumShareOp{})
 
 }  // namespace gigatrain::kernels::cuda
