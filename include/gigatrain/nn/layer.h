@@ -73,7 +73,8 @@ class Layer {
   std::vector<std::pair<std::string, std::shared_ptr<Parameter>>> parameters_;
 };
 
-// Declares a child of type T of the layer it stands in: `Child<Linear> c_fc{this, "c_fc"};`
+// Declares a child of type T of the layer it stands in: `Child<Linear> c_fc{this, "c_fc"};`. A
+// child without a name has its parent's path.
 template <class T>
 class Child final : public ChildSlot {
  public:

@@ -3,6 +3,7 @@
 
 #include "gigatrain/nn/layer.h"
 #include "gigatrain/ops/ops.h"
+#include "gigatrain/tensor/parameter_pack.h"
 
 namespace gigatrain::nn {
 
@@ -22,6 +23,28 @@ class Linear : public Layer {
  private:
   Options options_;
   std::shared_ptr<ParameterUse> weight_, bias_;
+};
+
+// Several linear maps of one input as one product: y = [y_0 | y_1 | ...], y_i = x W_i^T [+ b_i].
+// The weights are parameters of their own, "<part>.weight" (out_i, in) and "<part>.bias", that lie
+// one after the other in memory.
+class PackedLinear : public Layer {
+ public:
+  struct Part {
+    std::string name;  // "q_proj"
+    std::int64_t out = 0;
+  };
+  struct Options {
+    std::int64_t in = 0;
+    std::vector<Part> parts;
+    bool bias = true;
+    float init_std = 0.02f;
+  };
+  explicit PackedLinear(const Options& options);
+  Tensor forward(const Tensor& x, BatchContext& context) override;
+
+ private:
+  std::unique_ptr<ParameterPack> weight_, bias_;
 };
 
 // What stands before attention and the feed-forward: normalises, alone or with the residual add.
