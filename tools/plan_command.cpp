@@ -100,7 +100,7 @@ PlanTarget plan_target(const Globals& globals, const Options& o) {
 // Everything that is shown.
 struct Report {
   PlanTarget target;
-  nn::GptConfig model;
+  nn::ModelSpec model;
   BatchShape batch{};
   nn::MaterializeOptions weights{};
   std::vector<std::pair<std::int64_t, MemoryPlan>> plans{};  // by micro-batch
@@ -114,8 +114,8 @@ struct Report {
 Report make_report(const Globals& globals, const Options& o) {
   const Config config = read_config(o);
   const auto tokenizer = make_tokenizer(config);
-  Report r{.target = plan_target(globals, o), .model = model_config(config, tokenizer.get())};
-  r.batch = batch_shape(config, nn::parameter_count(r.model));
+  Report r{.target = plan_target(globals, o), .model = model_spec(config, tokenizer.get())};
+  r.batch = batch_shape(config, r.model.parameters());
   r.weights = weight_options(config);
   const auto start = std::chrono::steady_clock::now();
   r.largest = largest_micro_batch(r.model, r.batch, r.weights, r.target, r.memory());
@@ -148,7 +148,7 @@ Json to_json(const Report& r) {
             {"model", r.target.facts.model},
             {"memory_bytes", r.memory()},
             {"context_bytes", context_bytes(r.target)}}},
-          {"parameters", nn::parameter_count(r.model)},
+          {"parameters", r.model.parameters()},
           {"compute", name(r.weights.compute)},
           {"leaves", r.batch.leaves},
           {"micro_batches", r.batch.micro_batches},
@@ -181,8 +181,8 @@ void print_head(const Report& r) {
                              : fmt::format(", of which {} for the CUDA context",
                                            bytes(context_bytes(r.target))));
   fmt::print("model    {} parameters, {} layers x {} channels, vocabulary {}, {}\n",
-             format_count(static_cast<double>(nn::parameter_count(r.model))), r.model.n_layer,
-             r.model.n_embd, r.model.vocab_size, name(r.weights.compute));
+             format_count(static_cast<double>(r.model.parameters())), r.model.n_layer(),
+             r.model.n_embd(), r.model.vocab_size(), name(r.weights.compute));
   fmt::print("step     leaves {}, micro-batches of each {}, sequences of {} tokens\n\n",
              r.batch.leaves, r.batch.micro_batches, r.batch.seq_len);
 }

@@ -69,10 +69,10 @@ std::unique_ptr<Device> PlanTarget::open() const {
   return std::make_unique<Device>(options);
 }
 
-MemoryPlan plan_memory(const nn::GptConfig& model_config, const BatchShape& batch,
+MemoryPlan plan_memory(const nn::ModelSpec& spec, const BatchShape& batch,
                        const nn::MaterializeOptions& weights, const PlanTarget& target) {
   const auto device = target.open();
-  const auto model = nn::gpt(model_config);
+  const auto model = spec.make();
   nn::materialize(*model, *device, weights);
   optim::AdamW optimizer(nn::named_parameters(*model));
   GradientStep gradient(*model, *device, batch, 0);
@@ -90,7 +90,7 @@ bool fits(const MemoryPlan& plan, const PlanTarget& target, std::int64_t bytes) 
   return plan.reserved + (target.facts.kind == "cpu" ? 0 : kCudaContextBytes) <= bytes;
 }
 
-std::int64_t largest_micro_batch(const nn::GptConfig& model, BatchShape batch,
+std::int64_t largest_micro_batch(const nn::ModelSpec& model, BatchShape batch,
                                  const nn::MaterializeOptions& weights, const PlanTarget& target,
                                  std::int64_t bytes) {
   const auto good = [&](std::int64_t micro_batch) {

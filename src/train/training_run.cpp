@@ -60,17 +60,17 @@ class Run {
         config_(config),
         observer_(observer),
         tokenizer_(make_tokenizer(config)),
-        sizes_(model_config(config, tokenizer_.get())),
-        batch_(batch_shape(config, nn::parameter_count(sizes_))),
-        train_(open_data(config, Split::train, tokenizer_.get(), sizes_.vocab_size,
+        spec_(model_spec(config, tokenizer_.get())),
+        batch_(batch_shape(config, spec_.parameters())),
+        train_(open_data(config, Split::train, tokenizer_.get(), spec_.vocab_size(),
                          batch_.global_batch())),
-        plan_(plan_memory(sizes_, batch_, weight_options(config), PlanTarget::of(device))),
+        plan_(plan_memory(spec_, batch_, weight_options(config), PlanTarget::of(device))),
         folder_(RunFolder::create(config.run.dir, config.run.name, folder_options(mode))),
         metrics_(folder_.metrics()) {
     if (!config.data.val.empty())
-      val_.emplace(open_data(config, Split::val, tokenizer_.get(), sizes_.vocab_size,
+      val_.emplace(open_data(config, Split::val, tokenizer_.get(), spec_.vocab_size(),
                              batch_.global_batch()));
-    model_ = build_model(device, config, sizes_);
+    model_ = build_model(device, config, spec_);
     adamw_ = std::make_unique<optim::AdamW>(nn::named_parameters(*model_), adamw_options(config));
     trainer_ = std::make_unique<Trainer>(*model_, *adamw_, train_, trainer_options(config, batch_));
     if (mode == RunMode::resume) resume();
@@ -93,7 +93,7 @@ class Run {
 
  private:
   RunFolderOptions folder_options(RunMode mode) const {
-    const std::int64_t checkpoint = nn::parameter_count(sizes_) * 12;  // master and two moments
+    const std::int64_t checkpoint = spec_.parameters() * 12;  // master and two moments
     return {.mode = mode,
             .config_toml = to_toml(config_),
             .bytes_needed = checkpoint * (config_.checkpoint.keep + 2) + (1 << 20),
@@ -146,7 +146,7 @@ class Run {
   void start() {
     observer_.on_start({.folder = folder_.path(),
                         .device = describe_device(),
-                        .parameters = nn::parameter_count(sizes_),
+                        .parameters = spec_.parameters(),
                         .train_tokens = train_.tokens(),
                         .val_tokens = val_ ? val_->tokens() : 0,
                         .first_step = trainer_->steps_done(),
@@ -264,7 +264,7 @@ class Run {
   Config config_;
   RunObserver& observer_;
   std::shared_ptr<const Tokenizer> tokenizer_;
-  nn::GptConfig sizes_;
+  nn::ModelSpec spec_;
   BatchShape batch_;
   TokenSource train_;
   MemoryPlan plan_;
