@@ -135,6 +135,28 @@ KernelCost cost_of(const LayerNormBackward& a) {
           .again = held || !(a.dweight || a.dbias) ? 0 : bytes({a.s, a.dy})};
 }
 
+KernelCost cost_of(const SwigluForward& a) {
+  return {.least = bytes({a.gate, a.up, a.y})};
+}
+KernelCost cost_of(const SwigluBackward& a) {
+  return {.least = bytes({a.gate, a.up, a.dy, a.dgate, a.dup})};
+}
+
+// Heads that are not rotated only count where they must be copied.
+KernelCost cost_of(const RopeForward& a) {
+  const std::int64_t all = a.x.shape[2], rotated = a.q_heads + a.k_heads;
+  const std::int64_t touched = bytes(a.x) / all * (a.x.data == a.y.data ? rotated : all);
+  return {.least = 2 * touched + bytes({a.q_weight, a.k_weight, a.angles.positions})};
+}
+KernelCost cost_of(const RopeBackward& a) {
+  const std::int64_t all = a.dy.shape[2], rotated = a.q_heads + a.k_heads;
+  const std::int64_t touched = bytes(a.dy) / all * (a.dy.data == a.dx.data ? rotated : all);
+  const std::int64_t normed = (a.q_weight ? a.q_heads : 0) + (a.k_weight ? a.k_heads : 0);
+  return {.least = 2 * touched + bytes(a.x) / all * normed +
+                   bytes({a.q_weight, a.k_weight, a.angles.positions}) +
+                   updated(a.dq_weight, a.accumulate) + updated(a.dk_weight, a.accumulate)};
+}
+
 KernelCost cost_of(const EmbeddingForward& a) {
   const std::int64_t row = a.table.cols() * size_of(a.table.dtype), places = a.tokens.numel();
   const std::int64_t positions = a.positions ? a.tokens.cols() * row : 0;

@@ -4,6 +4,9 @@
 //   s = x [+ dropout(delta)]        written to `sum` when delta is given
 //   y = (s - mean) * rstd * weight [+ bias],   rstd = 1 / sqrt(var + eps)
 //
+// Not `centered`, it is RMS normalisation (Zhang and Sennrich, arXiv:1910.07467): mean is 0 and
+// not stored, rstd = 1 / sqrt(mean(s^2) + eps).
+//
 // All activations (N, C) contiguous, f32 or bf16, the same dtype; weight, bias (C) f32;
 // mean, rstd (N) f32.
 #pragma once
@@ -22,9 +25,11 @@ struct LayerNormForward {
   TensorView bias{};  // (C) or none
   TensorView sum{};   // (N, C), required with delta
   TensorView y;
-  TensorView mean, rstd;
+  TensorView mean{};  // when centered
+  TensorView rstd;
   float eps = 1e-5f;
   DropoutArgs dropout{};
+  bool centered = true;
 };
 
 // dsum = [dresidual +] gradient through the norm; ddelta = dropout'(dsum), when given.
@@ -33,7 +38,9 @@ struct LayerNormForward {
 struct LayerNormBackward {
   static constexpr const char* kName = "layer_norm_backward";
   TensorView s;  // the normalised tensor's input: x, or sum when fused
-  TensorView weight, mean, rstd, dy;
+  TensorView weight;
+  TensorView mean{};  // when centered
+  TensorView rstd, dy;
   TensorView dresidual{};  // gradient that reaches `sum` directly, or none
   TensorView dsum;
   TensorView ddelta{};  // only with dropout (else it equals dsum)
@@ -41,6 +48,7 @@ struct LayerNormBackward {
   TensorView dbias{};
   bool accumulate = false;
   DropoutArgs dropout{};
+  bool centered = true;
 };
 
 GT_KERNEL(LayerNormForward)

@@ -13,6 +13,8 @@
 #include "kernels/gemm.h"
 #include "kernels/norm.h"
 #include "kernels/reduce.h"
+#include "kernels/rope.h"
+#include "kernels/swiglu.h"
 
 #define GT_EACH_KERNEL(X) \
   X(Add)                  \
@@ -35,6 +37,10 @@
   X(Dropout)              \
   X(LayerNormForward)     \
   X(LayerNormBackward)    \
+  X(SwigluForward)        \
+  X(SwigluBackward)       \
+  X(RopeForward)          \
+  X(RopeBackward)         \
   X(EmbeddingForward)     \
   X(EmbeddingBackward)    \
   X(CrossEntropy)         \

@@ -1,4 +1,4 @@
-// Layer normalisation, alone or fused with the residual add before it (kernels/norm.h).
+// Layer and RMS normalisation, alone or fused with the residual add before it (kernels/norm.h).
 
 #include "kernels/norm.h"
 #include "gigatrain/ops/composed.h"
@@ -14,13 +14,12 @@ TensorView rows_of(const TensorView& x) {
   return TensorView(x.data, x.dtype, {x.rows(), x.cols()});
 }
 
-// saved: s (what was normalised), weight, mean, rstd
+// saved: s (what was normalised), weight, rstd, mean (RMS: undefined)
 // inputs: x, delta (only when fused), weight, bias; outputs: y, or (sum, y) when fused
-struct LayerNormNode : Node {
+struct NormNode : Node {
   bool fused;
   DropoutArgs drop;
-  LayerNormNode(bool fused_, const DropoutArgs& d)
-      : Node(fused_ ? "residual_norm" : "layer_norm"), fused(fused_), drop(d) {}
+  NormNode(const char* op, bool fused_, const DropoutArgs& d) : Node(op), fused(fused_), drop(d) {}
 
   void backward(Backward& b) override {
     const int weight_input = fused ? 2 : 1, bias_input = fused ? 3 : 2;
@@ -33,11 +32,12 @@ struct LayerNormNode : Node {
     if (fused && drop) ddelta = empty_like(saved(0), "norm.ddelta");
     kernels::LayerNormBackward args{.s = rows_of(saved(0).view()),
                                     .weight = saved(1).view(),
-                                    .mean = saved(2).view(),
-                                    .rstd = saved(3).view(),
+                                    .rstd = saved(2).view(),
                                     .dy = rows_of(dy.view()),
                                     .dsum = rows_of(dsum.view()),
-                                    .dropout = drop};
+                                    .dropout = drop,
+                                    .centered = static_cast<bool>(saved(3))};
+    if (args.centered) args.mean = saved(3).view();
     if (residual) args.dresidual = rows_of(residual.view());
     if (ddelta) args.ddelta = rows_of(ddelta.view());
     // The weight and the bias may be at different points of accumulation: two targets, one flag.
@@ -58,12 +58,13 @@ struct LayerNormNode : Node {
   }
 };
 
-struct Result {
-  Tensor sum, y;
+struct Norm {
+  const char* op;
+  bool centered;
+  float eps;
 };
 
-Result run_norm(const char* op, const Tensor& x_in, const Tensor& delta_in, const Tensor& weight,
-                const Tensor& bias, float eps, const DropoutArgs& drop) {
+void check(const char* op, const Tensor& x_in, const Tensor& weight, const Tensor& bias) {
   require_activation(op, "x", x_in);
   require(x_in.shape().dims() >= 1, op, "x needs at least one dim");
   const Shape channels{x_in.shape()[-1]};
@@ -73,19 +74,28 @@ Result run_norm(const char* op, const Tensor& x_in, const Tensor& delta_in, cons
     require_shape(op, "bias", bias, channels);
     require_dtype(op, "bias", bias, DType::f32);
   }
+}
+
+ResidualNorm run_norm(const Norm& norm, const Tensor& x_in, const Tensor& delta_in,
+                      const Tensor& weight, const Tensor& bias, const DropoutArgs& drop) {
+  const char* op = norm.op;
+  check(op, x_in, weight, bias);
   const Tensor x = contiguous(x_in);
   Device& device = x.device();
-  Result r{.sum = x, .y = empty_like(x, "norm.y")};
+  ResidualNorm r{.sum = x, .y = empty_like(x, "norm.y")};
   const Shape rows{x.view().rows()};
-  const Tensor mean = Tensor::empty(device, rows, DType::f32, {Purpose::activations, "norm.mean"});
+  Tensor mean;
+  if (norm.centered)
+    mean = Tensor::empty(device, rows, DType::f32, {Purpose::activations, "norm.mean"});
   const Tensor rstd = Tensor::empty(device, rows, DType::f32, {Purpose::activations, "norm.rstd"});
   kernels::LayerNormForward args{.x = rows_of(x.view()),
                                  .weight = weight.view(),
                                  .y = rows_of(r.y.view()),
-                                 .mean = mean.view(),
                                  .rstd = rstd.view(),
-                                 .eps = eps,
-                                 .dropout = drop};
+                                 .eps = norm.eps,
+                                 .dropout = drop,
+                                 .centered = norm.centered};
+  if (mean) args.mean = mean.view();
   if (bias) args.bias = bias.view();
   Tensor delta;
   if (delta_in) {
@@ -99,8 +109,8 @@ Result run_norm(const char* op, const Tensor& x_in, const Tensor& delta_in, cons
   device.stream().submit(args);
   if (grad_needed({x, delta, weight, bias})) {
     const bool fused = static_cast<bool>(delta);
-    auto node = std::make_shared<LayerNormNode>(fused, drop);
-    node->save({r.sum, weight, mean, rstd});
+    auto node = std::make_shared<NormNode>(op, fused, drop);
+    node->save({r.sum, weight, rstd, mean});
     if (fused)
       Node::connect(node, {x, delta, weight, bias}, {&r.sum, &r.y});
     else
@@ -112,14 +122,23 @@ Result run_norm(const char* op, const Tensor& x_in, const Tensor& delta_in, cons
 }  // namespace
 
 Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, float eps) {
-  return run_norm("layer_norm", x, {}, weight, bias, eps, {}).y;
+  return run_norm({"layer_norm", true, eps}, x, {}, weight, bias, {}).y;
 }
 
 ResidualNorm residual_norm(const Tensor& x, const Tensor& delta, const Tensor& weight,
                            const Tensor& bias, float eps, const DropoutArgs& drop) {
   require(static_cast<bool>(delta), "residual_norm", "delta is undefined");
-  const Result r = run_norm("residual_norm", x, delta, weight, bias, eps, drop);
-  return {.sum = r.sum, .y = r.y};
+  return run_norm({"residual_norm", true, eps}, x, delta, weight, bias, drop);
+}
+
+Tensor rms_norm(const Tensor& x, const Tensor& weight, float eps) {
+  return run_norm({"rms_norm", false, eps}, x, {}, weight, {}, {}).y;
+}
+
+ResidualNorm residual_rms_norm(const Tensor& x, const Tensor& delta, const Tensor& weight,
+                               float eps, const DropoutArgs& drop) {
+  require(static_cast<bool>(delta), "residual_rms_norm", "delta is undefined");
+  return run_norm({"residual_rms_norm", false, eps}, x, delta, weight, {}, drop);
 }
 
 Tensor composed::layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, float eps) {
@@ -134,6 +153,17 @@ ResidualNorm composed::residual_norm(const Tensor& x, const Tensor& delta, const
                                      const Tensor& bias, float eps, const DropoutArgs& drop) {
   const Tensor total = composed::residual_dropout(x, delta, drop);
   return {.sum = total, .y = composed::layer_norm(total, weight, bias, eps)};
+}
+
+Tensor composed::rms_norm(const Tensor& x, const Tensor& weight, float eps) {
+  const Tensor eps_tensor = Tensor::full(x.device(), {1}, static_cast<double>(eps), x.dtype());
+  return mul(mul(x, rsqrt(add(mean(mul(x, x), {-1}), eps_tensor))), weight);
+}
+
+ResidualNorm composed::residual_rms_norm(const Tensor& x, const Tensor& delta, const Tensor& weight,
+                                         float eps, const DropoutArgs& drop) {
+  const Tensor total = composed::residual_dropout(x, delta, drop);
+  return {.sum = total, .y = composed::rms_norm(total, weight, eps)};
 }
 
 }  // namespace gigatrain::ops

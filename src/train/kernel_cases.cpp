@@ -41,6 +41,8 @@ class Cases {
   void embeddings();
   void loss();
   void attention();
+  void gated();
+  void rotary(bool norm);
   void products();
   void optimizer();
 
@@ -55,7 +57,7 @@ class Cases {
   DropoutArgs dropout() const {
     return {.rate = 0.1f, .key = random_key(1, "dropout", "bench"), .rows_per_sample = kT};
   }
-  void norm(const char* variant, bool fused, bool drop);
+  void norm(const char* variant, bool fused, bool drop, bool centered = true);
   void product(const Product& p);
 
   std::int64_t b_, n_;
@@ -150,7 +152,7 @@ void Cases::activations() {
         });
 }
 
-void Cases::norm(const char* variant, bool fused, bool drop) {
+void Cases::norm(const char* variant, bool fused, bool drop, bool centered) {
   const Shape shape{n_, kC}, per_row{n_}, channels{kC};
   const DropoutArgs args = drop ? dropout() : DropoutArgs{};
   add(LayerNormForward::kName + std::string(variant), rows(kC), [=](TensorMaker& make) {
@@ -170,6 +172,7 @@ void Cases::norm(const char* variant, bool fused, bool drop) {
       keep.push_back(make.activation(shape));
       a.sum = keep.back().view();
     }
+    if (!centered) a.mean = a.bias = {}, a.centered = false;
     return ready(make, a, keep);
   });
   add(LayerNormBackward::kName + std::string(variant), rows(kC), [=](TensorMaker& make) {
@@ -194,6 +197,7 @@ void Cases::norm(const char* variant, bool fused, bool drop) {
       keep.push_back(make.activation(shape));
       a.ddelta = keep.back().view();
     }
+    if (!centered) a.mean = a.dbias = {}, a.centered = false;
     return ready(make, a, keep);
   });
 }
@@ -202,6 +206,65 @@ void Cases::norms() {
   norm("", false, false);
   norm(", residual", true, false);
   norm(", residual, dropout", true, true);
+  norm(", rms", false, false, false);
+  norm(", rms, residual", true, false, false);
+}
+
+// Of Llama-like models: a packed (N, 2 F) product output, and its gradient.
+void Cases::gated() {
+  constexpr std::int64_t kF = 2048;
+  const Shape packed{n_, 2 * kF}, out{n_, kF};
+  const auto half = [](const Tensor& x, std::int64_t which) {
+    TensorView v = x.view();
+    v.data = static_cast<char*>(v.data) + which * kF * size_of(v.dtype);
+    v.shape[1] = kF;
+    return v;
+  };
+  add(SwigluForward::kName, rows(kF), [=](TensorMaker& make) {
+    const Tensor x = make.activation(packed), y = make.activation(out);
+    return ready(make, SwigluForward{.gate = half(x, 0), .up = half(x, 1), .y = y.view()}, {x, y});
+  });
+  add(SwigluBackward::kName, rows(kF), [=](TensorMaker& make) {
+    const Tensor x = make.activation(packed), dy = make.activation(out),
+                 dx = make.activation(packed);
+    return ready(make,
+                 SwigluBackward{.gate = half(x, 0),
+                                .up = half(x, 1),
+                                .dy = dy.view(),
+                                .dgate = half(dx, 0),
+                                .dup = half(dx, 1)},
+                 {x, dy, dx});
+  });
+}
+
+// Packed queries, keys and values; in place without the norm, as the op does it.
+void Cases::rotary(bool norm) {
+  constexpr std::int64_t kQ = 16, kK = 8, kD = 128;
+  const Shape packed{b_, kT, kQ + 2 * kK, kD};
+  const std::string shape = fmt::format("{} x {} + {} heads of {}", n_, kQ, 2 * kK, kD);
+  const std::string variant = norm ? ", norm" : "";
+  RopeAngles angles{.pairs = kD / 2};
+  for (std::uint64_t i = 0; i < kD / 2; ++i) angles.turns[i] = ~std::uint64_t{0} / (i * i + 7);
+  add(RopeForward::kName + variant, shape, [=](TensorMaker& make) {
+    const Tensor x = make.activation(packed), y = norm ? make.activation(packed) : x,
+                 w = make.f32({kD});
+    RopeForward a{.x = x.view(), .y = y.view(), .q_heads = kQ, .k_heads = kK, .angles = angles};
+    if (norm) a.q_weight = a.k_weight = w.view();
+    return ready(make, a, {x, y, w});
+  });
+  add(RopeBackward::kName + variant, shape, [=](TensorMaker& make) {
+    const Tensor x = make.activation(packed), dy = make.activation(packed), w = make.f32({kD}),
+                 dq = make.f32({kD}), dk = make.f32({kD});
+    RopeBackward a{
+        .dy = dy.view(), .dx = dy.view(), .q_heads = kQ, .k_heads = kK, .angles = angles};
+    if (norm) {
+      a.x = x.view();
+      a.q_weight = a.k_weight = w.view();
+      a.dq_weight = dq.view();
+      a.dk_weight = dk.view();
+    }
+    return ready(make, a, {x, dy, w, dq, dk});
+  });
 }
 
 void Cases::embeddings() {
@@ -413,6 +476,9 @@ std::vector<KernelCase> kernel_cases(std::int64_t sequences) {
   cases.embeddings();
   cases.loss();
   cases.attention();
+  cases.gated();
+  cases.rotary(false);
+  cases.rotary(true);
   cases.products();
   cases.optimizer();
   return cases.all;

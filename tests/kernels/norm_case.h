@@ -59,6 +59,18 @@ struct NormCase {
             .accumulate = true,
             .dropout = dropout};
   }
+  LayerNormForward rms_forward_args() {
+    LayerNormForward args = forward_args();
+    args.mean = args.bias = {};
+    args.centered = false;
+    return args;
+  }
+  LayerNormBackward rms_backward_args() {
+    LayerNormBackward args = backward_args();
+    args.mean = args.dbias = {};
+    args.centered = false;
+    return args;
+  }
 };
 
 }  // namespace gigatrain::kernels::testing

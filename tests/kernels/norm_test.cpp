@@ -1,4 +1,5 @@
-// Layer normalisation against its formulas in f64, fused and not, and the same bits everywhere.
+// Layer and RMS normalisation against their formulas in f64, fused and not, and the same bits
+// everywhere.
 #include "kernels/norm.h"
 
 #include "kernels/norm_case.h"
@@ -106,6 +107,52 @@ TEMPLATE_TEST_CASE("layer norm follows its formulas", "[unit][kernels]", float, 
     for (const std::int64_t n : {1, 5, 16, 37, 128, 771}) {
       check_forward<TestType>(67, n, rate);
       if (n > 1) check_backward<TestType>(67, n, rate);
+    }
+}
+
+struct RmsReference {
+  std::vector<double> y, rstd, ds, dw;
+};
+
+// y = s rstd w, ds = dresidual + rstd (g - xhat mean(g xhat)), g = dy w
+template <class T>
+RmsReference rms_norm(const NormCase<T>& k, double eps) {
+  const std::int64_t rows = k.shape[0], n = k.shape[1];
+  const double count = static_cast<double>(n);
+  RmsReference r{
+      .y = {}, .rstd = {}, .ds = {}, .dw = std::vector<double>(static_cast<std::size_t>(n), 0.5)};
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const auto s = [&](std::int64_t c) { return k.sum.at(row * n + c); };
+    const auto g = [&](std::int64_t c) { return k.dy.at(row * n + c) * k.weight.at(c); };
+    double squares = 0.0, gx = 0.0;
+    for (std::int64_t c = 0; c < n; ++c) squares += s(c) * s(c) / count;
+    const double rstd = 1.0 / std::sqrt(squares + eps);
+    for (std::int64_t c = 0; c < n; ++c) gx += g(c) * s(c) * rstd / count;
+    for (std::int64_t c = 0; c < n; ++c) {
+      const double xhat = s(c) * rstd;
+      r.y.push_back(xhat * k.weight.at(c));
+      r.ds.push_back(k.dresidual.at(row * n + c) + rstd * (g(c) - xhat * gx));
+      r.dw[static_cast<std::size_t>(c)] += k.dy.at(row * n + c) * xhat;
+    }
+    r.rstd.push_back(rstd);
+  }
+  return r;
+}
+
+// Hugging Face's LlamaRMSNorm, in f64.
+TEMPLATE_TEST_CASE("rms norm follows its formulas", "[unit][kernels]", float, bf16) {
+  for (const float rate : {0.0f, 0.3f})
+    for (const std::int64_t n : {1, 5, 16, 37, 128, 771}) {
+      CAPTURE(rate, n);
+      Case<TestType> k(67, n, rate);
+      Device device;
+      device.stream().submit(k.rms_forward_args());
+      device.stream().submit(k.rms_backward_args());
+      const RmsReference want = rms_norm(k, kEps);
+      CHECK(relative_error(k.y, want.y) < kRounding<TestType>);
+      CHECK(relative_error(k.rstd, want.rstd) < 1e-6);
+      CHECK(relative_error(k.dsum, want.ds) < kRounding<TestType> + 1e-7);
+      CHECK(relative_error(k.dweight, want.dw) < 2e-6);
     }
 }
 

@@ -3,47 +3,10 @@
 // the size of a real model.
 #pragma once
 
-#include <functional>
-#include <string>
-#include <vector>
-
-#include "gigatrain/ops/composed.h"
-#include "gigatrain/ops/ops.h"
-#include "support/random.h"
+#include "support/op_case.h"
+#include "support/rope_cases.h"
 
 namespace gigatrain::test {
-
-using Tensors = std::vector<Tensor>;
-
-struct Input {
-  Shape shape;
-  bool vector_f32 = false;  // biases and norm weights stay f32 beside bf16 activations
-  double offset = 0.0;      // added to values in (-1, 1)
-  double factor = 1.0;
-};
-
-struct OpCase {
-  std::string name;
-  std::vector<Input> inputs;
-  std::function<Tensors(const Tensors&)> op;
-  std::function<Tensors(const Tensors&)> composed;  // empty: the op is basic and runs in f64 itself
-  double flops = 0;                                 // of the forward's products; 0: bound by memory
-};
-
-// small: a few hundred elements, odd sizes. Otherwise about the shapes of GPT-2 124M, B T = 1024.
-struct Sizes {
-  std::int64_t b, t, c, heads, kv_heads, vocab, inner;
-  static Sizes small() { return {2, 5, 12, 4, 2, 11, 7}; }
-  static Sizes model() { return {1, 1024, 768, 12, 12, 50257, 3072}; }
-};
-
-inline DropoutArgs test_dropout(const Sizes& s, float rate = 0.3f) {
-  return {.rate = rate,
-          .key = random_key(3, "dropout", "test"),
-          .step = 5,
-          .first_sample = 2,
-          .rows_per_sample = s.t};
-}
 
 inline std::vector<OpCase> basic_cases(const Sizes& s) {
   using namespace ops;
@@ -164,6 +127,16 @@ inline std::vector<OpCase> norm_cases(const Sizes& s) {
        [=](const Tensors& in) {
          return both(composed::residual_norm(in[0], in[1], in[2], in[3], 1e-5f, drop));
        }},
+      {"rms_norm",
+       {x, weight},
+       [](const Tensors& in) { return Tensors{rms_norm(in[0], in[1])}; },
+       [](const Tensors& in) { return Tensors{composed::rms_norm(in[0], in[1])}; }},
+      {"residual_rms_norm dropout",
+       {x, x, weight},
+       [=](const Tensors& in) { return both(residual_rms_norm(in[0], in[1], in[2], 1e-5f, drop)); },
+       [=](const Tensors& in) {
+         return both(composed::residual_rms_norm(in[0], in[1], in[2], 1e-5f, drop));
+       }},
       {"dropout",
        {x},
        [=](const Tensors& in) { return Tensors{dropout(in[0], drop)}; },
@@ -277,7 +250,7 @@ inline std::vector<OpCase> attention_cases(const Sizes& s) {
 inline std::vector<OpCase> op_cases(const Sizes& s) {
   std::vector<OpCase> all;
   for (const auto& cases : {basic_cases(s), linear_cases(s), norm_cases(s), token_cases(s),
-                            attention_cases(s), sequence_cases(s)})
+                            attention_cases(s), sequence_cases(s), gated_cases(s), rope_cases(s)})
     all.insert(all.end(), cases.begin(), cases.end());
   return all;
 }

@@ -15,6 +15,15 @@ Tensor layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias = {}
 ResidualNorm residual_norm(const Tensor& x, const Tensor& delta, const Tensor& weight,
                            const Tensor& bias = {}, float eps = 1e-5f,
                            const DropoutArgs& dropout = {});
+Tensor rms_norm(const Tensor& x, const Tensor& weight, float eps = 1e-6f);
+ResidualNorm residual_rms_norm(const Tensor& x, const Tensor& delta, const Tensor& weight,
+                               float eps = 1e-6f, const DropoutArgs& dropout = {});
+Tensor swiglu(const Tensor& gate, const Tensor& up);
+Tensor swiglu(const Tensor& gate_up);
+Tensor rope(const Tensor& x, const RopeOptions& options = {});
+Tensor qk_norm_rope(Tensor qkv, std::int64_t heads, std::int64_t kv_heads,
+                    const RopeOptions& options = {}, const Tensor& q_weight = {},
+                    const Tensor& k_weight = {}, float eps = 1e-6f);
 Tensor dropout(const Tensor& x, const DropoutArgs& args);
 Tensor residual_dropout(const Tensor& residual, const Tensor& x, const DropoutArgs& args);
 Tensor embedding(const Tensor& tokens, const Tensor& table, const Tensor& positions = {},

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gigatrain/base/dropout_args.h"
+#include "gigatrain/ops/rope.h"
 #include "gigatrain/tensor/tensor.h"
 
 namespace gigatrain::ops {
@@ -70,6 +71,17 @@ struct ResidualNorm {
 ResidualNorm residual_norm(const Tensor& x, const Tensor& delta, const Tensor& weight,
                            const Tensor& bias = {}, float eps = 1e-5f,
                            const DropoutArgs& dropout = {});
+
+// y = x / sqrt(mean(x^2) + eps) * weight over the last dim (arXiv:1910.07467); weight (C) f32. And
+// sum = x + dropout(delta), y = rms_norm(sum), in one pass over memory.
+Tensor rms_norm(const Tensor& x, const Tensor& weight, float eps = 1e-6f);
+ResidualNorm residual_rms_norm(const Tensor& x, const Tensor& delta, const Tensor& weight,
+                               float eps = 1e-6f, const DropoutArgs& dropout = {});
+
+// silu(gate) * up (arXiv:2002.05202), silu(x) = x sigmoid(x); gate, up (..., F). Or from both in
+// one tensor (..., 2 F), gate first, as one product makes it, whose gradient is one tensor too.
+Tensor swiglu(const Tensor& gate, const Tensor& up);
+Tensor swiglu(const Tensor& gate_up);
 
 // dropout(x), and dropout(x) + residual in one pass. The mask depends on the global position only
 // (base/dropout_args.h).

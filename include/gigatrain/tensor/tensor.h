@@ -39,6 +39,8 @@ class Tensor {
   std::int64_t numel() const { return impl_->view.numel(); }
   Device& device() const { return *impl_->device; }
   Stream& stream() const { return impl_->device->stream(); }
+  // Does nobody else, not even a node of the tape, hold this memory? Then it may be overwritten.
+  bool sole_owner() const { return impl_.use_count() == 1 && impl_->storage.unique(); }
   bool same_storage(const Tensor& other) const {
     return impl_->view.data == other.impl_->view.data;
   }

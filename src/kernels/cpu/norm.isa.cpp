@@ -3,6 +3,8 @@
 //
 //   backward, with xhat = (s - mean) rstd and g = dy weight:
 //   ds = rstd (g - mean(g) - xhat mean(g xhat)),   dweight = sum dy xhat,   dbias = sum dy
+//
+// and for RMS normalisation the same without the two means of s and g.
 #include "kernels/norm.h"
 
 #include "kernels/cpu/dropout_mask.h"
@@ -31,7 +33,8 @@ void add_delta(const LayerNormForward& a, std::int64_t row, std::int64_t n, floa
 template <class T>
 void normalise(const LayerNormForward& a, const T* s, std::int64_t row, std::int64_t n) {
   f32x16 total{}, squares{};
-  for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY { total += lanes.get(s + i); });
+  if (a.centered)
+    for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY { total += lanes.get(s + i); });
   const float mean = reduce_add(total) / static_cast<float>(n);
   for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
     const f32x16 d = lanes.keep(lanes.get(s + i) - mean);
@@ -45,7 +48,7 @@ void normalise(const LayerNormForward& a, const T* s, std::int64_t row, std::int
     const f32x16 xhat = (lanes.get(s + i) - mean) * rstd;
     lanes.put(y + i, fma(xhat, lanes.get(weight + i), bias ? lanes.get(bias + i) : f32x16{}));
   });
-  a.mean.as<float>()[row] = mean;
+  if (a.centered) a.mean.as<float>()[row] = mean;
   a.rstd.as<float>()[row] = rstd;
 }
 
@@ -68,7 +71,7 @@ void backward_row(const LayerNormBackward& a, std::int64_t row, std::int64_t n, 
                   float* dbias) {
   const T *s = a.s.as<T>() + row * n, *dy = a.dy.as<T>() + row * n;
   const float* weight = a.weight.as<float>();
-  const float mean = a.mean.as<float>()[row], rstd = a.rstd.as<float>()[row];
+  const float mean = a.centered ? a.mean.as<float>()[row] : 0.0f, rstd = a.rstd.as<float>()[row];
   f32x16 sum_g{}, sum_gx{};
   for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
     const f32x16 d = lanes.get(dy + i), g = d * lanes.get(weight + i);
@@ -79,7 +82,7 @@ void backward_row(const LayerNormBackward& a, std::int64_t row, std::int64_t n, 
     lanes.put(dweight + i, fma(d, xhat, lanes.get(dweight + i)));
     lanes.put(dbias + i, lanes.get(dbias + i) + d);
   });
-  const float mean_g = reduce_add(sum_g) / static_cast<float>(n);
+  const float mean_g = a.centered ? reduce_add(sum_g) / static_cast<float>(n) : 0.0f;
   const float mean_gx = reduce_add(sum_gx) / static_cast<float>(n);
   const T* residual = a.dresidual ? a.dresidual.as<T>() + row * n : nullptr;
   T* ds = a.dsum.as<T>() + row * n;

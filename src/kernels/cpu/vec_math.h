@@ -54,19 +54,30 @@ GT_INLINE f32x16 log(f32x16 x) {
   return select(less(x, splat(__builtin_inff())), y, x);  // inf and NaN give themselves
 }
 
-// sin and cos of 2 pi t for t in [0, 1], to about 1 ulp of the larger: the quadrant is taken off
-// exactly (4 t and its nearest integer are exact), then polynomials in r^2, |r| <= 1/2 quadrant.
-GT_INLINE void sincos_turns(f32x16 t, f32x16& sine, f32x16& cosine) {
+// sin and cos of r + q quadrants, |r| <= 1/2, to about 1 ulp of the larger: polynomials in r^2.
+GT_INLINE void sincos_quadrants(i32x16 q, f32x16 r, f32x16& sine, f32x16& cosine) {
   constexpr float kSin[] = {-0x1.2d9baap-8f, 0x1.465ec6p-4f, -0x1.4abbbap-1f, 0x1.921fb6p+0f};
   constexpr float kCos[] = {0x1.d9c364p-11f, -0x1.55c57cp-6f, 0x1.03c1dcp-2f, -0x1.3bd3ccp+0f,
                             1.0f};
-  const f32x16 magic = splat(0x1.8p23f);
-  const f32x16 turned = t * 4.0f, nearest = turned + magic - magic, r = turned - nearest;
-  const i32x16 q = (i32x16)(turned + magic);  // its low bits
   const f32x16 z = r * r, s = r * horner(z, kSin), c = horner(z, kCos);
   const i32x16 odd = -(q & 1);
   sine = (f32x16)((i32x16)select(odd, c, s) ^ ((q & 2) << 30));
   cosine = (f32x16)((i32x16)select(odd, s, c) ^ (((q + 1) & 2) << 30));
+}
+
+// Of 2 pi t for t in [0, 1]: the quadrant is taken off exactly (4 t and its nearest integer are
+// exact).
+GT_INLINE void sincos_turns(f32x16 t, f32x16& sine, f32x16& cosine) {
+  const f32x16 magic = splat(0x1.8p23f);
+  const f32x16 turned = t * 4.0f, nearest = turned + magic - magic;
+  sincos_quadrants((i32x16)(turned + magic), turned - nearest, sine, cosine);  // its low bits
+}
+
+// Of p / 2^32 turns.
+GT_INLINE void sincos_fraction(u32x16 p, f32x16& sine, f32x16& cosine) {
+  const u32x16 q = (p + 0x20000000u) >> 30;
+  const f32x16 r = __builtin_convertvector((i32x16)(p - (q << 30)), f32x16) * 0x1p-30f;
+  sincos_quadrants((i32x16)q, r, sine, cosine);
 }
 
 // GELU, tanh form, written as x sigmoid(2u) with u = sqrt(2/pi) (x + 0.044715 x^3): the same

@@ -15,3 +15,5 @@
 #include "kernels/cuda/global_norm.cuh"
 #include "kernels/cuda/norm.cuh"
 #include "kernels/cuda/reduce.cuh"
+#include "kernels/cuda/rope.cuh"
+#include "kernels/cuda/swiglu.cuh"

@@ -176,11 +176,11 @@ void norm_forward(Queue& queue, const LayerNormForward& a) {
 
 template <class Queue>
 void launch(Queue& queue, const LayerNormForward& a) {
-  norm_forward</*kCentered=*/true>(queue, a);
+  a.centered ? norm_forward<true>(queue, a) : norm_forward<false>(queue, a);
 }
 template <class Queue>
 void launch(Queue& queue, const LayerNormBackward& a) {
-  norm_backward</*kCentered=*/true>(queue, a);
+  a.centered ? norm_backward<true>(queue, a) : norm_backward<false>(queue, a);
 }
 
 }  // namespace gigatrain::kernels::cuda
