@@ -36,11 +36,11 @@ int evaluate(const Globals& globals, const Options& options) {
                                               {"step", loaded.step},
                                               {"loss", e.loss},
                                               {"bits_per_token", bits},
-                                              {"tokens", e.tokens}}
+                                              {"tokens", e.terms}}
                            .dump());
   else
     fmt::print("{}: loss {:.4f} nats/token ({:.4f} bits, perplexity {:.2f}) over {} tokens\n",
-               loaded.folder, e.loss, bits, std::exp(e.loss), e.tokens);
+               loaded.folder, e.loss, bits, std::exp(e.loss), e.terms);
   return kOk;
 }
 

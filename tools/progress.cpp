@@ -106,7 +106,7 @@ void Progress::on_step(const StepLine& l) {
 
 void Progress::on_eval(const EvalLine& l) {
   print(fmt::format("eval {:>4}  val_loss {:.4f} nats/token ({:.3f} bits) over {} tokens{}", l.step,
-                    l.evaluation.loss, l.evaluation.loss / std::log(2.0), l.evaluation.tokens,
+                    l.evaluation.loss, l.evaluation.loss / std::log(2.0), l.evaluation.terms,
                     l.best ? "  (best so far)" : ""));
 }
 

@@ -17,6 +17,11 @@ DropoutArgs BatchContext::dropout(float rate, const std::string& layer) const {
           .rows_per_sample = tokens_per_sample};
 }
 
+Tensor Layer::operator()(const Tensor& x, BatchContext& context) {
+  const LayerScope scope(path_);
+  return forward(x, context);
+}
+
 std::vector<std::pair<std::string, std::shared_ptr<Layer>>> Layer::children() const {
   std::vector<std::pair<std::string, std::shared_ptr<Layer>>> out;
   for (const auto& [name, slot] : slots_)
@@ -37,6 +42,36 @@ void Layer::replace(const std::string& name, std::shared_ptr<Layer> layer) {
   for (const auto& [slot_name, slot] : slots_) known += (known.empty() ? "" : ", ") + slot_name;
   throw Error(ErrorCode::invalid_argument,
               fmt::format("layer '{}' has no child '{}'; its children: {}", path_, name, known));
+}
+
+namespace {
+
+class AnyChild final : public ChildSlot {
+ public:
+  explicit AnyChild(std::shared_ptr<Layer> layer) : layer_(std::move(layer)) {}
+  std::shared_ptr<Layer> get() const override { return layer_; }
+  bool set(std::shared_ptr<Layer> layer) override {
+    layer_ = std::move(layer);
+    return true;
+  }
+
+ private:
+  std::shared_ptr<Layer> layer_;
+};
+
+}  // namespace
+
+void Layer::add_child(const std::string& name, std::shared_ptr<Layer> layer) {
+  if (!layer || name.empty() || name.find('.') != std::string::npos)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("a child needs a layer and a name without dots, got '{}'", name));
+  for (const auto& [taken, slot] : slots_)
+    if (taken == name)
+      throw Error(ErrorCode::invalid_argument,
+                  fmt::format("layer '{}' already has a child '{}'", path_, name),
+                  "call replace() to exchange it");
+  own_slots_.push_back(std::make_unique<AnyChild>(std::move(layer)));
+  slots_.emplace_back(name, own_slots_.back().get());
 }
 
 std::shared_ptr<Parameter> Layer::add_parameter(std::string name, const Shape& shape, Init init) {
@@ -84,6 +119,12 @@ std::vector<Parameter*> named_parameters(Layer& root) {
   });
   std::sort(all.begin(), all.end(),
             [](const auto* a, const auto* b) { return a->name() < b->name(); });
+  return all;
+}
+
+std::vector<Parameter*> trainable_parameters(Layer& root) {
+  auto all = named_parameters(root);
+  std::erase_if(all, [](const Parameter* p) { return !p->requires_grad(); });
   return all;
 }
 

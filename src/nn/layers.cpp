@@ -46,6 +46,7 @@ Tensor LayerNorm::forward(const Tensor& x, BatchContext&) {
 
 ops::ResidualNorm LayerNorm::add_and_norm(const Tensor& x, const Tensor& delta,
                                           const DropoutArgs& dropout) {
+  const LayerScope scope(path());
   return ops::residual_norm(x, delta, weight_->tensor(), bias_ ? bias_->tensor() : Tensor{}, eps_,
                             dropout);
 }

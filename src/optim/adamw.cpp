@@ -31,6 +31,7 @@ struct AdamW::Impl {
   Tensor scalars;  // kernels::AdamWScalars, in the device's memory
 
   void add(Parameter* p, const ParameterGroup& group) {
+    require_trainable(*p);
     if (!p->value())
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("parameter '{}' has no memory yet", p->name()),

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "gigatrain/base/error.h"
+#include "gigatrain/tensor/anomaly.h"
 #include "kernels/elementwise.h"
 
 namespace gigatrain {
@@ -52,7 +53,9 @@ void add_to_leaf(GradLeaf& leaf, const Tensor& gradient) {
 
 }  // namespace
 
-Node::Node(const char* name) : name_(name), number_(++nodes_created) {}
+Node::Node(const char* name) : name_(name), number_(++nodes_created) {
+  if (const Diagnostics& d = diagnostics(); d.wants_layers() && d.layer) layer_ = *d.layer;
+}
 Node::~Node() {
   // A long chain of nodes must not be freed by a recursion as deep as the chain.
   std::vector<std::shared_ptr<Node>> chain;
@@ -94,6 +97,7 @@ void Node::connect(std::shared_ptr<Node> node, std::initializer_list<Tensor> inp
     output->impl_->output = index++;
     output->impl_->node = node;
   }
+  if (diagnostics().anomaly) anomaly::check_outputs(*node, inputs, outputs);
 }
 
 void Node::receive(int output, Tensor gradient) {
@@ -131,6 +135,14 @@ void Backward::give(int input, Tensor gradient) {
     add_to_leaf(*edge.leaf, gradient);
   else if (edge.node)
     given_.emplace_back(input, std::move(gradient));
+}
+
+// Under DetectAnomaly. A leaf's buffer holds the sum so far.
+void Backward::check() const {
+  for (std::size_t i = 0; i < node_.inputs_.size(); ++i)
+    if (const auto& leaf = node_.inputs_[i].leaf; leaf && leaf->filled)
+      anomaly::check_gradient(node_, static_cast<int>(i), leaf->owner, leaf->gradient);
+  for (const auto& [input, gradient] : given_) anomaly::check_gradient(node_, input, {}, gradient);
 }
 
 void Backward::commit() {
@@ -218,6 +230,7 @@ class Engine {
     const bool reached = std::any_of(node.dout_.begin(), node.dout_.end(),
                                      [](const Tensor& t) { return static_cast<bool>(t); });
     if (reached) {
+      const Scope scope("backward", node.name());
       Backward b(node, device);
       try {
         node.backward(b);
@@ -225,6 +238,7 @@ class Engine {
         e.add_frame(fmt::format("while running the backward of '{}'", node.name()));
         throw;
       }
+      if (diagnostics().anomaly) b.check();
       b.commit();
     }
     std::vector<std::shared_ptr<GradLeaf>> done;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "gigatrain/base/error.h"
+#include "gigatrain/tensor/anomaly.h"
 #include "gigatrain/tensor/parameter_pack.h"
 #include "kernels/elementwise.h"
 #include "kernels/random.h"
@@ -23,10 +24,15 @@ Tensor ParameterUse::tensor() {
                 fmt::format("parameter '{}' is used as part of a pack", parameter_.name()),
                 "use the pack's tensor(), or a use of its own: add_use()");
   const Tensor& value = parameter_.compute_value();
-  if (!tensor_ || version_ != parameter_.version_) {
+  const bool wanted = parameter_.requires_grad_;
+  if (!tensor_ || version_ != parameter_.version_ || tensor_.requires_grad() != wanted) {
     tensor_ = value.detach();
-    tensor_.set_leaf(leaf_);
+    if (wanted) tensor_.set_leaf(leaf_);
     version_ = parameter_.version_;
+  }
+  if (diagnostics().anomaly) {
+    leaf_->owner = parameter_.name_;
+    anomaly::check_weight(parameter_.name_, tensor_);
   }
   return tensor_;
 }

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "gigatrain/base/error.h"
+#include "gigatrain/tensor/anomaly.h"
 #include "tensor/rows.h"
 
 namespace gigatrain {
@@ -74,11 +76,22 @@ Tensor ParameterPack::tensor() {
   const Tensor& first = members_.front()->compute_value();
   const Tensor& whole =
       first.same_storage(masters_->whole()) ? masters_->whole() : copies_->whole();
-  if (!tensor_ || !tensor_.same_storage(whole)) {
+  const bool wanted = std::any_of(members_.begin(), members_.end(),
+                                  [](const auto& p) { return p->requires_grad(); });
+  if (!tensor_ || !tensor_.same_storage(whole) || tensor_.requires_grad() != wanted) {
     tensor_ = whole.detach();
-    tensor_.set_leaf(leaf_);
+    if (wanted) tensor_.set_leaf(leaf_);
   }
+  if (diagnostics().anomaly) check_weights();
   return tensor_;
+}
+
+void ParameterPack::check_weights() {
+  leaf_->owner.clear();
+  for (const auto& p : members_) {
+    anomaly::check_weight(p->name(), p->compute_value());
+    leaf_->owner += (leaf_->owner.empty() ? "" : ", ") + p->name();
+  }
 }
 
 }  // namespace gigatrain

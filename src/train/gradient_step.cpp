@@ -4,6 +4,7 @@
 
 #include "gigatrain/ops/ops.h"
 #include "gigatrain/tensor/node.h"
+#include "gigatrain/train/token_source.h"
 #include "kernels/elementwise.h"
 #include "kernels/reduce.h"
 
@@ -23,29 +24,36 @@ std::vector<std::int64_t> leaf_order(std::int64_t leaves, const LeafOrder& order
 
 }  // namespace
 
-GradientStep::GradientStep(nn::LanguageModel& model, Device& device, const BatchShape& shape,
-                           std::uint64_t seed, const LeafOrder& order)
+GradientStep::GradientStep(nn::Model& model, Device& device, const BatchShape& shape,
+                           std::uint64_t seed, const LeafOrder& order,
+                           std::vector<nn::FieldSpec> fields)
     : model_(model),
       device_(device),
       shape_(shape),
       seed_(seed),
       order_(leaf_order(shape.leaves, order)),
-      parameters_(nn::named_parameters(model)),
-      tree_(parameters_, shape.leaves) {
-  const Shape batch{shape.global_batch(), shape.seq_len};
-  tokens_ = Tensor::empty(device, batch, DType::i32, {Purpose::data, "tokens"});
-  targets_ = Tensor::empty(device, batch, DType::i32, {Purpose::data, "targets"});
+      parameters_(nn::trainable_parameters(model)),
+      tree_(parameters_, shape.leaves),
+      fields_(fields.empty() ? token_fields(shape.seq_len) : std::move(fields)),
+      id_ranges_(model.id_ranges()) {
+  for (const auto& field : fields_)
+    batch_.add(field.name, Tensor::empty(device, field.batched(shape.global_batch()), field.dtype,
+                                         {Purpose::data, "batch"}));
   losses_ = Tensor::empty(device, {shape.leaves * shape.micro_batches}, DType::f32,
                           {Purpose::data, "losses"});
 }
 
-std::int64_t GradientStep::load(const TokenSource& data, std::int64_t step) {
-  host_tokens_.resize(static_cast<std::size_t>(shape_.tokens()));
-  host_targets_.resize(host_tokens_.size());
-  data.fill(step, 0, shape_.global_batch(), host_tokens_.data(), host_targets_.data());
-  device_.upload(tokens_.view().data, host_tokens_.data(), tokens_.view().bytes());
-  device_.upload(targets_.view().data, host_targets_.data(), targets_.view().bytes());
-  return std::count_if(host_targets_.begin(), host_targets_.end(), [](auto id) { return id >= 0; });
+std::int64_t GradientStep::load(const BatchSource& data, std::int64_t step) {
+  const std::int64_t samples = shape_.global_batch();
+  if (!host_batch_) host_batch_.emplace(fields_, samples);
+  const FieldPointers filled = host_batch_->pointers();
+  data.fill(step, 0, samples, filled);
+  check_ids(id_ranges_, fields_, samples, filled);
+  for (std::size_t i = 0; i < fields_.size(); ++i) {
+    const TensorView& to = batch_.fields()[i].second.view();
+    device_.upload(to.data, filled[i], to.bytes());
+  }
+  return data.loss_terms(samples, filled);
 }
 
 void GradientStep::run_leaf(std::int64_t leaf, std::int64_t step, double scale,
@@ -53,14 +61,12 @@ void GradientStep::run_leaf(std::int64_t leaf, std::int64_t step, double scale,
   for (std::int64_t a = 0; a < micro_batches; ++a) {
     const std::int64_t index = leaf * shape_.micro_batches + a;
     const std::int64_t first = index * shape_.micro_batch;
-    const auto part = [&](const Tensor& all) {
-      return ops::slice(all, 0, first, first + shape_.micro_batch);
-    };
     nn::BatchContext context{.training = true,
                              .seed = seed_,
                              .step = static_cast<std::uint32_t>(step),
                              .first_sample = static_cast<std::uint32_t>(first)};
-    const Tensor loss = model_.loss(part(tokens_), part(targets_), scale, context);
+    const Tensor loss =
+        model_.loss(batch_.slice(first, first + shape_.micro_batch), scale, context);
     backward(loss);
     TensorView scalar = loss.view();
     scalar.shape = {1};
@@ -69,17 +75,17 @@ void GradientStep::run_leaf(std::int64_t leaf, std::int64_t step, double scale,
   }
 }
 
-std::int64_t GradientStep::run(const TokenSource& data, std::int64_t step) {
-  const std::int64_t targets = load(data, step);
-  if (targets > 0) submit(step, targets, shape_.micro_batches);
-  return targets;
+std::int64_t GradientStep::run(const BatchSource& data, std::int64_t step) {
+  const std::int64_t terms = load(data, step);
+  if (terms > 0) submit(step, terms, shape_.micro_batches);
+  return terms;
 }
 
-void GradientStep::submit(std::int64_t step, std::int64_t targets, std::int64_t micro_batches) {
+void GradientStep::submit(std::int64_t step, std::int64_t terms, std::int64_t micro_batches) {
   for (auto* p : parameters_) p->grad = {};  // of the step before: makes room for this one's
   for (const auto leaf : order_) {
     tree_.begin_leaf();
-    run_leaf(leaf, step, 1.0 / static_cast<double>(targets), micro_batches);
+    run_leaf(leaf, step, 1.0 / static_cast<double>(terms), micro_batches);
     tree_.end_leaf(leaf);
   }
   tree_.finish();

@@ -7,7 +7,7 @@
 
 namespace gigatrain {
 
-CheckpointContents checkpoint_contents(nn::LanguageModel& model, optim::Optimizer& optimizer,
+CheckpointContents checkpoint_contents(nn::Model& model, optim::Optimizer& optimizer,
                                        const Tokenizer* tokenizer, TrainState state) {
   const auto parameters = nn::named_parameters(model);
   const StateDigest digest = state_digest(parameters, &optimizer);
@@ -41,7 +41,7 @@ const StoredTensor& find(const ModelFiles& files, const std::string& name, const
 
 }  // namespace
 
-void restore(const Checkpoint& checkpoint, nn::LanguageModel& model, optim::Optimizer& optimizer) {
+void restore(const Checkpoint& checkpoint, nn::Model& model, optim::Optimizer& optimizer) {
   const auto parameters = nn::named_parameters(model);
   const auto state = optimizer.state();
   // Everything is looked up before anything is written.

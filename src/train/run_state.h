@@ -1,7 +1,7 @@
 // A training state to and from a checkpoint.
 #pragma once
 
-#include "gigatrain/nn/models/language_model.h"
+#include "gigatrain/nn/model.h"
 #include "gigatrain/optim/optimizer.h"
 #include "gigatrain/train/checkpoint_files.h"
 #include "gigatrain/train/config.h"
@@ -11,12 +11,12 @@
 namespace gigatrain {
 
 // Everything a checkpoint of this state holds; views of live memory. state.state_digest is filled.
-CheckpointContents checkpoint_contents(nn::LanguageModel& model, optim::Optimizer& optimizer,
+CheckpointContents checkpoint_contents(nn::Model& model, optim::Optimizer& optimizer,
                                        const Tokenizer* tokenizer, TrainState state);
 
 // Copies weights and optimizer state in, and checks the state digest. Throws Error(corrupt) naming
 // the tensor that is missing or has another shape, when the checkpoint is of another model.
-void restore(const Checkpoint& checkpoint, nn::LanguageModel& model, optim::Optimizer& optimizer);
+void restore(const Checkpoint& checkpoint, nn::Model& model, optim::Optimizer& optimizer);
 
 // A run can only be continued as what it is: same seed, batch tree, numerics and data. Throws
 // Error(invalid_argument) that lists every difference. Returns warnings for what changes bits but

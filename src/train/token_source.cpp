@@ -59,9 +59,15 @@ std::int64_t permute(std::int64_t index, std::int64_t size, PhiloxKey key, std::
   return static_cast<std::int64_t>(value);
 }
 
+std::vector<nn::FieldSpec> token_fields(std::int64_t seq_len) {
+  return {{.name = "tokens", .dtype = DType::i32, .shape = {seq_len}},
+          {.name = "targets", .dtype = DType::i32, .shape = {seq_len}}};
+}
+
 TokenSource::TokenSource(const std::vector<std::string>& paths, const TokenSourceOptions& options)
     : options_(options) {
   check_options();
+  fields_ = token_fields(options.seq_len);
   std::string identity;
   for (const auto& path : find_shards(paths, options.split)) {
     shards_.push_back(Shard::open(path));
@@ -129,12 +135,7 @@ void TokenSource::fill(std::int64_t step, std::int64_t first_sample, std::int64_
   const std::int64_t batch = options_.global_batch, length = options_.seq_len;
   if (windows_ == 0)
     throw Error(ErrorCode::data, fmt::format("{} tokens are less than one window", tokens_));
-  if (step < 0 || step >= std::int64_t{1} << 31)
-    out_of_range("a step", step, std::int64_t{1} << 31);
-  if (first_sample < 0 || samples < 0 || samples > batch || first_sample > batch - samples)
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("a step has samples [0, {}), asked for {} from {}", batch, samples,
-                            first_sample));
+  check_request(step, first_sample, samples);
   for (std::int64_t i = 0; i < samples; ++i) {
     const std::int64_t begin = window_begin(step * batch + first_sample + i);
     read(begin, {tokens + i * length, static_cast<std::size_t>(length)});
@@ -142,12 +143,30 @@ void TokenSource::fill(std::int64_t step, std::int64_t first_sample, std::int64_
   }
 }
 
-Batch TokenSource::batch_at(std::int64_t step) const {
-  Batch b{options_.global_batch, options_.seq_len, {}, {}};
+TokenBatch TokenSource::batch_at(std::int64_t step) const {
+  TokenBatch b{options_.global_batch, options_.seq_len, {}, {}};
   b.tokens.resize(static_cast<std::size_t>(b.samples * b.seq_len));
   b.targets.resize(b.tokens.size());
   fill(step, 0, b.samples, b.tokens.data(), b.targets.data());
   return b;
+}
+
+void TokenSource::fill(std::int64_t step, std::int64_t first_sample, std::int64_t samples,
+                       FieldPointers out) const {
+  fill(step, first_sample, samples, static_cast<std::int32_t*>(out[0]),
+       static_cast<std::int32_t*>(out[1]));
+}
+
+std::int64_t TokenSource::loss_terms(std::int64_t samples, FieldPointers filled) const {
+  const auto* targets = static_cast<const std::int32_t*>(filled[1]);
+  return std::count_if(targets, targets + samples * options_.seq_len,
+                       [](auto id) { return id >= 0; });
+}
+
+void TokenSource::fill_eval(std::int64_t first, std::int64_t count, FieldPointers out) const {
+  for (std::int64_t i = 0; i < count; ++i)
+    eval_window(first + i, static_cast<std::int32_t*>(out[0]) + i * options_.seq_len,
+                static_cast<std::int32_t*>(out[1]) + i * options_.seq_len);
 }
 
 std::int64_t TokenSource::eval_windows() const {

@@ -18,7 +18,7 @@ double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-Device& device_of(nn::LanguageModel& model) {
+Device& device_of(nn::Model& model) {
   const auto parameters = nn::named_parameters(model);
   if (parameters.empty() || !parameters.front()->value())
     throw Error(ErrorCode::invalid_argument, "the model has no weights yet",
@@ -26,16 +26,20 @@ Device& device_of(nn::LanguageModel& model) {
   return parameters.front()->value().device();
 }
 
-TrainerOptions checked(TrainerOptions o, const nn::LanguageModel& model) {
+TrainerOptions checked(TrainerOptions o, const nn::Model& model, const BatchSource& data) {
   const auto require = [](bool ok, const std::string& text) {
     if (!ok) throw Error(ErrorCode::invalid_argument, text);
   };
   const BatchShape& b = o.batch;
   require(b.leaves >= 1 && b.micro_batches >= 1 && b.micro_batch >= 1 && b.seq_len >= 1,
           "leaves, micro_batches, micro_batch and seq_len must be at least 1");
-  require(b.seq_len <= model.max_positions(),
-          fmt::format("train.seq_len must not pass the model's {} positions, got {}",
-                      model.max_positions(), b.seq_len));
+  require(b.seq_len == data.positions(),
+          fmt::format("seq_len must be the {} of the data, got {}", data.positions(), b.seq_len));
+  require(b.global_batch() == data.global_batch(),
+          fmt::format("leaves x micro_batches x micro_batch must be the data's global batch {}, "
+                      "got {} x {} x {}",
+                      data.global_batch(), b.leaves, b.micro_batches, b.micro_batch));
+  model.check_fields(data.fields());
   require(o.steps >= 1, fmt::format("train.steps must be at least 1, got {}", o.steps));
   o.schedule.steps = o.steps;
   return o;
@@ -53,18 +57,21 @@ void require_finite(double loss, double norm, std::int64_t step) {
 
 }  // namespace
 
-Trainer::Trainer(nn::LanguageModel& model, optim::Optimizer& optimizer, const TokenSource& data,
+Trainer::Trainer(nn::Model& model, optim::Optimizer& optimizer, const BatchSource& data,
                  const TrainerOptions& options)
-    : options_(checked(options, model)),
+    : options_(checked(options, model, data)),
       optimizer_(optimizer),
       data_(data),
-      gradient_(model, device_of(model), options.batch, options.seed, options.leaf_order) {}
+      gradient_(model, device_of(model), options.batch, options.seed, options.leaf_order,
+                data.fields()) {}
 
 StepReport Trainer::step() {
   const auto start = Clock::now();
-  StepReport report{.batch_tokens = options_.batch.tokens()};
+  StepReport report{.batch_tokens = options_.batch.tokens(),
+                    .samples = options_.batch.global_batch()};
   report.lr = options_.schedule.at(step_);
-  report.skipped = gradient_.run(data_, step_) == 0;
+  report.terms = gradient_.run(data_, step_);
+  report.skipped = report.terms == 0;
   if (!report.skipped) {
     // Everything is submitted before anything is waited for. Should the loss or the norm not be
     // finite, the clip scale makes the optimizer change nothing.

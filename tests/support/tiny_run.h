@@ -13,6 +13,7 @@
 #include "gigatrain/optim/adamw.h"
 #include "gigatrain/train/shard.h"
 #include "gigatrain/train/state_digest.h"
+#include "gigatrain/train/token_source.h"
 #include "gigatrain/train/trainer.h"
 #include "support/random.h"
 

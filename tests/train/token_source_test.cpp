@@ -51,7 +51,7 @@ TEST_CASE("token source: each window exactly once an epoch, targets are the next
   for (std::int64_t epoch = 0; epoch < 5; ++epoch) {
     std::vector<std::int32_t> seen;
     for (std::int64_t step = 33 * epoch; step < 33 * (epoch + 1); ++step) {
-      const Batch b = source.batch_at(step);
+      const TokenBatch b = source.batch_at(step);
       for (std::size_t i = 0; i < b.tokens.size(); ++i) CHECK(b.targets[i] == b.tokens[i] + 1);
       seen.insert(seen.end(), b.tokens.begin(), b.tokens.end());
     }
@@ -72,7 +72,7 @@ TEST_CASE("token source: any split of a step reads the same samples",
   const TokenSourceOptions options{.seq_len = 8, .global_batch = 12, .seed = 3};
   const TokenSource source({path}, options), again({path}, options);
   for (const std::int64_t step : {0, 1, 77, 1'000'000'000}) {
-    const Batch whole = source.batch_at(step);
+    const TokenBatch whole = source.batch_at(step);
     for (const std::int64_t micro : {1, 2, 3, 4, 6}) {
       std::vector<std::int32_t> tokens(12 * 8), targets(12 * 8);
       for (std::int64_t s = 12 - micro; s >= 0; s -= micro)
@@ -104,7 +104,7 @@ TEST_CASE("token source: shards are one stream", "[unit][train][token_source]") 
   CHECK(source.tokens() == 100);
   CHECK(source.shards().size() == 2);
   for (std::int64_t step = 0; step < 50; ++step) {
-    const Batch b = source.batch_at(step);
+    const TokenBatch b = source.batch_at(step);
     for (std::size_t i = 0; i < b.tokens.size(); ++i) {
       CHECK(b.tokens[i] == b.tokens[i / 7 * 7] + static_cast<std::int32_t>(i % 7));
       CHECK(b.targets[i] == b.tokens[i] + 1);

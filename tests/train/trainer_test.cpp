@@ -166,7 +166,7 @@ TEST_CASE("training learns, evaluation agrees, generation is pure", "[unit][trai
   CHECK(losses.size() == TinyRun::kSteps);
   const Evaluation after = evaluate(*tiny.model, tiny.device, tiny.data, 7);
   CHECK(after.loss < before - 0.05);
-  CHECK(after.tokens == 3999);
+  CHECK(after.terms == 3999);
   CHECK(evaluate(*tiny.model, tiny.device, tiny.data, 3).loss == Approx(after.loss).epsilon(1e-6));
   const GenerateOptions o{
       .max_tokens = 40, .temperature = 1.0, .top_k = 10, .top_p = 0.9, .seed = 4};

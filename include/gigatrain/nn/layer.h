@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gigatrain/base/dropout_args.h"
+#include "gigatrain/tensor/diagnostics.h"
 #include "gigatrain/tensor/parameter.h"
 
 namespace gigatrain::nn {
@@ -48,12 +49,17 @@ class Layer {
   Layer& operator=(const Layer&) = delete;
 
   virtual Tensor forward(const Tensor& x, BatchContext& context) = 0;
+  // How a layer is called: forward, under the layer's name (tensor/diagnostics.h).
+  Tensor operator()(const Tensor& x, BatchContext& context);
 
   std::vector<std::pair<std::string, std::shared_ptr<Layer>>> children() const;
   // Of this layer alone, by local name.
   const std::vector<std::pair<std::string, std::shared_ptr<Parameter>>>& parameters() const {
     return parameters_;
   }
+  // A child that is known at run time only, beside the members of type Child<T>. Throws
+  // Error(invalid_argument) if the name is taken, or empty, or has a dot.
+  void add_child(const std::string& name, std::shared_ptr<Layer> layer);
   // Throws Error(invalid_argument) if there is no such child or the layer does not fit its place.
   void replace(const std::string& name, std::shared_ptr<Layer> layer);
 
@@ -70,6 +76,7 @@ class Layer {
  private:
   std::string path_;
   std::vector<std::pair<std::string, ChildSlot*>> slots_;
+  std::vector<std::unique_ptr<ChildSlot>> own_slots_;  // of add_child
   std::vector<std::pair<std::string, std::shared_ptr<Parameter>>> parameters_;
 };
 
@@ -83,6 +90,7 @@ class Child final : public ChildSlot {
     layer_ = std::move(layer);
     return *this;
   }
+  Tensor operator()(const Tensor& x, BatchContext& context) const { return (*layer_)(x, context); }
   T* operator->() const { return layer_.get(); }
   T& operator*() const { return *layer_; }
   std::shared_ptr<Layer> get() const override { return layer_; }
@@ -103,6 +111,8 @@ void assign_names(Layer& root, const std::string& path = {});
 // Every parameter below root, each once (the first name wins), in name order: the order of
 // checkpoints, norms and optimizers.
 std::vector<Parameter*> named_parameters(Layer& root);
+// Those that are not frozen: what gradients and optimizers are made for.
+std::vector<Parameter*> trainable_parameters(Layer& root);
 
 // Gives every parameter memory on the device and its initial values.
 struct MaterializeOptions {

@@ -25,6 +25,10 @@ struct ParameterGroup {
 std::vector<ParameterGroup> decay_groups(const std::vector<Parameter*>& parameters,
                                          float weight_decay);
 
+// Throws Error(invalid_argument) for a frozen parameter: an optimizer is given
+// nn::trainable_parameters(model).
+void require_trainable(const Parameter& parameter);
+
 struct StepOptions {
   std::int64_t step = 1;  // counted from 1, for bias correction
   float lr = 0.0f;

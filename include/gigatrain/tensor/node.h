@@ -7,6 +7,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "gigatrain/tensor/tensor.h"
@@ -20,6 +21,7 @@ class GradLeaf {
   Tensor gradient;
   bool filled = false;
   std::function<void()> on_ready;  // called when a backward has added its last gradient here
+  std::string owner;               // the parameter's name, for messages; empty: an input's
 };
 
 // What a node's backward reads and writes.
@@ -48,6 +50,7 @@ class Backward {
  private:
   friend class Engine;
   void commit();
+  void check() const;
   Node& node_;
   Device& device_;
   std::vector<std::pair<int, Tensor>> given_;
@@ -64,6 +67,8 @@ class Node {
 
   const char* name() const { return name_; }
   std::uint64_t number() const { return number_; }
+  // Path of the layer that made it; known only under DetectAnomaly and traces.
+  const std::string& layer() const { return layer_; }
   const std::vector<Tensor>& saved() const { return saved_; }
 
   // Called once by an op: what the backward will read, whence gradients come, whither they go.
@@ -87,6 +92,7 @@ class Node {
   void receive(int output, Tensor gradient);
 
   const char* name_;
+  std::string layer_;
   std::uint64_t number_;
   std::uint64_t visited_ = 0;  // the backward that found it
   bool released_ = false;

@@ -24,7 +24,8 @@ class ParameterUse {
   explicit ParameterUse(Parameter& parameter);
   // Through a pack (parameter_pack.h): its gradient is the rows of the pack's from first_row on.
   ParameterUse(Parameter& parameter, std::shared_ptr<GradLeaf> pack, std::int64_t first_row);
-  // The parameter in its compute dtype, connected to this use's gradient. Not through a pack.
+  // The parameter in its compute dtype, connected to this use's gradient unless it is frozen. Not
+  // through a pack.
   Tensor tensor();
   GradLeaf& leaf() { return *leaf_; }
   Tensor gradient() const;  // collected so far; undefined if none was
@@ -78,6 +79,10 @@ class Parameter {
     return compute_ == DType::bf16 ? compute_copy_.view().as<bf16>() : nullptr;
   }
 
+  // False: frozen. No gradient is made for it, and optimizers refuse it.
+  void set_requires_grad(bool wanted) { requires_grad_ = wanted; }
+  bool requires_grad() const { return requires_grad_; }
+
   std::shared_ptr<ParameterUse> add_use();
   const std::vector<std::shared_ptr<ParameterUse>>& uses() const { return uses_; }
 
@@ -97,6 +102,7 @@ class Parameter {
   Init init_;
   Place place_;  // of a member of a pack
   DType compute_ = DType::f32;
+  bool requires_grad_ = true;
   Tensor value_, compute_copy_;
   std::uint64_t version_ = 1, copied_version_ = 0;
   std::vector<std::shared_ptr<ParameterUse>> uses_;

@@ -33,10 +33,11 @@ class ParameterPack {
   explicit ParameterPack(std::vector<std::shared_ptr<Parameter>> members);
 
   // All members as one tensor (sum of first dims, ...) in their compute dtype, connected to the
-  // gradient of each.
+  // gradient of each, unless all are frozen.
   Tensor tensor();
 
  private:
+  void check_weights();
   std::vector<std::shared_ptr<Parameter>> members_;
   std::shared_ptr<PackedBlock> masters_, copies_;
   std::shared_ptr<GradLeaf> leaf_;

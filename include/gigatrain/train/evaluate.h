@@ -1,21 +1,39 @@
-// Loss on held-out text: every window in order, each token counted once.
+// The loss on held-out data, each sample once: every window of a text, every row of a table.
+//
+//   gt::evaluate(*model, device, test, {.micro_batch = 32}).loss
+//   gt::accuracy(*model, device, test, {.micro_batch = 32})
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <string>
 
-#include "gigatrain/nn/models/language_model.h"
-#include "gigatrain/train/token_source.h"
+#include "gigatrain/nn/model.h"
+#include "gigatrain/train/batch_source.h"
 
 namespace gigatrain {
 
 struct Evaluation {
-  double loss = 0;          // nats a token
-  std::int64_t tokens = 0;  // predicted
+  double loss = 0;           // mean over the loss terms; of text: nats a token
+  std::int64_t terms = 0;    // predicted tokens, or samples
+  std::int64_t samples = 0;  // seen
 };
 
-// micro_batch windows at a time; at most `batches` micro-batches, spread evenly over the data
-// (0: all of it). Dropout is off.
-Evaluation evaluate(nn::LanguageModel& model, Device& device, const TokenSource& data,
+struct EvaluateOptions {
+  std::int64_t micro_batch = 1;  // samples at a time
+  std::int64_t batches = 0;      // at most so many micro-batches, spread evenly; 0: all
+  // For a metric: called with each micro-batch and the model's predict() of it.
+  std::function<void(const nn::Batch& batch, const Tensor& prediction)> on_batch{};
+};
+
+// Dropout is off.
+Evaluation evaluate(nn::Model& model, Device& device, const BatchSource& data,
+                    const EvaluateOptions& options);
+Evaluation evaluate(nn::Model& model, Device& device, const BatchSource& data,
                     std::int64_t micro_batch, std::int64_t batches = 0);
+
+// The fraction of labels, -1 not counted, that are the largest of their row of predict()'s logits.
+double accuracy(nn::Model& model, Device& device, const BatchSource& data,
+                const EvaluateOptions& options, const std::string& label = "label");
 
 }  // namespace gigatrain

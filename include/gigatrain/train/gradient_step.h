@@ -1,24 +1,24 @@
 // The forward and backward of one training step: V leaves of A micro-batches each, the loss of
-// every micro-batch divided by the step's global number of target tokens, the leaf gradients added
-// by the tree (parallel/gradient_tree.h). What it computes depends on (weights, data, seed, step)
-// and the shape of the batch only.
+// every micro-batch divided by the step's global number of loss terms (target tokens, samples), the
+// leaf gradients added by the tree (parallel/gradient_tree.h). What it computes depends on
+// (weights, data, seed, step) and the shape of the batch only.
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <vector>
 
-#include "gigatrain/nn/models/language_model.h"
+#include "gigatrain/nn/model.h"
 #include "gigatrain/parallel/gradient_tree.h"
-#include "gigatrain/train/token_source.h"
+#include "gigatrain/train/batch_source.h"
 
 namespace gigatrain {
 
 struct BatchShape {
   std::int64_t leaves = 1;         // V, a power of two
   std::int64_t micro_batches = 1;  // A, of each leaf
-  std::int64_t micro_batch = 1;    // sequences of one forward
-  std::int64_t seq_len = 1;        // T
+  std::int64_t micro_batch = 1;    // samples (sequences) of one forward
+  std::int64_t seq_len = 1;        // T; 1 for data that are not sequences of tokens
 
   std::int64_t global_batch() const { return leaves * micro_batches * micro_batch; }
   std::int64_t tokens() const { return global_batch() * seq_len; }
@@ -33,37 +33,42 @@ struct LeafOrder {
 
 class GradientStep {
  public:
-  GradientStep(nn::LanguageModel& model, Device& device, const BatchShape& shape,
-               std::uint64_t seed, const LeafOrder& order = {});
+  // fields: of the data; none: tokens and targets of shape.seq_len.
+  GradientStep(nn::Model& model, Device& device, const BatchShape& shape, std::uint64_t seed,
+               const LeafOrder& order = {}, std::vector<nn::FieldSpec> fields = {});
 
   // Submits the step and does not wait for it: each parameter's `grad` will hold its gradient.
-  // Returns the number of target tokens; 0: nothing to learn from, and no gradient is made.
-  std::int64_t run(const TokenSource& data, std::int64_t step);
-  // The part of run() after the tokens are in the device's memory. `micro_batches`: of each leaf, A
+  // Returns the number of loss terms; 0: nothing to learn from, and no gradient is made.
+  std::int64_t run(const BatchSource& data, std::int64_t step);
+  // The part of run() after the batch is in the device's memory. `micro_batches`: of each leaf, A
   // unless a memory plan, which computes nothing, is content with fewer.
-  void submit(std::int64_t step, std::int64_t targets, std::int64_t micro_batches);
+  void submit(std::int64_t step, std::int64_t terms, std::int64_t micro_batches);
   // Of each micro-batch of the last run, in the device's memory: f32 (V * A).
   const Tensor& losses() const { return losses_; }
-  // Mean over the target tokens. Waits for the device.
+  // Mean over the loss terms. Waits for the device.
   double loss() const;
 
+  // The trainable ones.
   const std::vector<Parameter*>& parameters() const { return parameters_; }
   const BatchShape& shape() const { return shape_; }
 
  private:
-  std::int64_t load(const TokenSource& data, std::int64_t step);
+  std::int64_t load(const BatchSource& data, std::int64_t step);
   void run_leaf(std::int64_t leaf, std::int64_t step, double scale, std::int64_t micro_batches);
 
-  nn::LanguageModel& model_;
+  nn::Model& model_;
   Device& device_;
   BatchShape shape_;
   std::uint64_t seed_;
   std::vector<std::int64_t> order_;
   std::vector<Parameter*> parameters_;
   parallel::GradientTree tree_;
-  // The whole step's, sample by sample: on the host, and on the device (global_batch, T) i32.
-  std::vector<std::int32_t> host_tokens_, host_targets_;
-  Tensor tokens_, targets_, losses_;
+  // The whole step's samples, on the host (from the first load on) and on the device.
+  std::vector<nn::FieldSpec> fields_;
+  std::vector<nn::IdRange> id_ranges_;
+  std::optional<HostBatch> host_batch_;
+  nn::Batch batch_;
+  Tensor losses_;
 };
 
 }  // namespace gigatrain

@@ -9,6 +9,7 @@
 #include "gigatrain/train/config.h"
 #include "gigatrain/train/gradient_step.h"
 #include "gigatrain/train/hugging_face.h"
+#include "gigatrain/train/token_source.h"
 #include "gigatrain/train/tokenizer.h"
 
 namespace gigatrain {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "gigatrain/base/philox.h"
+#include "gigatrain/train/batch_source.h"
 #include "gigatrain/train/shard.h"
 
 namespace gigatrain {
@@ -28,12 +29,15 @@ struct TokenSourceOptions {
   std::string split = "train";        // a folder stands for its <split>*.bin
 };
 
-struct Batch {
+struct TokenBatch {
   std::int64_t samples = 0, seq_len = 0;
   std::vector<std::int32_t> tokens, targets;  // (samples, seq_len) each
 };
 
-class TokenSource {
+// The fields "tokens" and "targets", (seq_len) i32 each.
+std::vector<nn::FieldSpec> token_fields(std::int64_t seq_len);
+
+class TokenSource : public BatchSource {
  public:
   // Several shards are one stream of tokens, in the order given (a folder's by name).
   TokenSource(const std::vector<std::string>& paths, const TokenSourceOptions& options);
@@ -42,7 +46,17 @@ class TokenSource {
   // is the token after. Safe to call from several threads.
   void fill(std::int64_t step, std::int64_t first_sample, std::int64_t samples,
             std::int32_t* tokens, std::int32_t* targets) const;
-  Batch batch_at(std::int64_t step) const;
+  TokenBatch batch_at(std::int64_t step) const;
+
+  const std::vector<nn::FieldSpec>& fields() const override { return fields_; }
+  std::int64_t global_batch() const override { return options_.global_batch; }
+  void fill(std::int64_t step, std::int64_t first_sample, std::int64_t samples,
+            FieldPointers out) const override;
+  std::int64_t loss_terms(std::int64_t samples, FieldPointers filled) const override;
+  std::int64_t eval_samples() const override { return eval_windows(); }
+  void fill_eval(std::int64_t first, std::int64_t count, FieldPointers out) const override;
+  std::int64_t positions() const override { return options_.seq_len; }
+  std::string_view unit() const override { return "tokens"; }
 
   // Evaluation: windows in order, without overlap, that cover every token after the first exactly
   // once as a target. The last may be partial; its unused targets are -1.
@@ -52,7 +66,7 @@ class TokenSource {
   std::int64_t tokens() const { return tokens_; }
   std::int64_t windows_per_epoch() const { return windows_; }
   std::int64_t seq_len() const { return options_.seq_len; }
-  std::uint64_t digest() const { return digest_; }
+  std::uint64_t digest() const override { return digest_; }
   const std::vector<Shard>& shards() const { return shards_; }
 
   // First token of the run's window number n, for tests and inspection.
@@ -64,6 +78,7 @@ class TokenSource {
   void read(std::int64_t first, std::span<std::int32_t> out) const;
 
   TokenSourceOptions options_;
+  std::vector<nn::FieldSpec> fields_;
   std::vector<Shard> shards_;
   std::vector<std::int64_t> begins_;  // first token of each shard, and the end
   std::int64_t tokens_ = 0, windows_ = 0, offsets_ = 1;

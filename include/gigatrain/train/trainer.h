@@ -29,20 +29,22 @@ struct TrainerOptions {
 // What happened in one step. Steps are counted from 1 in reports: `step` is how many are done.
 struct StepReport {
   std::int64_t step = 0;
-  std::int64_t tokens = 0;  // seen since the beginning of the run
-  double loss = 0;          // mean over target tokens, nats
+  std::int64_t tokens = 0;  // seen since the beginning of the run; samples, if not of tokens
+  double loss = 0;          // mean over the loss terms: target tokens (nats), or samples
   double grad_norm = 0;     // before clipping
   float lr = 0;
-  double step_ms = 0;  // wall time of this step, callbacks not counted
-  std::int64_t batch_tokens = 0;
-  bool skipped = false;  // no target tokens: the weights stayed
+  double step_ms = 0;             // wall time of this step, callbacks not counted
+  std::int64_t batch_tokens = 0;  // of this step: tokens, or samples
+  std::int64_t samples = 0;       // of this step
+  std::int64_t terms = 0;         // of this step's loss: target tokens, or samples
+  bool skipped = false;           // no loss terms: the weights stayed
 };
 
 enum class StopReason { finished, time_limit, requested };
 
 class Trainer {
  public:
-  Trainer(nn::LanguageModel& model, optim::Optimizer& optimizer, const TokenSource& data,
+  Trainer(nn::Model& model, optim::Optimizer& optimizer, const BatchSource& data,
           const TrainerOptions& options);
 
   // One optimizer step. Throws Error(cancelled) when the loss or the gradient is not finite; the
@@ -64,7 +66,7 @@ class Trainer {
  private:
   TrainerOptions options_;
   optim::Optimizer& optimizer_;
-  const TokenSource& data_;
+  const BatchSource& data_;
   GradientStep gradient_;
   std::vector<std::function<void(const StepReport&)>> callbacks_;
   std::function<bool()> stop_;

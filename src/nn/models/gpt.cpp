@@ -27,10 +27,10 @@ class Attention : public Layer {
     c_proj = conv1d(c.n_embd, c.n_embd, residual_std(c));
   }
   Tensor forward(const Tensor& x, BatchContext& context) override {
-    const Tensor qkv = c_attn->forward(x, context);  // (B, T, (H + 2 Hkv) D)
+    const Tensor qkv = c_attn(x, context);  // (B, T, (H + 2 Hkv) D)
     const Tensor y =
         context.cache ? cached(qkv, *context.cache) : ops::attention_packed(qkv, heads_, kv_heads_);
-    return c_proj->forward(y, context);  // (B, T, C)
+    return c_proj(y, context);  // (B, T, C)
   }
 
  private:
@@ -55,7 +55,7 @@ class Mlp : public Layer {
     c_proj = conv1d(c.n_inner, c.n_embd, residual_std(c));
   }
   Tensor forward(const Tensor& x, BatchContext& context) override {
-    return c_proj->forward(c_fc->forward(x, context), context);
+    return c_proj(c_fc(x, context), context);
   }
 
  private:
@@ -72,9 +72,9 @@ class Block : public Layer {
     mlp = std::make_shared<Mlp>(c);
   }
   Tensor forward(const Tensor& x, BatchContext& context) override {
-    const Tensor a = attn->forward(ln_1->forward(x, context), context);
+    const Tensor a = attn(ln_1(x, context), context);
     const auto [sum, y] = ln_2->add_and_norm(x, a, context.dropout(rate_, path() + ".attn"));
-    const Tensor m = mlp->forward(y, context);
+    const Tensor m = mlp(y, context);
     return ops::residual_dropout(sum, m, context.dropout(rate_, path() + ".mlp"));
   }
 
@@ -96,7 +96,7 @@ class Blocks : public Layer {
   }
   Tensor forward(const Tensor& x, BatchContext& context) override {
     Tensor y = x;
-    for (auto& block : blocks_) y = (*block)->forward(y, context);
+    for (auto& block : blocks_) y = (*block)(y, context);
     return y;
   }
 
@@ -115,7 +115,7 @@ class Transformer : public Layer {
   Tensor forward(const Tensor& tokens, BatchContext& context) override {
     const Tensor x = ops::embedding(tokens, wte->table(), wpe->table(), context.first_position,
                                     context.dropout(rate_, path() + ".drop"));
-    return ln_f->forward(h->forward(x, context), context);  // (B, T, C)
+    return ln_f(h(x, context), context);  // (B, T, C)
   }
   const std::shared_ptr<Parameter>& token_table() const { return wte->weight(); }
 
@@ -138,6 +138,7 @@ class Head : public Layer {
                  ->add_use()) {}
   Tensor forward(const Tensor& x, BatchContext&) override { return ops::linear(x, use_->tensor()); }
   Tensor loss(const Tensor& x, const Tensor& targets, double scale) {
+    const LayerScope scope(path());
     return ops::linear_cross_entropy(x, use_->tensor(), targets, scale);
   }
 
@@ -155,8 +156,9 @@ class Gpt : public LanguageModel {
   }
 
   Tensor forward(const Tensor& tokens, BatchContext& context) override {
-    return lm_head->forward(hidden(tokens, context), context);
+    return lm_head(hidden(tokens, context), context);
   }
+  using LanguageModel::loss;
   Tensor loss(const Tensor& tokens, const Tensor& targets, double scale,
               BatchContext& context) override {
     return lm_head->loss(hidden(tokens, context), targets, scale);
@@ -167,7 +169,7 @@ class Gpt : public LanguageModel {
     const std::int64_t b = x.shape()[0], t = x.shape()[1];
     if (context.cache) context.cache->advance(t);
     const Tensor last = ops::reshape(ops::slice(x, 1, t - 1, t), {b, config_.n_embd});
-    return lm_head->forward(last, context);  // (B, V)
+    return lm_head(last, context);  // (B, V)
   }
 
   std::int64_t vocab_size() const override { return config_.vocab_size; }
@@ -199,7 +201,7 @@ class Gpt : public LanguageModel {
  private:
   Tensor hidden(const Tensor& tokens, BatchContext& context) {
     context.tokens_per_sample = tokens.shape()[1];
-    return transformer->forward(tokens, context);
+    return transformer(tokens, context);
   }
 
   GptConfig config_;
