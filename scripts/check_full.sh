@@ -5,6 +5,7 @@
 #   3. the committed reference data, made again by PyTorch and transformers
 #   4. the quick start from a fresh clone: at most 10 minutes, and at most 1.45 nats per byte
 #   5. transformers opens the checkpoint that the quick start made
+#   6. every family of Hugging Face folders: numbers and bytes against transformers
 # Usage: scripts/check_full.sh [--python PATH]   a Python that has torch and transformers; without
 #        it both are installed from PyPI into build/reference_venv (several GB).
 set -uo pipefail
@@ -65,6 +66,7 @@ check "slow tests" slow_tests
 check "reference data" reference_data
 check "quick start" quick_start
 check "transformers opens our checkpoint" opened_by_transformers
+check "families against transformers" "$reference_python" scripts/compare_families.py
 
 if [[ ${#failed[@]} -gt 0 ]]; then
   printf '\nfailed: %s\n' "${failed[*]}"

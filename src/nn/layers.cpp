@@ -51,6 +51,19 @@ ops::ResidualNorm LayerNorm::add_and_norm(const Tensor& x, const Tensor& delta,
                             dropout);
 }
 
+RmsNorm::RmsNorm(std::int64_t channels, float eps) : eps_(eps) {
+  weight_ = add_parameter("weight", {channels}, {.kind = Init::Kind::ones})->add_use();
+}
+
+Tensor RmsNorm::forward(const Tensor& x, BatchContext&) {
+  return ops::rms_norm(x, weight_->tensor(), eps_);
+}
+
+ops::ResidualNorm RmsNorm::add_and_norm(const Tensor& x, const Tensor& delta,
+                                        const DropoutArgs& dropout) {
+  return ops::residual_rms_norm(x, delta, weight_->tensor(), eps_, dropout);
+}
+
 Embedding::Embedding(std::int64_t count, std::int64_t channels, float init_std)
     : parameter_(add_parameter("weight", {count, channels},
                                {.kind = Init::Kind::normal, .stddev = init_std})),

@@ -70,7 +70,8 @@ void match_one(Match& match, Parameter* p, const StoredTensor* stored) {
 
 Match match_weights(nn::LanguageModel& model, const ModelFiles& files) {
   const auto parameters = nn::named_parameters(model);
-  const std::string prefix = model.children().front().first + ".";  // "transformer.", "model."
+  const auto children = model.children();
+  const std::string prefix = children.empty() ? "" : children.front().first + ".";  // "model."
   std::set<const StoredTensor*> used;
   Match match;
   for (auto* p : parameters) {

@@ -5,10 +5,10 @@
 
 namespace gigatrain {
 
-extern const ModelKind kGptKind;
+extern const ModelKind kGptKind, kLlamaKind;
 
 const std::vector<const ModelKind*>& model_kinds() {
-  static const std::vector<const ModelKind*> all = {&kGptKind};
+  static const std::vector<const ModelKind*> all = {&kGptKind, &kLlamaKind};
   return all;
 }
 

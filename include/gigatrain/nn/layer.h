@@ -85,7 +85,7 @@ class Layer {
 template <class T>
 class Child final : public ChildSlot {
  public:
-  Child(Layer* parent, std::string name) { parent->slots_.emplace_back(std::move(name), this); }
+  Child(Layer* parent, const std::string& name) { parent->slots_.emplace_back(name, this); }
   Child& operator=(std::shared_ptr<T> layer) {
     layer_ = std::move(layer);
     return *this;

@@ -67,6 +67,19 @@ class LayerNorm : public Norm {
   std::shared_ptr<ParameterUse> weight_, bias_;
 };
 
+// Zhang and Sennrich, arXiv:1910.07467.
+class RmsNorm : public Norm {
+ public:
+  explicit RmsNorm(std::int64_t channels, float eps = 1e-6f);
+  Tensor forward(const Tensor& x, BatchContext& context) override;
+  ops::ResidualNorm add_and_norm(const Tensor& x, const Tensor& delta,
+                                 const DropoutArgs& dropout) override;
+
+ private:
+  float eps_;
+  std::shared_ptr<ParameterUse> weight_;
+};
+
 // A table of vectors; (B, T) tokens -> (B, T, C) through ops::embedding, called by the model.
 class Embedding : public Layer {
  public:
