@@ -7,6 +7,7 @@
 #   5. transformers opens the checkpoint that the quick start made
 #   6. the Python tests under AddressSanitizer
 #   7. pip install . in a fresh environment, with the CUDA part when nvcc is there
+#   8. every family of Hugging Face folders: numbers and bytes against transformers
 # Usage: scripts/check_full.sh [--python PATH]   a Python that has torch and transformers; without
 #        it both are installed from PyPI into build/reference_venv (several GB).
 set -uo pipefail
@@ -78,6 +79,7 @@ check "quick start" quick_start
 check "Python tests under AddressSanitizer" ./scripts/check_python_asan.sh
 check "pip install ., with the CUDA part when nvcc is there" pip_install
 check "transformers opens our checkpoint" opened_by_transformers
+check "families against transformers" "$reference_python" scripts/compare_families.py
 
 if [[ ${#failed[@]} -gt 0 ]]; then
   printf '\nfailed: %s\n' "${failed[*]}"

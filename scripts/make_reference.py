@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Makes tests/data/gpt2_tiny: what PyTorch and transformers say about a 2-layer random GPT-2.
+"""Makes tests/data: what PyTorch and transformers say about small random models.
 
-Everything is computed in f64 from weights that are exact in f32, and stored in f32: the best oracle
+gpt2_tiny, a 2-layer GPT-2: everything is computed in f64 from weights that are exact in f32, and stored in f32: the best oracle
 that a tolerance of 1e-5 can have. Files (see tests/data/README.md):
   config.json, model.safetensors   the model, as save_pretrained writes it
   reference.safetensors            tokens, targets, logits, loss, grad.<name> of every parameter
   gpt2_tiny.bin, gpt2_tiny_debug_state.bin, adamw_losses.json   the same model in llm.c's formats
+llama_tiny, mistral_tiny, qwen2_tiny, qwen3_tiny, smollm3_tiny: see reference_families.py.
 
-Usage: make_reference.py [--output FOLDER]   writes the files (default: tests/data/gpt2_tiny)
+Usage: make_reference.py [--output FOLDER]   writes the folders (default: tests/data)
        make_reference.py --check             writes them elsewhere and compares with those in git
 Needs: pip install torch transformers
 """
@@ -23,7 +24,9 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
-COMMITTED = pathlib.Path(__file__).resolve().parent.parent / "tests/data/gpt2_tiny"
+import reference_families
+
+COMMITTED = pathlib.Path(__file__).resolve().parent.parent / "tests/data"
 B, T = 3, 17
 IGNORED = -100  # torch's "no target here"; the files hold -1
 LLMC_MODEL, LLMC_STATE = 20240326, 20240327  # magic numbers of llm.c
@@ -118,7 +121,7 @@ def adamw_losses(model, tokens, targets, weight_decay):
     return losses
 
 
-def make(folder):
+def make_gpt2(folder):
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(20240326)
     model = build_model(rng)
@@ -138,30 +141,43 @@ def make(folder):
     model.float().save_pretrained(folder)  # last: it turns the model into f32
 
 
+def make(folder):
+    make_gpt2(folder / "gpt2_tiny")
+    for name in reference_families.COMMITTED:
+        reference_families.write(folder / name, name)
+
+
 def distance(a, b):
     a, b = a.double(), b.double()
     return ((a - b).norm() / b.norm().clamp_min(1e-30)).item()
 
 
+def worst_tensor(committed, fresh):
+    worst = 0.0
+    for file in ("model.safetensors", "reference.safetensors"):
+        ours, theirs = load_file(committed / file), load_file(fresh / file)
+        assert ours.keys() == theirs.keys(), f"{file} holds other tensors"
+        worst = max([worst] + [distance(ours[k], theirs[k]) for k in ours])
+    return worst
+
+
 def check():
     """Largest relative distance of any tensor between the committed files and fresh ones."""
     with tempfile.TemporaryDirectory() as name:
-        fresh = pathlib.Path(name)
-        make(fresh)
-        worst = 0.0
-        for file in ("model.safetensors", "reference.safetensors"):
-            ours, theirs = load_file(COMMITTED / file), load_file(fresh / file)
-            assert ours.keys() == theirs.keys(), f"{file} holds other tensors"
-            worst = max([worst] + [distance(ours[k], theirs[k]) for k in ours])
+        root = pathlib.Path(name)
+        make(root)
+        worst = max(worst_tensor(COMMITTED / folder, root / folder)
+                    for folder in ["gpt2_tiny"] + reference_families.COMMITTED)
+        committed, fresh = COMMITTED / "gpt2_tiny", root / "gpt2_tiny"
         for file in ("gpt2_tiny.bin", "gpt2_tiny_debug_state.bin"):
-            ours, theirs = ((f / file).read_bytes() for f in (COMMITTED, fresh))
+            ours, theirs = ((f / file).read_bytes() for f in (committed, fresh))
             assert len(ours) == len(theirs) and ours[:1024] == theirs[:1024], f"{file} differs"
             start = 1024 + (0 if file == "gpt2_tiny.bin" else 2 * 4 * B * T)
             assert ours[:start] == theirs[:start], f"{file} holds another batch"
             ours, theirs = (torch.frombuffer(bytearray(x[start:]), dtype=torch.float32)
                             for x in (ours, theirs))
             worst = max(worst, distance(ours, theirs))
-        ours, theirs = (json.loads((f / "adamw_losses.json").read_text()) for f in (COMMITTED, fresh))
+        ours, theirs = (json.loads((f / "adamw_losses.json").read_text()) for f in (committed, fresh))
         for a, b in zip(ours["runs"], theirs["runs"], strict=True):
             worst = max(worst, distance(torch.tensor(a["losses"]), torch.tensor(b["losses"])))
     print(f"largest relative distance to the committed reference: {worst:.1e}")

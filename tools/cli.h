@@ -48,5 +48,7 @@ void add_train(CLI::App& app, const Globals& globals, Action& action);
 void add_eval(CLI::App& app, const Globals& globals, Action& action);
 void add_generate(CLI::App& app, const Globals& globals, Action& action);
 void add_ckpt(CLI::App& app, const Globals& globals, Action& action);
+void add_import(CLI::App& app, const Globals& globals, Action& action);
+void add_export(CLI::App& app, const Globals& globals, Action& action);
 
 }  // namespace gigatrain::tools

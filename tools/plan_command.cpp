@@ -28,24 +28,32 @@ struct Options {
 
 struct Preset {
   const char* name;
-  int n_layer, n_head, n_embd;
+  int n_layer, n_head, n_embd, vocab_size = 50257;
+  const char* more = "";
 };
-constexpr Preset kPresets[] = {{"gpt2", 12, 12, 768},
-                               {"gpt2-medium", 24, 16, 1024},
-                               {"gpt2-large", 36, 20, 1280},
-                               {"gpt2-xl", 48, 25, 1600}};
+constexpr Preset kPresets[] = {
+    {"gpt2", 12, 12, 768},
+    {"gpt2-medium", 24, 16, 1024},
+    {"gpt2-large", 36, 20, 1280},
+    {"gpt2-xl", 48, 25, 1600},
+    {"smollm2-135m", 30, 9, 576, 49152, "kind = \"llama\"\nn_kv_head = 3\nn_inner = 1536\n"},
+    {"qwen3-0.6b", 28, 16, 1024, 151936,
+     "kind = \"llama\"\nn_kv_head = 8\nn_inner = 3072\nhead_dim = 128\nqk_norm = true\n"},
+    {"llama3.2-1b", 16, 32, 2048, 128256, "kind = \"llama\"\nn_kv_head = 8\nn_inner = 8192\n"},
+    {"llama3.1-8b", 32, 32, 4096, 128256,
+     "kind = \"llama\"\nn_kv_head = 8\nn_inner = 14336\ntie = false\n"}};
 
-// A batch of half a million tokens in one leaf, as GPT-2's trainings usually have it.
+// A batch of half a million tokens in one leaf, as trainings of GPT-2 usually have it.
 std::string preset_text(const std::string& wanted) {
   std::string known;
   for (const auto& p : kPresets) {
     if (wanted == p.name)
       return fmt::format(
-          "[model]\nn_layer = {}\nn_head = {}\nn_embd = {}\nvocab_size = 50257\n"
+          "[model]\nn_layer = {}\nn_head = {}\nn_embd = {}\nvocab_size = {}\n{}"
           "[data]\ntrain = \"none\"\ntokenizer = \"none\"\n"
           "[train]\nsteps = 1\nseq_len = 1024\nglobal_batch = 512\nmicro_batch = 8\nleaves = 1\n"
           "[precision]\ncompute = \"bf16\"\n",
-          p.n_layer, p.n_head, p.n_embd);
+          p.n_layer, p.n_head, p.n_embd, p.vocab_size, p.more);
     known += fmt::format("{}{}", known.empty() ? "" : ", ", p.name);
   }
   throw Error(ErrorCode::invalid_argument,
@@ -100,7 +108,7 @@ PlanTarget plan_target(const Globals& globals, const Options& o) {
 // Everything that is shown.
 struct Report {
   PlanTarget target;
-  nn::GptConfig model;
+  nn::ModelSpec model;
   BatchShape batch{};
   nn::MaterializeOptions weights{};
   optim::OptimizerOptions optimizer{};
@@ -115,8 +123,8 @@ struct Report {
 Report make_report(const Globals& globals, const Options& o) {
   const Config config = read_config(o);
   const auto tokenizer = make_tokenizer(config);
-  Report r{.target = plan_target(globals, o), .model = model_config(config, tokenizer.get())};
-  r.batch = batch_shape(config, nn::parameter_count(r.model));
+  Report r{.target = plan_target(globals, o), .model = model_spec(config, tokenizer.get())};
+  r.batch = batch_shape(config, r.model.parameters());
   r.weights = weight_options(config);
   r.optimizer = optimizer_options(config);
   const auto start = std::chrono::steady_clock::now();
@@ -150,7 +158,7 @@ Json to_json(const Report& r) {
             {"model", r.target.facts.model},
             {"memory_bytes", r.memory()},
             {"context_bytes", context_bytes(r.target)}}},
-          {"parameters", nn::parameter_count(r.model)},
+          {"parameters", r.model.parameters()},
           {"compute", name(r.weights.compute)},
           {"leaves", r.batch.leaves},
           {"micro_batches", r.batch.micro_batches},
@@ -183,8 +191,8 @@ void print_head(const Report& r) {
                              : fmt::format(", of which {} for the CUDA context",
                                            bytes(context_bytes(r.target))));
   fmt::print("model    {} parameters, {} layers x {} channels, vocabulary {}, {}\n",
-             format_count(static_cast<double>(nn::parameter_count(r.model))), r.model.n_layer,
-             r.model.n_embd, r.model.vocab_size, name(r.weights.compute));
+             format_count(static_cast<double>(r.model.parameters())), r.model.n_layer(),
+             r.model.n_embd(), r.model.vocab_size(), name(r.weights.compute));
   fmt::print("step     leaves {}, micro-batches of each {}, sequences of {} tokens\n\n",
              r.batch.leaves, r.batch.micro_batches, r.batch.seq_len);
 }
@@ -238,7 +246,8 @@ void add_plan(CLI::App& app, const Globals& globals, Action& action) {
   command->add_option("config", o->config, "configuration file (TOML)");
   command->add_option("overrides", o->overrides, "key=value");
   command->add_option("--model", o->model,
-                      "in place of a file: gpt2, gpt2-medium, gpt2-large or gpt2-xl");
+                      "in place of a file: gpt2, gpt2-medium, gpt2-large, gpt2-xl, "
+                      "smollm2-135m, qwen3-0.6b, llama3.2-1b or llama3.1-8b");
   command->add_option("--gpu", o->gpu,
                       "a100-40, a100-80, h100, h200, b200, l40s, rtx4090, or a size such as 80GiB; "
                       "default: the device at hand");

@@ -27,17 +27,17 @@ int validate(const Globals& globals, const Options& options) {
   const Config config = load_config(options.config, options.overrides);
   const auto device = make_device(globals);
   const auto tokenizer = make_tokenizer(config);
-  const nn::GptConfig sizes = model_config(config, tokenizer.get());
-  const std::int64_t parameters = nn::parameter_count(sizes);
+  const nn::ModelSpec spec = model_spec(config, tokenizer.get());
+  const std::int64_t parameters = spec.parameters();
   const BatchShape batch = batch_shape(config, parameters);
   const PlanTarget target = PlanTarget::of(*device);
   const MemoryPlan plan =
-      plan_memory(sizes, batch, weight_options(config), target, optimizer_options(config));
+      plan_memory(spec, batch, weight_options(config), target, optimizer_options(config));
   const TokenSource data =
-      open_data(config, Split::train, tokenizer.get(), sizes.vocab_size, batch.global_batch());
+      open_data(config, Split::train, tokenizer.get(), spec.vocab_size(), batch.global_batch());
   const double rate = measure_gemm(*device, compute_dtype(config), 0.3) * kTypicalShare;
   const double flops =
-      nn::gpt(sizes)->flops_per_token(batch.seq_len) * static_cast<double>(batch.tokens());
+      spec.make()->flops_per_token(batch.seq_len) * static_cast<double>(batch.tokens());
   const double step_seconds = flops / rate,
                seconds = step_seconds * static_cast<double>(config.train.steps);
   const double tokens = static_cast<double>(batch.tokens() * config.train.steps);
@@ -57,8 +57,8 @@ int validate(const Globals& globals, const Options& options) {
   const auto bytes = [](std::int64_t n) { return format_bytes(static_cast<double>(n)); };
   fmt::print("configuration is valid: {}\n", options.config);
   fmt::print("model       {} parameters, {} layers x {} channels, vocabulary {}\n",
-             format_count(static_cast<double>(parameters)), sizes.n_layer, sizes.n_embd,
-             sizes.vocab_size);
+             format_count(static_cast<double>(parameters)), spec.n_layer(), spec.n_embd(),
+             spec.vocab_size());
   fmt::print("step        {} tokens = {} leaves x {} micro-batches x {} sequences x {} tokens\n",
              batch.tokens(), batch.leaves, batch.micro_batches, batch.micro_batch, batch.seq_len);
   fmt::print("memory      {} at the peak, {} taken from {}; {}\n", bytes(plan.total),

@@ -88,7 +88,7 @@ void Layer::share_parameter(std::string name, std::shared_ptr<Parameter> paramet
 namespace {
 
 std::string join(const std::string& path, const std::string& name) {
-  return path.empty() ? name : path + "." + name;
+  return path.empty() || name.empty() ? path + name : path + "." + name;
 }
 
 void walk(Layer& layer, const std::string& path,

@@ -20,6 +20,21 @@ Tensor Linear::forward(const Tensor& x, BatchContext&) {
                      {.layout = options_.layout, .gelu = options_.gelu});
 }
 
+PackedLinear::PackedLinear(const Options& o) {
+  std::vector<std::shared_ptr<Parameter>> weights, biases;
+  for (const auto& part : o.parts) {
+    weights.push_back(add_parameter(part.name + ".weight", {part.out, o.in},
+                                    {.kind = Init::Kind::normal, .stddev = o.init_std}));
+    if (o.bias) biases.push_back(add_parameter(part.name + ".bias", {part.out}, {}));
+  }
+  weight_ = std::make_unique<ParameterPack>(std::move(weights));
+  if (o.bias) bias_ = std::make_unique<ParameterPack>(std::move(biases));
+}
+
+Tensor PackedLinear::forward(const Tensor& x, BatchContext&) {
+  return ops::linear(x, weight_->tensor(), bias_ ? bias_->tensor() : Tensor{});
+}
+
 LayerNorm::LayerNorm(std::int64_t channels, float eps, bool bias) : eps_(eps) {
   weight_ = add_parameter("weight", {channels}, {.kind = Init::Kind::ones})->add_use();
   if (bias) bias_ = add_parameter("bias", {channels}, {})->add_use();
@@ -34,6 +49,19 @@ ops::ResidualNorm LayerNorm::add_and_norm(const Tensor& x, const Tensor& delta,
   const LayerScope scope(path());
   return ops::residual_norm(x, delta, weight_->tensor(), bias_ ? bias_->tensor() : Tensor{}, eps_,
                             dropout);
+}
+
+RmsNorm::RmsNorm(std::int64_t channels, float eps) : eps_(eps) {
+  weight_ = add_parameter("weight", {channels}, {.kind = Init::Kind::ones})->add_use();
+}
+
+Tensor RmsNorm::forward(const Tensor& x, BatchContext&) {
+  return ops::rms_norm(x, weight_->tensor(), eps_);
+}
+
+ops::ResidualNorm RmsNorm::add_and_norm(const Tensor& x, const Tensor& delta,
+                                        const DropoutArgs& dropout) {
+  return ops::residual_rms_norm(x, delta, weight_->tensor(), eps_, dropout);
 }
 
 Embedding::Embedding(std::int64_t count, std::int64_t channels, float init_std)

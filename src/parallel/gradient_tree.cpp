@@ -66,12 +66,11 @@ void GradientTree::end_leaf(std::int64_t leaf) {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("leaf {} of {} does not exist or was given twice", leaf, leaves_));
   seen_[static_cast<std::size_t>(leaf)] = true;
+  // The buffers themselves become the partials: the next leaf writes into others.
+  for (auto& slot : slots_) merge(slot, {{leaf, 1}, slot.use->gradient()});
   for (auto& slot : slots_) {
-    GradLeaf& buffer = slot.use->leaf();
-    // The buffer itself becomes the partial: the next leaf writes into another one.
-    merge(slot, {{leaf, 1}, buffer.filled ? std::move(buffer.gradient) : Tensor{}});
-    buffer.gradient = {};
-    buffer.filled = false;
+    slot.use->leaf().gradient = {};
+    slot.use->leaf().filled = false;
   }
 }
 

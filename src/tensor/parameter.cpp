@@ -7,15 +7,25 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/tensor/anomaly.h"
+#include "gigatrain/tensor/parameter_pack.h"
 #include "kernels/elementwise.h"
 #include "kernels/random.h"
+#include "tensor/rows.h"
 
 namespace gigatrain {
 
 ParameterUse::ParameterUse(Parameter& parameter)
     : parameter_(parameter), leaf_(std::make_shared<GradLeaf>()) {}
 
+ParameterUse::ParameterUse(Parameter& parameter, std::shared_ptr<GradLeaf> pack,
+                           std::int64_t first_row)
+    : parameter_(parameter), leaf_(std::move(pack)), first_row_(first_row) {}
+
 Tensor ParameterUse::tensor() {
+  if (first_row_ >= 0)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("parameter '{}' is used as part of a pack", parameter_.name()),
+                "use the pack's tensor(), or a use of its own: add_use()");
   const Tensor& value = parameter_.compute_value();
   const bool wanted = parameter_.requires_grad_;
   if (!tensor_ || version_ != parameter_.version_ || tensor_.requires_grad() != wanted) {
@@ -28,6 +38,12 @@ Tensor ParameterUse::tensor() {
     anomaly::check_weight(parameter_.name_, tensor_);
   }
   return tensor_;
+}
+
+Tensor ParameterUse::gradient() const {
+  if (!leaf_->filled) return {};
+  return first_row_ < 0 ? leaf_->gradient
+                        : rows_of(leaf_->gradient, first_row_, parameter_.shape()[0]);
 }
 
 Parameter::Parameter(const Shape& shape, Init init) : shape_(shape), init_(init) {}
@@ -53,11 +69,22 @@ void Parameter::allocate(Device& device, DType compute, DType master) {
                 fmt::format("the master of '{}' must be f32, or bf16 as its compute dtype, got {} "
                             "beside {}",
                             name_, gigatrain::name(dtype), gigatrain::name(compute_)));
-  value_ = Tensor::empty(device, shape_, dtype, {Purpose::parameters, "master"});
-  compute_copy_ = compute_ == dtype
-                      ? value_
-                      : Tensor::empty(device, shape_, compute_, {Purpose::parameters, "compute"});
+  const auto memory = [&](const std::shared_ptr<PackedBlock>& pack, DType type, const char* what) {
+    const BlockName block{Purpose::parameters, what};
+    return pack ? pack->place(place_.member, device, type, block)
+                : Tensor::empty(device, shape_, type, block);
+  };
+  value_ = memory(place_.master, dtype, "master");
+  compute_copy_ = compute_ == dtype ? value_ : memory(place_.copy, compute_, "compute");
   changed();
+}
+
+void Parameter::join(Place place, std::shared_ptr<ParameterUse> use) {
+  if (place_.master)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("parameter '{}' is in a pack already", name_));
+  place_ = std::move(place);
+  uses_.push_back(std::move(use));
 }
 
 void Parameter::require_memory() const {
@@ -88,8 +115,14 @@ Tensor Parameter::exchange_value(Tensor value) {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("'{}' can only take a value of its own shape {} and dtype", name_,
                             shape_.str()));
-  if (compute_ == value_.dtype()) compute_copy_ = value;  // the same tensor
-  std::swap(value_, value);
+  const auto copy = [&](const Tensor& from, const Tensor& to) {
+    value_.stream().submit(kernels::Copy{.x = from.view(), .y = to.view()});
+  };
+  const Tensor before =
+      Tensor::empty(value_.device(), shape_, value_.dtype(), {Purpose::workspace, "exchange"});
+  copy(value_, before);
+  copy(value, value_);
+  copy(before, value);
   changed();
   return value;
 }

@@ -8,6 +8,7 @@
 #include "gigatrain/base/error.h"
 #include "gigatrain/train/config_fields.h"
 #include "gigatrain/train/tokenizer.h"
+#include "model_kind.h"
 
 namespace gigatrain {
 namespace config {
@@ -21,6 +22,7 @@ class Checker {
   void fields();
   void name();
   void model();
+  void keys_of_kind();
   void batch();
   void optimizer();
   void schedule();
@@ -115,8 +117,31 @@ void Checker::multiple(const std::string& a_key, std::int64_t a, const std::stri
 
 void Checker::model() {
   if (!c_.model.from.empty()) return;  // its sizes come from the folder
-  multiple("model.n_embd", c_.model.n_embd, "model.n_head", c_.model.n_head);
+  if (c_.model.head_dim == 0)
+    multiple("model.n_embd", c_.model.n_embd, "model.n_head", c_.model.n_head);
   multiple("model.n_head", c_.model.n_head, "model.n_kv_head", c_.model.n_kv_head);
+  keys_of_kind();
+}
+
+// A key that means nothing to the kind at hand and is not at its default was set in error.
+void Checker::keys_of_kind() {
+  const auto common = {"kind",    "from",       "n_layer", "n_head",   "n_kv_head", "n_embd",
+                       "n_inner", "vocab_size", "tie",     "init_std", "norm_eps"};
+  const auto names = model_kind_names();
+  if (!std::count(names.begin(), names.end(), c_.model.kind)) return;  // reported already
+  const auto& own = find_model_kind(c_.model.kind).keys;
+  std::vector<std::string> defaults;
+  const ModelConfig fresh;
+  visit_fields(fresh, [&](const Field&, const auto& v) { defaults.push_back(to_text(v)); });
+  std::size_t i = 0;
+  visit_fields(c_.model, [&](const Field& f, const auto& v) {
+    const bool changed = to_text(v) != defaults[i++];
+    if (changed && !std::count(common.begin(), common.end(), f.name) &&
+        !std::count(own.begin(), own.end(), f.name))
+      invalid(fmt::format("model.{}", f.name),
+              fmt::format("model.{} = {} means nothing to model.kind = \"{}\"", f.name, to_text(v),
+                          c_.model.kind));
+  });
 }
 
 void Checker::batch() {

@@ -68,11 +68,11 @@ std::unique_ptr<Device> PlanTarget::open() const {
   return std::make_unique<Device>(options);
 }
 
-MemoryPlan plan_memory(const nn::GptConfig& model_config, const BatchShape& batch,
+MemoryPlan plan_memory(const nn::ModelSpec& spec, const BatchShape& batch,
                        const nn::MaterializeOptions& weights, const PlanTarget& target,
                        const optim::OptimizerOptions& options) {
   const auto device = target.open();
-  const auto model = nn::gpt(model_config);
+  const auto model = spec.make();
   nn::materialize(*model, *device, weights);
   const auto optimizer = optim::make_optimizer(nn::trainable_parameters(*model), options);
   GradientStep gradient(*model, *device, batch, 0);
@@ -90,7 +90,7 @@ bool fits(const MemoryPlan& plan, const PlanTarget& target, std::int64_t bytes) 
   return plan.reserved + (target.facts.kind == "cpu" ? 0 : kCudaContextBytes) <= bytes;
 }
 
-std::int64_t largest_micro_batch(const nn::GptConfig& model, BatchShape batch,
+std::int64_t largest_micro_batch(const nn::ModelSpec& model, BatchShape batch,
                                  const nn::MaterializeOptions& weights, const PlanTarget& target,
                                  std::int64_t bytes, const optim::OptimizerOptions& optimizer) {
   const auto good = [&](std::int64_t micro_batch) {

@@ -42,8 +42,8 @@ void convert(const StoredTensor& from, Read read, T* to) {
   const std::int64_t n = from.shape.numel(), item = from.item_size();
   for (std::int64_t i = 0; i < n; ++i) {
     const double x = read(from.data + i * item);
-    if constexpr (std::is_same_v<T, bf16>)
-      to[i] = bf16(static_cast<float>(x));
+    if constexpr (std::is_same_v<T, bf16> || std::is_same_v<T, f16>)
+      to[i] = T(static_cast<float>(x));
     else
       to[i] = static_cast<T>(x);
   }
@@ -91,6 +91,12 @@ const char* safetensors_dtype(DType dtype) {
   return "";
 }
 
+std::optional<DType> parse_safetensors_float(std::string_view dtype) {
+  for (const auto d : {DType::f32, DType::bf16, DType::f16, DType::f64})
+    if (dtype == safetensors_dtype(d)) return d;
+  return std::nullopt;
+}
+
 void copy_tensor(const StoredTensor& from, const TensorView& to) {
   if (!(from.shape == to.shape) || !to.is_contiguous())
     throw Error(ErrorCode::invalid_argument,
@@ -109,6 +115,7 @@ void copy_tensor(const StoredTensor& from, const TensorView& to) {
                             printable(from.name), from.file, from.dtype, name(to.dtype)));
   if (to.dtype == DType::f64) return convert(from, read, to.as<double>());
   if (to.dtype == DType::bf16) return convert(from, read, to.as<bf16>());
+  if (to.dtype == DType::f16) return convert(from, read, to.as<f16>());
   convert(from, read, to.as<float>());
 }
 

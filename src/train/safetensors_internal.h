@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ inline constexpr std::uint64_t kMaxHeader = 100'000'000;
 
 std::int64_t item_size(std::string_view dtype);  // 0: no such dtype
 const char* safetensors_dtype(DType dtype);
+std::optional<DType> parse_safetensors_float(std::string_view dtype);  // nothing: no float of ours
 
 struct SafetensorsHeader {
   std::map<std::string, StoredTensor> tensors;

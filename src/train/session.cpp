@@ -6,7 +6,7 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/train/checkpoint_files.h"
-#include "train/hf_gpt2.h"
+#include "train/model_kind.h"
 
 namespace gigatrain {
 
@@ -14,37 +14,24 @@ std::shared_ptr<const Tokenizer> make_tokenizer(const Config& config) {
   return config.data.tokenizer == "none" ? nullptr : make_tokenizer(config.data.tokenizer);
 }
 
-nn::GptConfig model_config(const Config& config, const Tokenizer* tokenizer) {
-  const ModelConfig& m = config.model;
-  nn::GptConfig c;
-  if (!m.from.empty()) {
-    c = read_gpt2_config_file(m.from);
-  } else {
-    const std::int64_t vocab =
-        m.vocab_size > 0 || !tokenizer ? m.vocab_size : tokenizer->vocab_size();
-    c = {.vocab_size = vocab,
-         .n_positions = config.train.seq_len,
-         .n_layer = m.n_layer,
-         .n_head = m.n_head,
-         .n_kv_head = m.n_kv_head,
-         .n_embd = m.n_embd,
-         .n_inner = m.n_inner,
-         .tie = m.tie,
-         .init_std = static_cast<float>(m.init_std)};
-  }
-  c.dropout = static_cast<float>(m.dropout);
-  if (c.vocab_size == 0)
+nn::ModelSpec model_spec(const Config& config, const Tokenizer* tokenizer) {
+  ModelConfig m = config.model;
+  if (m.vocab_size == 0 && tokenizer) m.vocab_size = tokenizer->vocab_size();
+  if (m.from.empty() && m.vocab_size == 0)
     throw Error(ErrorCode::invalid_argument,
                 "model.vocab_size must be given, since data.tokenizer is \"none\"");
-  if (tokenizer && c.vocab_size < tokenizer->vocab_size())
+  const nn::ModelSpec spec = m.from.empty()
+                                 ? find_model_kind(m.kind).from_config(m, config.train.seq_len)
+                                 : read_hf_folder(m.from, m);
+  if (tokenizer && spec.vocab_size() < tokenizer->vocab_size())
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("model.vocab_size must be at least the tokenizer's {}, got {}",
-                            tokenizer->vocab_size(), c.vocab_size));
-  if (config.train.seq_len > c.n_positions)
+                            tokenizer->vocab_size(), spec.vocab_size()));
+  if (config.train.seq_len > spec.max_positions())
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("train.seq_len must not pass the {} positions of {}, got {}",
-                            c.n_positions, m.from, config.train.seq_len));
-  return nn::resolve(c);
+                            spec.max_positions(), m.from, config.train.seq_len));
+  return spec;
 }
 
 BatchShape batch_shape(const Config& config, std::int64_t parameters) {
@@ -85,10 +72,16 @@ optim::OptimizerOptions optimizer_options(const Config& config) {
 }
 
 std::shared_ptr<nn::LanguageModel> build_model(Device& device, const Config& config,
-                                               const nn::GptConfig& sizes) {
-  auto model = nn::gpt(sizes);
+                                               const nn::ModelSpec& spec) {
+  const auto model = spec.make();
+  if (config.model.from.empty()) {
+    nn::materialize(*model, device, weight_options(config));
+    return model;
+  }
+  const ModelFiles files = ModelFiles::open(config.model.from);
+  check_weights(*model, files);  // before memory is taken
   nn::materialize(*model, device, weight_options(config));
-  if (!config.model.from.empty()) load_gpt2_weights(*model, ModelFiles::open(config.model.from));
+  load_weights(*model, files);
   return model;
 }
 
@@ -106,6 +99,14 @@ TokenSource open_data(const Config& config, Split split, const Tokenizer* tokeni
 
 namespace {
 
+void load(LoadedModel& loaded, Device& device, const nn::ModelSpec& spec, const ModelFiles& files,
+          DType compute) {
+  loaded.model = spec.make();
+  loaded.dtypes = stored_dtypes(*loaded.model, files);  // checks them before memory is taken
+  nn::materialize(*loaded.model, device, {.compute = compute});
+  load_weights(*loaded.model, files);
+}
+
 LoadedModel load_checkpoint(Device& device, const std::string& path, DType compute) {
   const Checkpoint checkpoint = Checkpoint::open(path);
   LoadedModel loaded;
@@ -113,21 +114,17 @@ LoadedModel load_checkpoint(Device& device, const std::string& path, DType compu
   loaded.step = checkpoint.state().step;
   loaded.config = parse_config(checkpoint.state().config, checkpoint.folder() + "/state.json");
   loaded.tokenizer = make_tokenizer(loaded.config);
-  loaded.model =
-      nn::gpt(read_gpt2_config(checkpoint.config_json(), checkpoint.folder() + "/config.json"));
-  nn::materialize(*loaded.model, device, {.compute = compute});
-  load_gpt2_weights(*loaded.model, checkpoint.model());
+  const auto spec = read_hf_config(checkpoint.config_json(), checkpoint.folder() + "/config.json");
+  load(loaded, device, spec, checkpoint.model(), compute);
   return loaded;
 }
 
 LoadedModel load_hugging_face(Device& device, const std::string& path, DType compute) {
   LoadedModel loaded;
   loaded.folder = path;
-  const nn::GptConfig sizes = read_gpt2_config_file(path);
-  loaded.model = nn::gpt(sizes);
-  loaded.config.train.seq_len = sizes.n_positions;
-  nn::materialize(*loaded.model, device, {.compute = compute});
-  load_gpt2_weights(*loaded.model, ModelFiles::open(path));
+  const nn::ModelSpec spec = read_hf_folder(path);
+  loaded.config.train.seq_len = spec.max_positions();
+  load(loaded, device, spec, ModelFiles::open(path), compute);
   return loaded;
 }
 

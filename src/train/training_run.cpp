@@ -53,18 +53,18 @@ class Run {
         config_(config),
         observer_(observer),
         tokenizer_(make_tokenizer(config)),
-        sizes_(model_config(config, tokenizer_.get())),
-        batch_(batch_shape(config, nn::parameter_count(sizes_))),
-        train_(open_data(config, Split::train, tokenizer_.get(), sizes_.vocab_size,
+        spec_(model_spec(config, tokenizer_.get())),
+        batch_(batch_shape(config, spec_.parameters())),
+        train_(open_data(config, Split::train, tokenizer_.get(), spec_.vocab_size(),
                          batch_.global_batch())),
-        plan_(plan_memory(sizes_, batch_, weight_options(config), PlanTarget::of(device),
+        plan_(plan_memory(spec_, batch_, weight_options(config), PlanTarget::of(device),
                           optimizer_options(config))),
         folder_(RunFolder::create(config.run.dir, config.run.name, folder_options(mode))),
         metrics_(folder_.metrics()) {
     if (!config.data.val.empty())
-      val_.emplace(open_data(config, Split::val, tokenizer_.get(), sizes_.vocab_size,
+      val_.emplace(open_data(config, Split::val, tokenizer_.get(), spec_.vocab_size(),
                              batch_.global_batch()));
-    model_ = build_model(device, config, sizes_);
+    model_ = build_model(device, config, spec_);
     optimizer_ =
         optim::make_optimizer(nn::trainable_parameters(*model_), optimizer_options(config));
     trainer_ =
@@ -89,7 +89,7 @@ class Run {
 
  private:
   RunFolderOptions folder_options(RunMode mode) const {
-    const std::int64_t checkpoint = nn::parameter_count(sizes_) * 4 + plan_.of(Purpose::optimizer);
+    const std::int64_t checkpoint = spec_.parameters() * 4 + plan_.of(Purpose::optimizer);
     return {.mode = mode,
             .config_toml = to_toml(config_),
             .bytes_needed = checkpoint * (config_.checkpoint.keep + 2) + (1 << 20),
@@ -142,7 +142,7 @@ class Run {
   void start() {
     observer_.on_start({.folder = folder_.path(),
                         .device = describe_device(),
-                        .parameters = nn::parameter_count(sizes_),
+                        .parameters = spec_.parameters(),
                         .train_tokens = train_.tokens(),
                         .val_tokens = val_ ? val_->tokens() : 0,
                         .first_step = trainer_->steps_done(),
@@ -262,7 +262,7 @@ class Run {
   Config config_;
   RunObserver& observer_;
   std::shared_ptr<const Tokenizer> tokenizer_;
-  nn::GptConfig sizes_;
+  nn::ModelSpec spec_;
   BatchShape batch_;
   TokenSource train_;
   MemoryPlan plan_;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "gigatrain/nn/models/gpt.h"
+#include "gigatrain/nn/models/llama.h"
 #include "gigatrain/optim/make_optimizer.h"
 #include "gigatrain/train/shard.h"
 #include "gigatrain/train/state_digest.h"
@@ -64,7 +65,8 @@ struct TinyOptions {
   DType params = DType::f32;
   BatchShape batch{.leaves = 8, .micro_batches = 2, .micro_batch = 2, .seq_len = 12};
   LeafOrder order{};
-  float dropout = 0.1f;
+  float dropout = 0.1f;  // of the GPT
+  bool llama = false;    // in place of the GPT: packed weights, norms of q and k, an untied head
   optim::OptimizerOptions optimizer{.seed = 5};
   float lr = 3e-3f;
 };
@@ -90,13 +92,25 @@ struct TinyRun {
       : device(on),
         data({shard},
              {.seq_len = o.batch.seq_len, .global_batch = o.batch.global_batch(), .seed = 5}) {
-    model = nn::gpt({.vocab_size = kVocab,
-                     .n_positions = o.batch.seq_len,
-                     .n_layer = 2,
-                     .n_head = 4,
-                     .n_kv_head = 2,
-                     .n_embd = 32,
-                     .dropout = o.dropout});
+    if (o.llama)
+      model = nn::llama({.vocab_size = kVocab,
+                         .n_positions = o.batch.seq_len,
+                         .n_layer = 2,
+                         .n_head = 4,
+                         .n_kv_head = 2,
+                         .n_embd = 32,
+                         .n_inner = 48,
+                         .head_dim = 12,
+                         .tie = false,
+                         .qk_norm = true});
+    else
+      model = nn::gpt({.vocab_size = kVocab,
+                       .n_positions = o.batch.seq_len,
+                       .n_layer = 2,
+                       .n_head = 4,
+                       .n_kv_head = 2,
+                       .n_embd = 32,
+                       .dropout = o.dropout});
     nn::materialize(*model, device, {.compute = o.compute, .params = o.params, .seed = 5});
     optimizer = optim::make_optimizer(nn::named_parameters(*model), o.optimizer);
     trainer = std::make_unique<Trainer>(*model, *optimizer, data,

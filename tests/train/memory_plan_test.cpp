@@ -6,6 +6,7 @@
 
 #include <chrono>
 
+#include "gigatrain/nn/models/llama.h"
 #include "kernels/simt/simt_queue.h"
 #include "support/tiny_run.h"
 
@@ -13,44 +14,69 @@ using namespace gigatrain;
 
 namespace {
 
+nn::GptConfig tiny() {
+  return {.vocab_size = 37, .n_positions = 12, .n_layer = 2, .n_head = 4, .n_embd = 32};
+}
+
+nn::LlamaConfig tiny_llama() {
+  return {.vocab_size = 37,
+          .n_positions = 12,
+          .n_layer = 2,
+          .n_head = 4,
+          .n_kv_head = 2,
+          .n_embd = 32,
+          .n_inner = 48};
+}
+
 struct Case {
   const char* what;
   DType compute = DType::f32;
   DType params = DType::f32;
   BatchShape batch{.leaves = 1, .micro_batches = 1, .micro_batch = 2, .seq_len = 12};
   optim::OptimizerOptions optimizer{};
-  nn::GptConfig model{.vocab_size = 37, .n_positions = 12, .n_layer = 2, .n_head = 4, .n_embd = 32};
+  nn::ModelSpec model = tiny();
 };
 
 std::vector<Case> cases() {
   std::vector<Case> all{{.what = "plain"}, {.what = "bf16", .compute = DType::bf16}};
   all.push_back({.what = "no f32 masters", .compute = DType::bf16, .params = DType::bf16});
-  all.push_back({.what = "dropout, untied head"});
-  all.back().model.dropout = 0.1f;
-  all.back().model.tie = false;
-  all.push_back({.what = "four leaves of three", .compute = DType::bf16});
-  all.back().batch = {.leaves = 4, .micro_batches = 3, .micro_batch = 2, .seq_len = 12};
-  all.back().model.dropout = 0.1f;
+  nn::GptConfig dropout = tiny(), untied = tiny(), odd = tiny();
+  dropout.dropout = untied.dropout = 0.1f;
+  untied.tie = false;
+  odd.n_kv_head = 2;
+  odd.n_embd = 36;
+  all.push_back({.what = "dropout, untied head", .model = untied});
+  const BatchShape four{.leaves = 4, .micro_batches = 3, .micro_batch = 2, .seq_len = 12};
+  all.push_back(
+      {.what = "four leaves of three", .compute = DType::bf16, .batch = four, .model = dropout});
+  all.push_back({.what = "grouped heads, odd sizes",
+                 .batch = {.leaves = 2, .micro_batches = 1, .micro_batch = 3, .seq_len = 11},
+                 .model = odd});
+  nn::LlamaConfig qwen3 = tiny_llama();
+  qwen3.head_dim = 12;
+  qwen3.qk_norm = true;
+  qwen3.tie = false;
+  all.push_back({.what = "llama", .batch = four, .model = tiny_llama()});
+  all.push_back({.what = "llama with norms of q and k, no f32 masters",
+                 .compute = DType::bf16,
+                 .params = DType::bf16,
+                 .model = qwen3});
   for (const auto name : optim::optimizer_names()) {
     all.push_back({.what = name.data(), .compute = DType::bf16, .params = DType::bf16});
     all.back().optimizer = {.name = std::string(name), .ema = 0.9f};
     all.push_back({.what = name.data()});
     all.back().optimizer = {.name = std::string(name)};
   }
-  all.push_back({.what = "grouped heads, odd sizes"});
-  all.back().batch = {.leaves = 2, .micro_batches = 1, .micro_batch = 3, .seq_len = 11};
-  all.back().model.n_kv_head = 2;
-  all.back().model.n_embd = 36;
   return all;
 }
 
 // What three steps of a Trainer take.
 MemoryStats train(Device& device, const Case& c) {
   test::TempFolder folder;
-  test::write_shard(folder / "train.bin", 2000, c.model.vocab_size);
+  test::write_shard(folder / "train.bin", 2000, c.model.vocab_size());
   const TokenSource data({folder / "train.bin"},
                          {.seq_len = c.batch.seq_len, .global_batch = c.batch.global_batch()});
-  const auto model = nn::gpt(c.model);
+  const auto model = c.model.make();
   nn::materialize(*model, device, {.compute = c.compute, .params = c.params});
   const auto optimizer = optim::make_optimizer(nn::named_parameters(*model), c.optimizer);
   Trainer trainer(*model, *optimizer, data, {.batch = c.batch, .steps = 3});

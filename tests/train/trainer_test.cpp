@@ -31,15 +31,18 @@ std::uint64_t run(const TestData& shard, const TinyOptions& options,
   return TinyRun(shard.path, options).digest_after(steps);
 }
 
-const TinyOptions kPrecisions[] = {
-    {}, {.compute = DType::bf16}, {.compute = DType::bf16, .params = DType::bf16}};
+const TinyOptions kPrecisions[] = {{},
+                                   {.compute = DType::bf16},
+                                   {.compute = DType::bf16, .params = DType::bf16},
+                                   {.llama = true},
+                                   {.compute = DType::bf16, .params = DType::bf16, .llama = true}};
 
 }  // namespace
 
 TEST_CASE("one digest for any number of threads", "[unit][train][bits]") {
   const TestData shard;
   for (TinyOptions o : kPrecisions) {
-    INFO(name(o.compute) << ", weights " << name(o.params));
+    INFO((o.llama ? "llama, " : "gpt, ") << name(o.compute) << ", weights " << name(o.params));
     o.threads = 1;
     const auto expected = run(shard, o);
     for (const int threads : {2, 3}) {
@@ -51,21 +54,25 @@ TEST_CASE("one digest for any number of threads", "[unit][train][bits]") {
 
 TEST_CASE("one digest for every dealing of the leaves", "[unit][train][bits]") {
   const TestData shard;
-  const auto expected = run(shard, {.threads = 2});
-  for (const std::int64_t blocks : {2, 4, 8, 3})
-    for (const bool strided : {false, true}) {
-      INFO(blocks << (strided ? " strided" : " contiguous"));
-      CHECK(run(shard, {.threads = 2, .order = {.blocks = blocks, .strided = strided}}) ==
-            expected);
-    }
+  for (const bool llama : {false, true}) {
+    const auto expected = run(shard, {.threads = 2, .llama = llama});
+    for (const std::int64_t blocks : {2, 4, 8, 3})
+      for (const bool strided : {false, true}) {
+        INFO((llama ? "llama, " : "gpt, ") << blocks << (strided ? " strided" : " contiguous"));
+        const LeafOrder order{.blocks = blocks, .strided = strided};
+        CHECK(run(shard, {.threads = 2, .order = order, .llama = llama}) == expected);
+      }
+  }
 }
 
 TEST_CASE("one f32 digest for every class of vector code", "[unit][train][bits]") {
   const TestData shard;
-  const auto expected = run(shard, {.isa = Isa::base}, 2);
-  if (CpuFeatures::get().best >= Isa::avx2) CHECK(run(shard, {.isa = Isa::avx2}, 2) == expected);
-  if (CpuFeatures::get().best >= Isa::avx512)
-    CHECK(run(shard, {.isa = Isa::avx512}, 2) == expected);
+  for (const bool llama : {false, true}) {
+    const auto expected = run(shard, {.isa = Isa::base, .llama = llama}, 2);
+    for (const Isa isa : {Isa::avx2, Isa::avx512})
+      if (CpuFeatures::get().best >= isa)
+        CHECK(run(shard, {.isa = isa, .llama = llama}, 2) == expected);
+  }
 }
 
 TEST_CASE("a running sum in place of the tree gives another digest", "[unit][train][bits]") {
@@ -114,7 +121,8 @@ TEST_CASE("save and resume at any step gives the same bits", "[unit][train][bits
     o.threads = 2;
     const auto expected = run(shard, o);
     for (std::int64_t at = 0; at < TinyRun::kSteps; ++at) {
-      INFO("saved after step " << at << ", weights " << name(o.params));
+      INFO((o.llama ? "llama" : "gpt")
+           << " saved after step " << at << ", weights " << name(o.params));
       test::TempFolder folder;
       std::string saved;
       {

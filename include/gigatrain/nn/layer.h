@@ -81,11 +81,12 @@ class Layer {
   std::vector<std::pair<std::string, std::shared_ptr<Parameter>>> parameters_;
 };
 
-// Declares a child of type T of the layer it stands in: `Child<Linear> c_fc{this, "c_fc"};`
+// Declares a child of type T of the layer it stands in: `Child<Linear> c_fc{this, "c_fc"};`. A
+// child without a name has its parent's path.
 template <class T>
 class Child final : public ChildSlot {
  public:
-  Child(Layer* parent, std::string name) { parent->slots_.emplace_back(std::move(name), this); }
+  Child(Layer* parent, const std::string& name) { parent->slots_.emplace_back(name, this); }
   Child& operator=(std::shared_ptr<T> layer) {
     layer_ = std::move(layer);
     return *this;

@@ -3,6 +3,7 @@
 
 #include "gigatrain/nn/layer.h"
 #include "gigatrain/ops/ops.h"
+#include "gigatrain/tensor/parameter_pack.h"
 
 namespace gigatrain::nn {
 
@@ -24,6 +25,28 @@ class Linear : public Layer {
   std::shared_ptr<ParameterUse> weight_, bias_;
 };
 
+// Several linear maps of one input as one product: y = [y_0 | y_1 | ...], y_i = x W_i^T [+ b_i].
+// The weights are parameters of their own, "<part>.weight" (out_i, in) and "<part>.bias", that lie
+// one after the other in memory.
+class PackedLinear : public Layer {
+ public:
+  struct Part {
+    std::string name;  // "q_proj"
+    std::int64_t out = 0;
+  };
+  struct Options {
+    std::int64_t in = 0;
+    std::vector<Part> parts;
+    bool bias = true;
+    float init_std = 0.02f;
+  };
+  explicit PackedLinear(const Options& options);
+  Tensor forward(const Tensor& x, BatchContext& context) override;
+
+ private:
+  std::unique_ptr<ParameterPack> weight_, bias_;
+};
+
 // What stands before attention and the feed-forward: normalises, alone or with the residual add.
 class Norm : public Layer {
  public:
@@ -42,6 +65,19 @@ class LayerNorm : public Norm {
  private:
   float eps_;
   std::shared_ptr<ParameterUse> weight_, bias_;
+};
+
+// Zhang and Sennrich, arXiv:1910.07467.
+class RmsNorm : public Norm {
+ public:
+  explicit RmsNorm(std::int64_t channels, float eps = 1e-6f);
+  Tensor forward(const Tensor& x, BatchContext& context) override;
+  ops::ResidualNorm add_and_norm(const Tensor& x, const Tensor& delta,
+                                 const DropoutArgs& dropout) override;
+
+ private:
+  float eps_;
+  std::shared_ptr<ParameterUse> weight_;
 };
 
 // A table of vectors; (B, T) tokens -> (B, T, C) through ops::embedding, called by the model.

@@ -14,6 +14,7 @@
 namespace gigatrain {
 
 class Parameter;
+class PackedBlock;
 
 // One place where a parameter enters the computation. Each use collects its own gradient, and the
 // uses are added after everything else in the order of their making, so that a tied weight gets
@@ -21,14 +22,19 @@ class Parameter;
 class ParameterUse {
  public:
   explicit ParameterUse(Parameter& parameter);
-  // The parameter in its compute dtype, connected to this use's gradient unless it is frozen.
+  // Through a pack (parameter_pack.h): its gradient is the rows of the pack's from first_row on.
+  ParameterUse(Parameter& parameter, std::shared_ptr<GradLeaf> pack, std::int64_t first_row);
+  // The parameter in its compute dtype, connected to this use's gradient unless it is frozen. Not
+  // through a pack.
   Tensor tensor();
   GradLeaf& leaf() { return *leaf_; }
+  Tensor gradient() const;  // collected so far; undefined if none was
   Parameter& parameter() { return parameter_; }
 
  private:
   Parameter& parameter_;
-  std::shared_ptr<GradLeaf> leaf_;
+  std::shared_ptr<GradLeaf> leaf_;  // a pack's is shared
+  std::int64_t first_row_ = -1;     // in a pack's gradient
   Tensor tensor_;
   std::uint64_t version_ = 0;
 };
@@ -78,8 +84,8 @@ class Parameter {
   const Tensor& value() const { return value_; }  // the master
   const Tensor& compute_value();                  // in the compute dtype, cast when out of date
   DType compute_dtype() const { return compute_; }
-  // Puts another tensor of the same shape and dtype in the place of value(), which is returned: an
-  // average of the weights, for an evaluation.
+  // Exchanges the values with those of another tensor of the same shape and dtype, which is
+  // returned: an average of the weights, for an evaluation. Memory stays where it is.
   Tensor exchange_value(Tensor value);
   // Call after writing to value(); `compute_copy_too`: and to compute_copy(). A copy that was out
   // of date before stays so, since an optimizer that skips a step writes neither.
@@ -100,11 +106,18 @@ class Parameter {
 
  private:
   friend class ParameterUse;
+  friend class ParameterPack;
+  struct Place {
+    std::shared_ptr<PackedBlock> master, copy;
+    std::size_t member = 0;
+  };
+  void join(Place place, std::shared_ptr<ParameterUse> use);
   void require_memory() const;
   void draw_normal(PhiloxKey key);
   std::string name_ = "(unnamed)";
   Shape shape_;
   Init init_;
+  Place place_;  // of a member of a pack
   DType compute_ = DType::f32;
   bool requires_grad_ = true;
   int parts_dim_ = 0;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace gigatrain {
@@ -27,7 +28,19 @@ struct ModelConfig {
   double dropout = 0.0;
   bool tie = true;
   double init_std = 0.02;
+  double norm_eps = 1e-5;
+  std::int64_t head_dim = 0;  // 0: n_embd / n_head
+  bool qk_norm = false;
+  bool qkv_bias = false, o_bias = false, mlp_bias = false;
+  double rope_theta = 10000.0;
+  std::string rope_scaling = "none";
+  double rope_factor = 1.0;
+  std::int64_t rope_positions = 0;  // 0: train.seq_len / rope_factor
+  std::int64_t no_rope_every = 0;   // 0: every layer rotates
 };
+
+// The architectures that model.kind names.
+std::vector<std::string_view> model_kind_names();
 
 struct DataConfig {
   std::vector<std::string> train;

@@ -20,7 +20,10 @@ void visit_fields(S& s, auto&& visit) {
 
 template <SectionOf<ModelConfig> S>
 void visit_fields(S& s, auto&& visit) {
-  visit(Field{.name = "kind", .doc = "architecture", .choices = {"gpt"}}, s.kind);
+  visit(Field{.name = "kind",
+              .doc = "architecture; with model.from the folder's",
+              .choices = model_kind_names()},
+        s.kind);
   visit(Field{.name = "from",
               .doc = "Hugging Face folder to start from; its config.json gives sizes"},
         s.from);
@@ -28,9 +31,15 @@ void visit_fields(S& s, auto&& visit) {
   visit(Field{.name = "n_head", .doc = "attention heads", .min = 1, .max = 65536}, s.n_head);
   visit(Field{.name = "n_kv_head", .doc = "key and value heads; 0: n_head", .min = 0, .max = 65536},
         s.n_kv_head);
-  visit(Field{.name = "n_embd", .doc = "channels, a multiple of n_head", .min = 1, .max = 1 << 20},
+  visit(Field{.name = "n_embd",
+              .doc = "channels, a multiple of n_head unless head_dim is given",
+              .min = 1,
+              .max = 1 << 20},
         s.n_embd);
-  visit(Field{.name = "n_inner", .doc = "MLP channels; 0: 4 n_embd", .min = 0, .max = 1 << 22},
+  visit(Field{.name = "n_inner",
+              .doc = "MLP channels; 0: 4 n_embd (gpt), 8/3 n_embd up to a multiple of 64 (llama)",
+              .min = 0,
+              .max = 1 << 22},
         s.n_inner);
   visit(Field{.name = "vocab_size",
               .doc = "token ids; 0: the tokenizer's; more is allowed, less is not",
@@ -46,6 +55,46 @@ void visit_fields(S& s, auto&& visit) {
               .max = 1,
               .above_min = true},
         s.init_std);
+  visit(Field{.name = "norm_eps",
+              .doc = "added to the variance in norms",
+              .min = 0,
+              .max = 1,
+              .above_min = true},
+        s.norm_eps);
+  visit(Field{.name = "head_dim",
+              .doc = "llama: channels of a head; 0: n_embd / n_head",
+              .min = 0,
+              .max = 4096},
+        s.head_dim);
+  visit(Field{.name = "qk_norm", .doc = "llama: normalise each head's query and key (Qwen3)"},
+        s.qk_norm);
+  visit(Field{.name = "qkv_bias", .doc = "llama: biases on q, k and v (Qwen2)"}, s.qkv_bias);
+  visit(Field{.name = "o_bias", .doc = "llama: bias on the attention's output"}, s.o_bias);
+  visit(Field{.name = "mlp_bias", .doc = "llama: biases in the MLP"}, s.mlp_bias);
+  visit(Field{.name = "rope_theta",
+              .doc = "llama: base of the rotary frequencies",
+              .min = 1,
+              .max = 1e12,
+              .above_min = true},
+        s.rope_theta);
+  visit(Field{.name = "rope_scaling",
+              .doc = "llama: how rotary positions stretch to longer contexts",
+              .choices = {"none", "linear", "llama3", "yarn"}},
+        s.rope_scaling);
+  visit(Field{.name = "rope_factor", .doc = "llama: by how much", .min = 1, .max = 1e6},
+        s.rope_factor);
+  visit(Field{.name = "rope_positions",
+              .doc = "llama: context before stretching; 0: train.seq_len / rope_factor",
+              .unit = "tokens",
+              .min = 0,
+              .max = 1 << 30},
+        s.rope_positions);
+  visit(Field{.name = "no_rope_every",
+              .doc = "llama: every so many layers, one does not rotate (SmolLM3: 4); 0: all do",
+              .unit = "layers",
+              .min = 0,
+              .max = 10000},
+        s.no_rope_every);
 }
 
 template <SectionOf<DataConfig> S>

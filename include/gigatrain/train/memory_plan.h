@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "gigatrain/nn/models/gpt.h"
+#include "gigatrain/nn/models/model_spec.h"
 #include "gigatrain/optim/make_optimizer.h"
 #include "gigatrain/runtime/device.h"
 #include "gigatrain/train/gradient_step.h"
@@ -51,7 +51,7 @@ struct MemoryPlan {
   } host;
 };
 
-MemoryPlan plan_memory(const nn::GptConfig& model, const BatchShape& batch,
+MemoryPlan plan_memory(const nn::ModelSpec& model, const BatchShape& batch,
                        const nn::MaterializeOptions& weights, const PlanTarget& target,
                        const optim::OptimizerOptions& optimizer = {});
 
@@ -62,7 +62,7 @@ inline constexpr std::int64_t kCudaContextBytes = 717 << 20;  // about 0.7 GiB
 bool fits(const MemoryPlan& plan, const PlanTarget& target, std::int64_t bytes);
 
 // The largest micro-batch that fits, with leaves, A and seq_len of `batch` as they are; 0: none.
-std::int64_t largest_micro_batch(const nn::GptConfig& model, BatchShape batch,
+std::int64_t largest_micro_batch(const nn::ModelSpec& model, BatchShape batch,
                                  const nn::MaterializeOptions& weights, const PlanTarget& target,
                                  std::int64_t bytes, const optim::OptimizerOptions& optimizer = {});
 

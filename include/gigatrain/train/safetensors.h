@@ -69,6 +69,7 @@ class ModelFiles {
   const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
   const StoredTensor* find(const std::string& name) const;
   const StoredTensor& at(const std::string& name) const;
+  const std::string& folder() const { return folder_; }
 
  private:
   std::string folder_;

@@ -5,10 +5,11 @@
 #include <memory>
 #include <string>
 
-#include "gigatrain/nn/models/gpt.h"
+#include "gigatrain/nn/models/model_spec.h"
 #include "gigatrain/optim/make_optimizer.h"
 #include "gigatrain/train/config.h"
 #include "gigatrain/train/gradient_step.h"
+#include "gigatrain/train/hugging_face.h"
 #include "gigatrain/train/token_source.h"
 #include "gigatrain/train/tokenizer.h"
 
@@ -19,7 +20,7 @@ std::shared_ptr<const Tokenizer> make_tokenizer(const Config& config);
 
 // Sizes of the model: from [model], or from config.json of model.from. n_positions is train.seq_len
 // for a new model. Throws if the vocabulary is smaller than the tokenizer's.
-nn::GptConfig model_config(const Config& config, const Tokenizer* tokenizer);
+nn::ModelSpec model_spec(const Config& config, const Tokenizer* tokenizer);
 
 BatchShape batch_shape(const Config& config, std::int64_t parameters);
 DType compute_dtype(const Config& config);  // f32 or bf16
@@ -28,19 +29,20 @@ optim::OptimizerOptions optimizer_options(const Config& config);
 
 // A model with weights on the device: initial values from train.seed, or those of model.from.
 std::shared_ptr<nn::LanguageModel> build_model(Device& device, const Config& config,
-                                               const nn::GptConfig& sizes);
+                                               const nn::ModelSpec& spec);
 
 enum class Split { train, val };
 TokenSource open_data(const Config& config, Split split, const Tokenizer* tokenizer,
                       std::int64_t vocab_size, std::int64_t global_batch);
 
-// A trained model: a run folder, a ckpt/ folder or a step of it, or a Hugging Face GPT-2 folder.
+// A trained model: a run folder, a ckpt/ folder or a step of it, or a Hugging Face folder.
 struct LoadedModel {
   std::shared_ptr<nn::LanguageModel> model;
   std::shared_ptr<const Tokenizer> tokenizer;  // null: unknown
   Config config;                               // of the run; defaults for a Hugging Face folder
   std::string folder;                          // what was opened
-  std::int64_t step = -1;                      // of a checkpoint
+  std::int64_t step = -1;                      // of a checkpoint; -1: a Hugging Face folder
+  WeightDTypes dtypes;                         // of the stored weights
 };
 LoadedModel load_model(Device& device, const std::string& path, DType compute = DType::f32);
 

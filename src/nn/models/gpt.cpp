@@ -4,7 +4,8 @@
 
 #include <cmath>
 
-#include "gigatrain/base/error.h"
+#include "gigatrain/nn/sequential.h"
+#include "nn/models/causal_model.h"
 
 namespace gigatrain::nn {
 
@@ -31,22 +32,11 @@ class Attention : public Layer {
   }
   Tensor forward(const Tensor& x, BatchContext& context) override {
     const Tensor qkv = c_attn(x, context);  // (B, T, (H + 2 Hkv) D)
-    const Tensor y =
-        context.cache ? cached(qkv, *context.cache) : ops::attention_packed(qkv, heads_, kv_heads_);
+    const Tensor y = attend(qkv, heads_, kv_heads_, path(), context);
     return c_proj(y, context);  // (B, T, C)
   }
 
  private:
-  Tensor cached(const Tensor& qkv, KvCache& cache) const {
-    const std::int64_t b = qkv.shape()[0], t = qkv.shape()[1], all = heads_ + 2 * kv_heads_;
-    const std::int64_t d = qkv.shape()[2] / all;
-    const Tensor packed = ops::reshape(qkv, {b, t, all, d});
-    const auto kv = cache.append(path(), ops::slice(packed, 2, heads_, heads_ + kv_heads_),
-                                 ops::slice(packed, 2, heads_ + kv_heads_, all));
-    return ops::reshape(ops::attention(ops::slice(packed, 2, 0, heads_), kv.k, kv.v),
-                        {b, t, heads_ * d});
-  }
-
   std::int64_t heads_, kv_heads_;
   Child<Layer> c_attn{this, "c_attn"}, c_proj{this, "c_proj"};
 };
@@ -89,30 +79,14 @@ class Block : public Layer {
   Child<Layer> mlp{this, "mlp"};
 };
 
-class Blocks : public Layer {
- public:
-  explicit Blocks(const GptConfig& c) {
-    for (std::int64_t i = 0; i < c.n_layer; ++i) {
-      blocks_.push_back(std::make_unique<Child<Layer>>(this, std::to_string(i)));
-      *blocks_.back() = std::make_shared<Block>(c);
-    }
-  }
-  Tensor forward(const Tensor& x, BatchContext& context) override {
-    Tensor y = x;
-    for (auto& block : blocks_) y = (*block)(y, context);
-    return y;
-  }
-
- private:
-  std::vector<std::unique_ptr<Child<Layer>>> blocks_;
-};
-
 class Transformer : public Layer {
  public:
   explicit Transformer(const GptConfig& c) : rate_(c.dropout) {
     wte = std::make_shared<Embedding>(c.vocab_size, c.n_embd, c.init_std);
     wpe = std::make_shared<Embedding>(c.n_positions, c.n_embd, c.init_std);
-    h = std::make_shared<Blocks>(c);
+    auto blocks = std::make_shared<Sequential>();
+    for (std::int64_t i = 0; i < c.n_layer; ++i) blocks->append(std::make_shared<Block>(c));
+    h = std::move(blocks);
     ln_f = std::make_shared<LayerNorm>(c.n_embd, c.layer_norm_eps);
   }
   Tensor forward(const Tensor& tokens, BatchContext& context) override {
@@ -129,51 +103,9 @@ class Transformer : public Layer {
   Child<Norm> ln_f{this, "ln_f"};
 };
 
-// The head's matrix: the token table in a second use, or its own (V, C).
-class Head : public Layer {
+class Gpt : public CausalModel {
  public:
-  explicit Head(std::shared_ptr<Parameter> tied) : use_(tied->add_use()) {
-    share_parameter("weight", std::move(tied));
-  }
-  explicit Head(const GptConfig& c)
-      : use_(add_parameter("weight", {c.vocab_size, c.n_embd},
-                           {.kind = Init::Kind::normal, .stddev = c.init_std})
-                 ->add_use()) {}
-  Tensor forward(const Tensor& x, BatchContext&) override { return ops::linear(x, use_->tensor()); }
-  Tensor loss(const Tensor& x, const Tensor& targets, double scale) {
-    const LayerScope scope(path());
-    return ops::linear_cross_entropy(x, use_->tensor(), targets, scale);
-  }
-
- private:
-  std::shared_ptr<ParameterUse> use_;
-};
-
-class Gpt : public LanguageModel {
- public:
-  explicit Gpt(const GptConfig& c) : config_(c) {
-    auto body = std::make_shared<Transformer>(c);
-    lm_head = c.tie ? std::make_shared<Head>(body->token_table()) : std::make_shared<Head>(c);
-    transformer = std::move(body);
-    assign_names(*this);
-  }
-
-  Tensor forward(const Tensor& tokens, BatchContext& context) override {
-    return lm_head(hidden(tokens, context), context);
-  }
-  using LanguageModel::loss;
-  Tensor loss(const Tensor& tokens, const Tensor& targets, double scale,
-              BatchContext& context) override {
-    return lm_head->loss(hidden(tokens, context), targets, scale);
-  }
-  Tensor next_token_logits(const Tensor& tokens, BatchContext& context) override {
-    if (context.cache) context.first_position = context.cache->length();
-    const Tensor x = hidden(tokens, context);
-    const std::int64_t b = x.shape()[0], t = x.shape()[1];
-    if (context.cache) context.cache->advance(t);
-    const Tensor last = ops::reshape(ops::slice(x, 1, t - 1, t), {b, config_.n_embd});
-    return lm_head(last, context);  // (B, V)
-  }
+  explicit Gpt(const GptConfig& c) : Gpt(c, std::make_shared<Transformer>(c)) {}
 
   std::int64_t vocab_size() const override { return config_.vocab_size; }
   std::int64_t max_positions() const override { return config_.n_positions; }
@@ -202,21 +134,14 @@ class Gpt : public LanguageModel {
   }
 
  private:
-  Tensor hidden(const Tensor& tokens, BatchContext& context) {
-    context.tokens_per_sample = tokens.shape()[1];
-    return transformer(tokens, context);
-  }
+  Gpt(const GptConfig& c, const std::shared_ptr<Transformer>& body)
+      : CausalModel("transformer", body,
+                    c.tie ? std::make_shared<Head>(body->token_table())
+                          : std::make_shared<Head>(c.vocab_size, c.n_embd, c.init_std)),
+        config_(c) {}
 
   GptConfig config_;
-  Child<Layer> transformer{this, "transformer"};
-  Child<Head> lm_head{this, "lm_head"};
 };
-
-void require_positive(const char* key, std::int64_t value) {
-  if (value < 1)
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("model.{} must be at least 1, got {}", key, value));
-}
 
 }  // namespace
 
@@ -230,14 +155,8 @@ GptConfig resolve(GptConfig c) {
   if (c.n_inner == 0) c.n_inner = 4 * c.n_embd;
   require_positive("n_kv_head", c.n_kv_head);
   require_positive("n_inner", c.n_inner);
-  if (c.n_embd % c.n_head)
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("model.n_embd must be a multiple of model.n_head, got {} and {}",
-                            c.n_embd, c.n_head));
-  if (c.n_head % c.n_kv_head)
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("model.n_head must be a multiple of model.n_kv_head, got {} and {}",
-                            c.n_head, c.n_kv_head));
+  require_multiple("n_embd", c.n_embd, "n_head", c.n_head);
+  require_multiple("n_head", c.n_head, "n_kv_head", c.n_kv_head);
   return c;
 }
 

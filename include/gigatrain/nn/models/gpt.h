@@ -31,5 +31,8 @@ GptConfig resolve(GptConfig config);
 std::int64_t parameter_count(const GptConfig& config);
 
 std::shared_ptr<LanguageModel> gpt(const GptConfig& config);
+inline std::shared_ptr<LanguageModel> make_model(const GptConfig& config) {
+  return gpt(config);
+}
 
 }  // namespace gigatrain::nn
