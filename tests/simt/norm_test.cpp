@@ -133,16 +133,15 @@ TEST_CASE("simt: layer norm of rows that start off a pack", "[simt]") {
 }
 
 TEMPLATE_TEST_CASE("simt: rms norm agrees with the CPU", "[simt]", float, bf16) {
-  for (const float rate : {0.0f, 0.3f})
-    for (const std::int64_t n : {5, 72, 770, 776, 1600, 8208}) {
-      CAPTURE(rate, n);
-      compare_case<TestType>([&](Stream& stream) {
-        Case<TestType> k(n > 1000 ? 3 : 18, n, rate);
-        stream.submit(k.rms_forward_args());
-        stream.submit(k.rms_backward_args());
-        return k;
-      });
-    }
+  for (const std::int64_t n : {5, 72, 770, 776, 1600, 8208}) {
+    CAPTURE(n);
+    compare_case<TestType>([&](Stream& stream) {
+      Case<TestType> k(n > 1000 ? 3 : 18, n, n % 16 == 8 ? 0.3f : 0.0f);
+      stream.submit(k.rms_forward_args());
+      stream.submit(k.rms_backward_args());
+      return k;
+    });
+  }
 }
 
 }  // namespace
