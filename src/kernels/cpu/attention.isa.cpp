@@ -5,7 +5,7 @@
 //   l = a l + sum P;  O = a O + P V;     at the end  out = O / l,  lse = m + log l
 #include "kernels/attention.h"
 
-#include "kernels/cpu/attention_block.h"
+#include "kernels/cpu/attention_mask.h"
 
 GT_ISA_BEGIN
 namespace {

@@ -5,7 +5,7 @@
 //
 // A task is one head and one cut of its queries; it owns their dQ. Its parts of dK and dV are added
 // afterwards over heads of a group and cuts, in ascending order, so nothing depends on threads.
-#include "kernels/cpu/attention_block.h"
+#include "kernels/cpu/attention_mask.h"
 
 GT_ISA_BEGIN
 namespace {

@@ -8,6 +8,7 @@
 // the heads that read them.
 #pragma once
 
+#include "kernels/cuda/attention_mask.cuh"
 #include "kernels/cuda/attention_native.h"
 #include "kernels/cuda/attention_tile.cuh"
 

@@ -5,6 +5,7 @@
 //   l = a l + sum P;  O = a O + P V;     at the end  out = O / l,  lse = m + log l
 #pragma once
 
+#include "kernels/cuda/attention_mask.cuh"
 #include "kernels/cuda/attention_native.h"
 #include "kernels/cuda/attention_tile.cuh"
 
