@@ -5,17 +5,18 @@
 
 namespace gigatrain::test {
 
-// Images: tiny ones with odd sizes, or, for the benchmark, those of a ResNet's first stage.
+// Images: tiny ones with odd sizes, wider ones, or, for the benchmark, those of a ResNet's first
+// stage.
 struct ImageSizes {
-  std::int64_t n, c, out, h, w;
-  explicit ImageSizes(const Sizes& s)
-      : n(s.t > 100 ? 8 : 2),
-        c(s.t > 100 ? 64 : 4),
-        out(s.t > 100 ? 64 : 6),
-        h(s.t > 100 ? 56 : 5),
-        w(s.t > 100  ? 56
-          : s.t > 16 ? 16
-                     : 4) {}
+  std::int64_t n = 2, c = 4, out = 6, h = 5, w = 4;
+  explicit ImageSizes(const Sizes& s) {
+    if (s.t >= 1024)
+      n = 8, c = 64, out = 64, h = 56, w = 56;
+    else if (s.t >= 128)
+      n = 3, c = 40, out = 48, h = 12, w = 16;
+    else if (s.t >= 16)
+      w = 16;
+  }
   Shape images() const { return {n, c, h, w}; }
 };
 
@@ -50,7 +51,7 @@ inline OpCase conv1d_case(const ImageSizes& s) {
 inline OpCase group_norm_case(const ImageSizes& s, bool bias) {
   std::vector<Input> inputs{{s.images()}, {{s.c}, true, 1.0}};
   if (bias) inputs.push_back({{s.c}, true});
-  const std::int64_t groups = s.c > 32 ? 32 : 2;
+  const std::int64_t groups = s.c >= 64 ? 32 : 2;
   return {
       std::string("group_norm") + (bias ? "" : " no bias"), inputs,
       [=](const Tensors& in) {
