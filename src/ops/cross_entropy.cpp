@@ -181,17 +181,6 @@ Tensor linear_cross_entropy(const Tensor& x_in, const Tensor& weight, const Tens
 
 namespace composed {
 
-static Tensor log_softmax(const Tensor& x) {  // x (N, V)
-  const auto values = x.to_vector<double>();
-  const auto v = static_cast<std::ptrdiff_t>(x.shape()[1]);
-  std::vector<double> peak;  // keeps exp in range; a constant to the derivative
-  for (auto row = values.begin(); row != values.end(); row += v)
-    peak.push_back(*std::max_element(row, row + v));
-  const Tensor top = Tensor::from<double>(x.device(), {x.shape()[0], 1}, peak);
-  const Tensor below = sub(x, cast(top, x.dtype()));
-  return sub(below, log(sum(exp(below), {-1})));
-}
-
 // The target distributions of the rows, zero in the rows that are ignored.
 static std::vector<double> wanted(const std::vector<std::int64_t>& ids, std::int64_t v,
                                   double smoothing) {
