@@ -34,6 +34,7 @@ void bind_norm_ops(py::module_& m);
 void bind_attention_ops(py::module_& m);
 void bind_conv_ops(py::module_& m);
 void bind_loss_ops(py::module_& m);
+void bind_element_ops(py::module_& m);
 void bind_nn(py::module_& m);
 void bind_optim(py::module_& m);
 void bind_config(py::module_& m);

@@ -2,6 +2,7 @@
 
 #include "gigatrain/nn/layers.h"
 
+#include "gigatrain/nn/conv.h"
 #include "gigatrain/nn/sequential.h"
 #include "gigatrain/nn/transformer.h"
 #include "nn.h"
@@ -50,6 +51,44 @@ void bind_sequential(py::module_& m) {
           py::arg("layer"), "Adds a layer, or a function of one tensor, at the end.")
       .def("__len__", [](const nn::Sequential& s) { return s.children().size(); })
       .def("__getitem__", &at, py::arg("index"));
+}
+
+void bind_convolutions(py::module_& m) {
+  py::classh<nn::Conv1d, nn::Layer>(m, "Conv1d", "gt.conv1d of x (N, n_in, T).")
+      .def(py::init([](std::int64_t n_in, std::int64_t n_out, std::int64_t kernel,
+                       std::int64_t stride, std::int64_t padding, std::int64_t groups, bool bias) {
+             return std::make_shared<nn::Conv1d>(nn::Conv1d::Options{
+                 .in = n_in,
+                 .out = n_out,
+                 .kernel = kernel,
+                 .conv = {.stride = stride, .padding = padding, .groups = groups},
+                 .bias = bias});
+           }),
+           py::arg("n_in"), py::arg("n_out"), py::arg("kernel"), py::kw_only(),
+           py::arg("stride") = 1, py::arg("padding") = 0, py::arg("groups") = 1,
+           py::arg("bias") = true, "Parameters weight (n_out, n_in / groups, kernel) and bias.");
+  py::classh<nn::Conv2d, nn::Layer>(m, "Conv2d", "gt.conv2d of x (N, n_in, H, W).")
+      .def(py::init([](std::int64_t n_in, std::int64_t n_out, std::int64_t kernel,
+                       std::int64_t stride, std::int64_t padding, std::int64_t groups, bool bias) {
+             return std::make_shared<nn::Conv2d>(
+                 nn::Conv2d::Options{.in = n_in,
+                                     .out = n_out,
+                                     .kernel = {kernel, kernel},
+                                     .conv = {.stride = {stride, stride},
+                                              .padding = {padding, padding},
+                                              .groups = groups},
+                                     .bias = bias});
+           }),
+           py::arg("n_in"), py::arg("n_out"), py::arg("kernel"), py::kw_only(),
+           py::arg("stride") = 1, py::arg("padding") = 0, py::arg("groups") = 1,
+           py::arg("bias") = true,
+           "Parameters weight (n_out, n_in / groups, kernel, kernel), normal as in "
+           "arXiv:1502.01852, "
+           "and bias.");
+  py::classh<nn::GroupNorm, nn::Layer>(m, "GroupNorm", "gt.group_norm of x (N, channels, ...).")
+      .def(py::init<std::int64_t, std::int64_t, float, bool>(), py::arg("groups"),
+           py::arg("channels"), py::kw_only(), py::arg("eps") = 1e-5f, py::arg("bias") = true,
+           "Parameters weight (channels) of ones and bias of zeros.");
 }
 
 void bind_transformer(py::module_& m) {
@@ -112,6 +151,11 @@ void bind_layers(py::module_& m) {
       .def(py::init<std::int64_t, std::int64_t, float>(), py::arg("count"), py::arg("channels"),
            py::kw_only(), py::arg("init_std") = 0.02f, "Parameter weight (count, channels).")
       .def_property_readonly("weight", &nn::Embedding::weight, "The table's parameter.");
+  py::classh<nn::RmsNorm, nn::Layer>(
+      m, "RmsNorm", "Root-mean-square normalisation over the last dim, arXiv:1910.07467.")
+      .def(py::init<std::int64_t, float>(), py::arg("channels"), py::kw_only(),
+           py::arg("eps") = 1e-6f, "Parameter weight (channels) of ones.");
+  bind_convolutions(m);
   bind_sequential(m);
   bind_transformer(m);
 }

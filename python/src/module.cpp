@@ -28,6 +28,7 @@ PYBIND11_MODULE(_core, m) {
   bind_attention_ops(m);
   bind_conv_ops(m);
   bind_loss_ops(m);
+  bind_element_ops(m);
   bind_nn(m);
   bind_optim(m);
   bind_config(m);

@@ -160,6 +160,7 @@ void bind_nn(py::module_& m) {
   bind_layers(nn);
   bind_model(nn);
   bind_models(nn);
+  bind_llama(nn, m);
   bind_state(nn);
 }
 

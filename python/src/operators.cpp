@@ -26,6 +26,15 @@ void bind_binary(py::class_<Tensor>& t, const std::string& name) {
         py::is_operator());
 }
 
+// Elements as u8. Python reflects a number's comparison by itself: 1 < t is t > 1.
+template <Binary op>
+void bind_comparison(py::class_<Tensor>& t, const char* name) {
+  t.def(name, op, Unlocked(), py::is_operator());
+  t.def(
+      name, [](const Tensor& a, double b) { return op(a, scalar_like(a, b)); }, Unlocked(),
+      py::is_operator());
+}
+
 Tensor mul_number(const Tensor& a, double b) {
   return ops::scale(a, b);
 }
@@ -43,8 +52,12 @@ void bind_operators(py::class_<Tensor>& t) {
   t.def(
       "__rmatmul__", [](const Tensor& b, const Tensor& a) { return ops::matmul(a, b); }, Unlocked(),
       py::is_operator());
-  t.def(
-      "__neg__", [](const Tensor& x) { return ops::scale(x, -1.0); }, Unlocked());
+  t.def("__pow__", &ops::pow, Unlocked(), py::is_operator());
+  bind_comparison<&ops::equal>(t, "__eq__");
+  bind_comparison<&ops::greater>(t, "__gt__");
+  bind_comparison<&ops::less>(t, "__lt__");
+  t.attr("__hash__") = py::module_::import("builtins").attr("object").attr("__hash__");
+  t.def("__neg__", &ops::neg, Unlocked());
 }
 
 void bind_methods(py::class_<Tensor>& t) {

@@ -16,7 +16,8 @@ void walk(nn::Layer& layer, const std::string& path, std::vector<Path>& out) {
   for (const auto& [name, p] : layer.parameters())
     if (std::none_of(out.begin(), out.end(), [&](const Path& o) { return o.second == p; }))
       out.emplace_back(prefix + name, p);
-  for (const auto& [name, child] : layer.children()) walk(*child, prefix + name, out);
+  for (const auto& [name, child] : layer.children())
+    walk(*child, name.empty() ? path : prefix + name, out);
 }
 
 std::string type_of(const py::handle& object) {
