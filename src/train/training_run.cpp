@@ -8,11 +8,13 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/optim/adamw.h"
+#include "gigatrain/runtime/environment.h"
 #include "gigatrain/train/generate.h"
 #include "gigatrain/train/machine_limit.h"
 #include "gigatrain/train/metrics.h"
 #include "gigatrain/train/run_folder.h"
 #include "gigatrain/train/session.h"
+#include "gigatrain/train/trace.h"
 #include "gigatrain/version.h"
 #include "kernels/reduce.h"
 #include "train/run_state.h"
@@ -46,7 +48,8 @@ TrainerOptions trainer_options(const Config& c, const BatchShape& batch) {
                        .steps = c.train.steps,
                        .min_lr = static_cast<float>(c.schedule.min_lr)},
           .clip = static_cast<float>(c.optim.clip),
-          .limit_seconds = c.train.limit_seconds};
+          .limit_seconds = c.train.limit_seconds,
+          .anomaly = c.train.anomaly};
 }
 
 bool due(std::int64_t step, std::int64_t every) {
@@ -72,7 +75,11 @@ class Run {
                              batch_.global_batch()));
     model_ = build_model(device, config, sizes_);
     adamw_ = std::make_unique<optim::AdamW>(nn::named_parameters(*model_), adamw_options(config));
-    trainer_ = std::make_unique<Trainer>(*model_, *adamw_, train_, trainer_options(config, batch_));
+    TrainerOptions options = trainer_options(config, batch_);
+    if (config.log.trace || Environment::read().trace)
+      trace_ = std::make_unique<Trace>(device, folder_.trace());
+    options.trace = trace_.get();
+    trainer_ = std::make_unique<Trainer>(*model_, *adamw_, train_, options);
     if (mode == RunMode::resume) resume();
     limit_flops_ = measure_gemm(device, compute_dtype(config));
   }
@@ -273,6 +280,7 @@ class Run {
   std::optional<TokenSource> val_;
   std::shared_ptr<nn::LanguageModel> model_;
   std::unique_ptr<optim::AdamW> adamw_;
+  std::unique_ptr<Trace> trace_;
   std::unique_ptr<Trainer> trainer_;
   double limit_flops_ = 0;
   double best_ = std::numeric_limits<double>::infinity();
