@@ -42,7 +42,7 @@ int terminal_width() {
 struct Options {
   std::string config;
   std::vector<std::string> overrides;
-  bool overwrite = false;
+  bool overwrite = false, anomaly = false, trace = false;
 };
 
 RunMode choose_mode(const Config& config, bool overwrite) {
@@ -79,7 +79,9 @@ int report(const RunOutcome& o, const Config& config, const Globals& globals) {
 }
 
 int train(const Globals& globals, const Options& options) {
-  const Config config = load_config(options.config, options.overrides);
+  Config config = load_config(options.config, options.overrides);
+  config.train.anomaly |= options.anomaly;
+  config.log.trace |= options.trace;
   const auto device = make_device(globals);
   catch_signals();
   const bool quiet = globals.quiet || globals.json;
@@ -100,6 +102,10 @@ void add_train(CLI::App& app, const Globals& globals, Action& action) {
   command->add_option("config", options->config, "configuration file (TOML)")->required();
   command->add_option("overrides", options->overrides, "key=value, e.g. train.steps=500");
   command->add_flag("--overwrite", options->overwrite, "start again in a folder that holds a run");
+  command->add_flag("--anomaly", options->anomaly,
+                    "stop where the first NaN or Inf is made and name it (train.anomaly)");
+  command->add_flag("--trace", options->trace,
+                    "write a timeline of some steps for ui.perfetto.dev (log.trace)");
   command->callback([&globals, &action, options] {
     action = [&globals, options] { return train(globals, *options); };
   });

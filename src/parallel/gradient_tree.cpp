@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "gigatrain/base/error.h"
+#include "gigatrain/tensor/anomaly.h"
 #include "kernels/elementwise.h"
 
 namespace gigatrain::parallel {
@@ -112,6 +113,7 @@ void GradientTree::finish() {
     if (!total)
       total = Tensor::full(parameter->value().device(), parameter->shape(), 0.0, DType::f32,
                            {Purpose::gradients, "zero"});
+    if (diagnostics().anomaly) anomaly::check_sum(parameter->name(), total);
     parameter->grad = std::move(total);
   }
   seen_.assign(seen_.size(), false);

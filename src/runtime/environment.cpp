@@ -28,8 +28,8 @@ Environment Environment::read() {
   };
   if (is_set("GIGATRAIN_DEVICE")) e.device = std::getenv("GIGATRAIN_DEVICE");
   e.cuda_sync = is_set("GIGATRAIN_CUDA_SYNC");
-  const char* no_color = std::getenv("NO_COLOR");
-  e.no_color = no_color && *no_color;
+  e.trace = is_set("GIGATRAIN_TRACE");
+  e.no_color = is_set("NO_COLOR");
   return e;
 }
 

@@ -103,4 +103,21 @@ void anomaly::check_gradient(const Node& node, int input, const std::string& par
          gradient);
 }
 
+namespace {
+
+void require_finite_sum(const std::string& of, const Tensor& sum) {
+  if (const auto found = find_non_finite(sum))
+    report("backward", fmt::format("the sum of the gradients of {} is not finite", of), *found,
+           sum);
+}
+
+}  // namespace
+
+void anomaly::check_sum(const Node& node, const Tensor& sum) {
+  require_finite_sum(op_and_layer(node), sum);
+}
+void anomaly::check_sum(const std::string& parameter, const Tensor& sum) {
+  require_finite_sum(fmt::format("parameter '{}'", parameter), sum);
+}
+
 }  // namespace gigatrain

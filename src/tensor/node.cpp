@@ -102,7 +102,12 @@ void Node::connect(std::shared_ptr<Node> node, std::span<const Tensor> inputs,
 
 void Node::receive(int output, Tensor gradient) {
   Tensor& slot = dout_[static_cast<std::size_t>(output)];
-  slot = slot ? sum_of(slot, gradient) : std::move(gradient);
+  if (!slot) {
+    slot = std::move(gradient);
+    return;
+  }
+  slot = sum_of(slot, gradient);
+  if (diagnostics().anomaly) anomaly::check_sum(*this, slot);
 }
 
 const Tensor& Backward::dout(int i) const {
@@ -201,6 +206,10 @@ class Engine {
         gradient ? gradient : Tensor::full(root.device(), root.shape(), 1.0, root.dtype()));
   }
 
+  static std::string title(const Node& node) {
+    return node.layer().empty() ? node.name() : fmt::format("{} of {}", node.name(), node.layer());
+  }
+
   static void require_kept(const Node& node) {
     if (!node.released_) return;
     throw Error(
@@ -230,7 +239,7 @@ class Engine {
     const bool reached = std::any_of(node.dout_.begin(), node.dout_.end(),
                                      [](const Tensor& t) { return static_cast<bool>(t); });
     if (reached) {
-      const Scope scope("backward", node.name());
+      const Scope scope("backward", diagnostics().observer ? title(node) : std::string());
       Backward b(node, device);
       try {
         node.backward(b);

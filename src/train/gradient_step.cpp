@@ -44,6 +44,7 @@ GradientStep::GradientStep(nn::Model& model, Device& device, const BatchShape& s
 }
 
 std::int64_t GradientStep::load(const BatchSource& data, std::int64_t step) {
+  const Scope phase("phase", "data");
   const std::int64_t samples = shape_.global_batch();
   if (!host_batch_) host_batch_.emplace(fields_, samples);
   const FieldPointers filled = host_batch_->pointers();
@@ -65,8 +66,13 @@ void GradientStep::run_leaf(std::int64_t leaf, std::int64_t step, double scale,
                              .seed = seed_,
                              .step = static_cast<std::uint32_t>(step),
                              .first_sample = static_cast<std::uint32_t>(first)};
-    const Tensor loss =
-        model_.loss(batch_.slice(first, first + shape_.micro_batch), scale, context);
+    const nn::Batch part = batch_.slice(first, first + shape_.micro_batch);
+    Tensor loss;
+    {
+      const Scope phase("phase", "forward");
+      loss = model_.loss(part, scale, context);
+    }
+    const Scope phase("phase", "backward");
     backward(loss);
     TensorView scalar = loss.view();
     scalar.shape = {1};

@@ -191,5 +191,8 @@ RunFolder RunFolder::create(const std::string& dir, const std::string& name,
 std::string RunFolder::log(int rank) const {
   return fmt::format("{}/logs/rank_{:05d}.log", path_, rank);
 }
+std::string RunFolder::trace(int rank) const {
+  return fmt::format("{}/trace/rank_{:05d}.json", path_, rank);
+}
 
 }  // namespace gigatrain

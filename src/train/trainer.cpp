@@ -4,9 +4,12 @@
 
 #include <chrono>
 #include <cmath>
+#include <optional>
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/optim/clip.h"
+#include "gigatrain/tensor/anomaly.h"
+#include "gigatrain/train/trace.h"
 
 namespace gigatrain {
 
@@ -66,6 +69,15 @@ Trainer::Trainer(nn::Model& model, optim::Optimizer& optimizer, const BatchSourc
                 data.fields()) {}
 
 StepReport Trainer::step() {
+  std::optional<DetectAnomaly> checks;
+  if (options_.anomaly) checks.emplace(step_ + 1);
+  if (options_.trace) options_.trace->begin_step(step_ + 1);
+  const StepReport report = make_step();
+  if (options_.trace) options_.trace->end_step();
+  return report;
+}
+
+StepReport Trainer::make_step() {
   const auto start = Clock::now();
   StepReport report{.batch_tokens = options_.batch.tokens(),
                     .samples = options_.batch.global_batch()};
@@ -75,9 +87,8 @@ StepReport Trainer::step() {
   if (!report.skipped) {
     // Everything is submitted before anything is waited for. Should the loss or the norm not be
     // finite, the clip scale makes the optimizer change nothing.
-    const Tensor clip =
-        optim::clip_scale(gradient_.parameters(), options_.clip, gradient_.losses());
-    optimizer_.step({.step = step_ + 1, .lr = report.lr, .clip = clip});
+    const Tensor clip = update(report.lr);
+    const Scope wait("phase", "wait");
     report.loss = gradient_.loss();
     report.grad_norm = clip.to_vector<double>().front();
     require_finite(report.loss, report.grad_norm, step_ + 1);
@@ -86,6 +97,13 @@ StepReport Trainer::step() {
   report.tokens = tokens_ += report.batch_tokens;
   report.step_ms = ms_since(start);
   return report;
+}
+
+Tensor Trainer::update(float lr) {
+  const Scope phase("phase", "optimizer");
+  const Tensor clip = optim::clip_scale(gradient_.parameters(), options_.clip, gradient_.losses());
+  optimizer_.step({.step = step_ + 1, .lr = lr, .clip = clip});
+  return clip;
 }
 
 StopReason Trainer::fit() {

@@ -8,11 +8,13 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/optim/ema.h"
+#include "gigatrain/runtime/environment.h"
 #include "gigatrain/train/generate.h"
 #include "gigatrain/train/machine_limit.h"
 #include "gigatrain/train/metrics.h"
 #include "gigatrain/train/run_folder.h"
 #include "gigatrain/train/session.h"
+#include "gigatrain/train/trace.h"
 #include "gigatrain/version.h"
 #include "kernels/reduce.h"
 #include "train/run_state.h"
@@ -39,7 +41,8 @@ TrainerOptions trainer_options(const Config& c, const BatchShape& batch) {
                        .decay = static_cast<float>(c.schedule.decay),
                        .shape = optim::parse_decay_shape(c.schedule.decay_shape)},
           .clip = static_cast<float>(c.optim.clip),
-          .limit_seconds = c.train.limit_seconds};
+          .limit_seconds = c.train.limit_seconds,
+          .anomaly = c.train.anomaly};
 }
 
 bool due(std::int64_t step, std::int64_t every) {
@@ -67,8 +70,11 @@ class Run {
     model_ = build_model(device, config, spec_);
     optimizer_ =
         optim::make_optimizer(nn::trainable_parameters(*model_), optimizer_options(config));
-    trainer_ =
-        std::make_unique<Trainer>(*model_, *optimizer_, train_, trainer_options(config, batch_));
+    TrainerOptions options = trainer_options(config, batch_);
+    if (config.log.trace || Environment::read().trace)
+      trace_ = std::make_unique<Trace>(device, folder_.trace());
+    options.trace = trace_.get();
+    trainer_ = std::make_unique<Trainer>(*model_, *optimizer_, train_, options);
     if (mode == RunMode::resume) resume();
     limit_flops_ = measure_gemm(device, compute_dtype(config));
   }
@@ -271,6 +277,7 @@ class Run {
   std::optional<TokenSource> val_;
   std::shared_ptr<nn::LanguageModel> model_;
   std::unique_ptr<optim::Optimizer> optimizer_;
+  std::unique_ptr<Trace> trace_;
   std::unique_ptr<Trainer> trainer_;
   double limit_flops_ = 0;
   double best_ = std::numeric_limits<double>::infinity();

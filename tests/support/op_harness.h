@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "gigatrain/tensor/check_gradients.h"
 #include "gigatrain/tensor/node.h"
 #include "support/op_cases.h"
 
@@ -64,21 +65,9 @@ inline Evaluation truth_of(Device& cpu, const OpCase& c) {
 }
 
 // dL/d(input `which`); the inputs are f64 in the host's memory.
-inline std::vector<double> central_differences(const OpCase& c, Tensors& inputs,
+inline std::vector<double> central_differences(const OpCase& c, const Tensors& inputs,
                                                std::size_t which) {
-  constexpr double kStep = 1e-5;
-  double* x = inputs[which].view().as<double>();
-  std::vector<double> g(static_cast<std::size_t>(inputs[which].numel()));
-  for (std::size_t i = 0; i < g.size(); ++i) {
-    const double before = x[i];
-    x[i] = before + kStep;
-    const double up = value(c, inputs);
-    x[i] = before - kStep;
-    const double down = value(c, inputs);
-    x[i] = before;
-    g[i] = (up - down) / (2 * kStep);
-  }
-  return g;
+  return gigatrain::central_differences([&] { return value(c, inputs); }, inputs[which]);
 }
 
 }  // namespace gigatrain::test

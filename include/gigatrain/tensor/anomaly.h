@@ -39,6 +39,9 @@ void check_outputs(const Node& node, std::span<const Tensor> inputs,
 // `parameter`: whose gradient it is; empty: an activation's, of input `input`.
 void check_gradient(const Node& node, int input, const std::string& parameter,
                     const Tensor& gradient);
+// Sums of gradients that are finite each: of a node's output, of a parameter.
+void check_sum(const Node& node, const Tensor& sum);
+void check_sum(const std::string& parameter, const Tensor& sum);
 }  // namespace anomaly
 
 }  // namespace gigatrain

@@ -62,6 +62,7 @@ struct TrainConfig {
   std::int64_t sample_tokens = 200;
   std::string sample_prompt = "\n";
   double limit_seconds = 0.0;
+  bool anomaly = false;
 };
 
 struct OptimConfig {
@@ -108,6 +109,7 @@ struct CheckpointConfig {
 
 struct LogConfig {
   std::int64_t every = 10;
+  bool trace = false;
 };
 
 struct TrustConfig {};  // its keys arrive with the features

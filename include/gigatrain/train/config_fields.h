@@ -167,6 +167,9 @@ void visit_fields(S& s, auto&& visit) {
               .min = 0,
               .max = 1e9},
         s.limit_seconds);
+  visit(Field{.name = "anomaly",
+              .doc = "stop where the first NaN or Inf is made and name it; several times slower"},
+        s.anomaly);
 }
 
 template <SectionOf<OptimConfig> S>
@@ -273,6 +276,9 @@ void visit_fields(S& s, auto&& visit) {
 template <SectionOf<LogConfig> S>
 void visit_fields(S& s, auto&& visit) {
   visit(Field{.name = "every", .doc = "one progress line", .unit = "steps", .min = 1}, s.every);
+  visit(Field{.name = "trace",
+              .doc = "write steps 2 to 4 of this process to trace/, for ui.perfetto.dev"},
+        s.trace);
 }
 
 template <SectionOf<TrustConfig> S>

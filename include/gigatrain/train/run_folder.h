@@ -1,6 +1,6 @@
-// runs/<name>/: run.json, config.toml, metrics.jsonl, logs/, ckpt/. Opening one finds a read-only
-// or full disk before training begins, refuses a folder that holds another run, and locks it, so
-// that two processes never train into one folder.
+// runs/<name>/: run.json, config.toml, metrics.jsonl, logs/, trace/, ckpt/. Opening one finds a
+// read-only or full disk before training begins, refuses a folder that holds another run, and locks
+// it, so that two processes never train into one folder.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,8 @@ class RunFolder {
   const std::string& path() const { return path_; }
   std::string checkpoints() const { return path_ + "/ckpt"; }
   std::string metrics() const { return path_ + "/metrics.jsonl"; }
-  std::string log(int rank = 0) const;  // logs/rank_00000.log
+  std::string log(int rank = 0) const;    // logs/rank_00000.log
+  std::string trace(int rank = 0) const;  // trace/rank_00000.json
 
   struct Lock;
 

@@ -16,14 +16,20 @@
 
 namespace gigatrain {
 
+class Trace;
+
 struct TrainerOptions {
-  BatchShape batch;
+  BatchShape batch{};
   std::int64_t steps = 100;  // of the whole run
   std::uint64_t seed = 1;
   optim::Schedule schedule{};  // its `steps` is the field above
   float clip = 1.0f;           // largest gradient norm; 0: no clipping
   double limit_seconds = 0;    // of training in this process; 0: none
   LeafOrder leaf_order{};      // changes no bit
+  // Look at every value as it is made and stop where the first NaN or Inf appears, by name
+  // (tensor/anomaly.h). Changes no bit; several times slower.
+  bool anomaly = false;
+  Trace* trace = nullptr;  // records some of the steps (trace.h)
 };
 
 // What happened in one step. Steps are counted from 1 in reports: `step` is how many are done.
@@ -64,6 +70,8 @@ class Trainer {
   const TrainerOptions& options() const { return options_; }
 
  private:
+  StepReport make_step();
+  Tensor update(float lr);  // the clip's {norm, factor}
   TrainerOptions options_;
   optim::Optimizer& optimizer_;
   const BatchSource& data_;
