@@ -34,8 +34,6 @@ std::vector<Case> cases() {
   for (const auto name : optim::optimizer_names()) {
     all.push_back({.what = name.data(), .compute = DType::bf16, .params = DType::bf16});
     all.back().optimizer = {.name = std::string(name), .ema = 0.9f};
-    all.push_back({.what = name.data()});
-    all.back().optimizer = {.name = std::string(name)};
   }
   all.push_back({.what = "grouped heads, odd sizes"});
   all.back().batch = {.leaves = 2, .micro_batches = 1, .micro_batch = 3, .seq_len = 11};
