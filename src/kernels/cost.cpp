@@ -36,14 +36,19 @@ KernelCost unary(const Args& a) {
   return {.least = bytes({a.x, a.y})};
 }
 
-// The gradient is read; the weight and its state are read and written.
+// Of a tensor in an optimizer's call, its state aside: the gradient is read, the weight read and
+// written, its bf16 copy written.
+std::int64_t weight_bytes(const auto& t) {
+  return t.numel * (4 + (t.weight ? 2 * 4 : 0) + (t.compute ? (t.weight ? 2 : 4) : 0));
+}
+
 template <class Args>
 KernelCost update(const Args& a) {
   std::int64_t total = 0;
   for (std::int64_t i = 0; i < a.count; ++i) {
     const UpdateTensor& t = a.tensors[i];
-    const int updated = (t.weight != nullptr) + (t.exp_avg != nullptr) + (t.exp_avg_sq != nullptr);
-    total += t.numel * (4 + updated * 2 * 4 + (t.compute ? (t.weight ? 2 : 4) : 0));
+    const int states = (t.exp_avg != nullptr) + (t.exp_avg_sq != nullptr);
+    total += weight_bytes(t) + t.numel * states * 2 * 4;
   }
   return {.least = total};
 }
@@ -143,6 +148,27 @@ KernelCost cost_of(const Sgd& a) {
 }
 KernelCost cost_of(const Lion& a) {
   return update(a);
+}
+
+KernelCost cost_of(const AdamW8bit& a) {
+  std::int64_t total = 0;
+  for (std::int64_t i = 0; i < a.count; ++i) {
+    const std::int64_t blocks = (a.tensors[i].numel + kStateBlock - 1) / kStateBlock;
+    total += weight_bytes(a.tensors[i]) + 2 * 2 * (a.tensors[i].numel + blocks * 4);
+  }
+  return {.least = total};
+}
+
+KernelCost cost_of(const Adafactor& a) {
+  KernelCost cost;
+  for (std::int64_t i = 0; i < a.count; ++i) {
+    const AdafactorTensor& t = a.tensors[i];
+    const std::int64_t rows = t.row ? t.numel / t.cols : 0;
+    cost.least += weight_bytes(t) + (rows + t.cols) * 2 * 4;
+    // The gradient is read for its means, for the size of the update, and for the update.
+    cost.again += t.numel * 4 * (a.scale_parameter ? 3 : 2);
+  }
+  return cost;
 }
 
 KernelCost cost_of(const LayerNormForward& a) {

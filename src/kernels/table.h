@@ -4,6 +4,8 @@
 
 #include "gigatrain/runtime/backend.h"
 #include "kernels/activation.h"
+#include "kernels/adafactor.h"
+#include "kernels/adamw8bit.h"
 #include "kernels/attention.h"
 #include "kernels/conv.h"
 #include "kernels/cross_entropy.h"
@@ -63,7 +65,9 @@
   X(TopK)                   \
   X(AdamW)                  \
   X(Sgd)                    \
-  X(Lion)
+  X(Lion)                   \
+  X(AdamW8bit)              \
+  X(Adafactor)
 
 namespace gigatrain::kernels {
 

@@ -5,9 +5,12 @@
 #include <functional>
 
 #include "gigatrain/base/error.h"
+#include "gigatrain/optim/adafactor.h"
 #include "gigatrain/optim/adamw.h"
+#include "gigatrain/optim/adamw8bit.h"
 #include "gigatrain/optim/ema.h"
 #include "gigatrain/optim/lion.h"
+#include "gigatrain/optim/muon.h"
 #include "gigatrain/optim/sgd.h"
 
 namespace gigatrain::optim {
@@ -42,9 +45,28 @@ std::unique_ptr<Optimizer> make_lion(const Groups& groups, const O& o) {
                                 LionOptions{.beta1 = o.beta1, .beta2 = o.beta2, .seed = o.seed});
 }
 
+std::unique_ptr<Optimizer> make_muon(const Groups& groups, const O& o) {
+  return std::make_unique<Muon>(
+      groups,
+      MuonOptions{.momentum = o.momentum, .nesterov = o.nesterov, .adamw = adamw_options(o)});
+}
+
+std::unique_ptr<Optimizer> make_adafactor(const Groups& groups, const O& o) {
+  return std::make_unique<Adafactor>(groups, AdafactorOptions{.threshold = o.threshold,
+                                                              .scale_parameter = o.relative_step,
+                                                              .relative_step = o.relative_step,
+                                                              .seed = o.seed});
+}
+
+std::unique_ptr<Optimizer> make_adamw8bit(const Groups& groups, const O& o) {
+  return std::make_unique<AdamW8bit>(groups, adamw_options(o));
+}
+
 const std::vector<Named>& all() {
   static const std::vector<Named> list{
-      {"adamw", make_adamw}, {"sgd", make_sgd}, {"lion", make_lion}};
+      {"adamw", make_adamw},         {"sgd", make_sgd},
+      {"lion", make_lion},           {"muon", make_muon},
+      {"adafactor", make_adafactor}, {"adamw8bit", make_adamw8bit}};
   return list;
 }
 

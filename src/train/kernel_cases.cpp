@@ -472,32 +472,84 @@ PreparedKernel norm_case(TensorMaker& make, const std::vector<std::int64_t>& siz
   return kernel;
 }
 
+// The parameters of a model as an optimizer's kernel sees them, in memory that `keep` holds.
+class UpdateMemory {
+ public:
+  explicit UpdateMemory(TensorMaker& make) : make_(make) {
+    const UpdateScalars values{.lr = 1e-4f, .correction1 = 0.9f};
+    scalars_ = Tensor::empty(make.device(), {sizeof values / sizeof(float)}, DType::f32);
+    make.device().upload(scalars_.view().data, &values, sizeof values);
+    keep.push_back(scalars_);
+  }
+  const UpdateScalars* scalars() const { return scalars_.view().as<UpdateScalars>(); }
+  float* f32(std::int64_t n) { return memory<float>(n, DType::f32); }
+  std::uint8_t* u8(std::int64_t n) { return reinterpret_cast<std::uint8_t*>(f32((n + 3) / 4)); }
+  template <class Entry>
+  Entry entry(std::int64_t n) {
+    Entry t;
+    t.weight = f32(n), t.grad = f32(n), t.numel = n, t.weight_decay = 0.1f;
+    if (make_.dtype() == DType::bf16) t.compute = memory<bf16>(n, DType::bf16);
+    return t;
+  }
+  // `list` holds the call's entries.
+  template <class Args, class List>
+  PreparedKernel finish(Args args, const std::shared_ptr<List>& list) {
+    args.tensors = list->data();
+    args.count = static_cast<std::int64_t>(list->size());
+    args.scalars = scalars();
+    PreparedKernel kernel = ready(make_, args, keep);
+    kernel.submit = [list, submit = kernel.submit] { submit(); };
+    return kernel;
+  }
+
+  std::vector<Tensor> keep;
+
+ private:
+  template <class T>
+  T* memory(std::int64_t n, DType dtype) {
+    keep.push_back(Tensor::full(make_.device(), {n}, 1e-3, dtype));
+    return static_cast<T*>(keep.back().view().data);
+  }
+  TensorMaker& make_;
+  Tensor scalars_;
+};
+
 template <class Rule>
 PreparedKernel update_case(TensorMaker& make, const std::vector<std::int64_t>& sizes, int states) {
-  Device& device = make.device();
-  const UpdateScalars values{.lr = 1e-4f};
-  const Tensor scalars = Tensor::empty(device, {sizeof values / sizeof(float)}, DType::f32);
-  device.upload(scalars.view().data, &values, sizeof values);
-  std::vector<Tensor> keep{scalars};
-  const auto memory = [&](std::int64_t n, DType dtype) {
-    keep.push_back(Tensor::full(device, {n}, 1e-3, dtype));
-    return keep.back().view().data;
-  };
-  const auto f32 = [&](std::int64_t n) { return static_cast<float*>(memory(n, DType::f32)); };
+  UpdateMemory memory(make);
   const auto list = std::make_shared<std::vector<UpdateTensor>>();
   for (const std::int64_t n : sizes) {
-    UpdateTensor t{.numel = n, .weight_decay = 0.1f};
-    t.weight = f32(n), t.grad = f32(n), t.exp_avg = f32(n);
-    if (states > 1) t.exp_avg_sq = f32(n);
-    if (make.dtype() == DType::bf16) t.compute = static_cast<bf16*>(memory(n, DType::bf16));
-    list->push_back(t);
+    list->push_back(memory.entry<UpdateTensor>(n));
+    list->back().exp_avg = memory.f32(n);
+    if (states > 1) list->back().exp_avg_sq = memory.f32(n);
   }
-  const Update<Rule> args{.tensors = list->data(),
-                          .count = static_cast<std::int64_t>(list->size()),
-                          .scalars = scalars.view().as<UpdateScalars>()};
-  PreparedKernel kernel = ready(make, args, keep);
-  kernel.submit = [list, submit = kernel.submit] { submit(); };
-  return kernel;
+  return memory.finish(Update<Rule>{}, list);
+}
+
+PreparedKernel adamw8bit_case(TensorMaker& make, const std::vector<std::int64_t>& sizes) {
+  UpdateMemory memory(make);
+  const auto list = std::make_shared<std::vector<AdamW8bitTensor>>();
+  for (const std::int64_t n : sizes) {
+    const std::int64_t blocks = n / kStateBlock + 1;
+    list->push_back(memory.entry<AdamW8bitTensor>(n));
+    list->back().exp_avg = memory.u8(n), list->back().exp_avg_sq = memory.u8(n);
+    list->back().exp_avg_absmax = memory.f32(blocks);
+    list->back().exp_avg_sq_absmax = memory.f32(blocks);
+  }
+  return memory.finish(AdamW8bit{.codes = memory.f32(2 * kCodes)}, list);
+}
+
+PreparedKernel adafactor_case(TensorMaker& make, const std::vector<std::int64_t>& sizes) {
+  UpdateMemory memory(make);
+  const auto list = std::make_shared<std::vector<AdafactorTensor>>();
+  for (const std::int64_t n : sizes) {
+    const bool matrix = n > 4 * kC;
+    list->push_back(memory.entry<AdafactorTensor>(n));
+    list->back().cols = matrix ? kC : n;
+    if (matrix) list->back().row = memory.f32(n / kC);
+    list->back().col = memory.f32(list->back().cols);
+  }
+  return memory.finish(Adafactor{}, list);
 }
 
 // 3 x 3 and 32 groups at the first stage of a ResNet, eight images for each sequence.
@@ -563,6 +615,8 @@ void Cases::optimizer() {
   update(AdamWRule{}, 2);
   update(SgdRule{}, 1);
   update(LionRule{}, 1);
+  add(AdamW8bit::kName, shape, [sizes](TensorMaker& make) { return adamw8bit_case(make, sizes); });
+  add(Adafactor::kName, shape, [sizes](TensorMaker& make) { return adafactor_case(make, sizes); });
 }
 
 }  // namespace

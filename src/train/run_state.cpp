@@ -32,8 +32,9 @@ const StoredTensor& find(const ModelFiles& files, const std::string& name, const
   if (!stored || !(stored->shape == shape))
     throw Error(
         ErrorCode::corrupt,
-        fmt::format("{} is a checkpoint of another model: '{}' is {} here and {} there", folder,
-                    name, shape.str(), stored ? stored->shape.str() : "missing"),
+        fmt::format(
+            "{} is a checkpoint of another model or optimizer: '{}' is {} here and {} there",
+            folder, name, shape.str(), stored ? stored->shape.str() : "missing"),
         "continue with the configuration that the checkpoint was made with, or choose another "
         "run.name");
   return *stored;
@@ -54,6 +55,13 @@ void restore(const Checkpoint& checkpoint, nn::Model& model, optim::Optimizer& o
         ErrorCode::corrupt,
         fmt::format("{} is a checkpoint of another model: it has {} weights, this model {}",
                     checkpoint.folder(), checkpoint.model().tensors().size(), parameters.size()));
+  if (checkpoint.optimizer().tensors().size() != state.size())
+    throw Error(ErrorCode::corrupt,
+                fmt::format("{} is a checkpoint of another optimizer: its state has {} tensors, "
+                            "that of '{}' here {}",
+                            checkpoint.folder(), checkpoint.optimizer().tensors().size(),
+                            optimizer.name(), state.size()),
+                "continue with the [optim] section that the checkpoint was made with");
   for (auto* p : parameters) {
     load_tensor(checkpoint.model().at(p->name()), p->value());
     p->changed();

@@ -64,6 +64,8 @@ optim::OptimizerOptions optimizer_options(const Config& config) {
                             .momentum = static_cast<float>(c.momentum),
                             .nesterov = c.nesterov,
                             .decoupled = c.decoupled,
+                            .threshold = static_cast<float>(c.threshold),
+                            .relative_step = c.relative_step,
                             .ema = static_cast<float>(c.ema),
                             .ema_bias_correction = c.ema_bias_correction,
                             .seed = static_cast<std::uint64_t>(config.train.seed)};

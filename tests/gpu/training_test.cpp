@@ -61,6 +61,29 @@ TEST_CASE("gpu: one digest for two runs and for every dealing of the leaves",
   }
 }
 
+TEST_CASE("gpu: every optimizer has the CPU's losses, and resumes with the same bits",
+          "[gpu][train][bits]") {
+  Device* gpu = gpu_device();
+  if (!gpu) return;
+  const TestData shard;
+  for (const auto name : optim::optimizer_names()) {
+    INFO(name);
+    TinyOptions options{.threads = 2};
+    options.optimizer.name = name;
+    options.optimizer.ema = 0.9f;
+    if (name == "sgd") options.lr = 0.1f;
+    TinyRun whole(shard.path, options, *gpu);
+    const auto losses = whole.losses_to(TinyRun::kSteps);
+    const auto want = TinyRun(shard.path, options).losses_to(TinyRun::kSteps);
+    for (std::size_t i = 0; i < want.size(); ++i) CHECK(losses[i] == Approx(want[i]).epsilon(2e-3));
+    const TempFolder folder;
+    TinyRun first(shard.path, options, *gpu), second(shard.path, options, *gpu);
+    first.digest_after(3);
+    load(second, save(first, folder));
+    CHECK(second.digest_after(TinyRun::kSteps) == whole.digest());
+  }
+}
+
 TEST_CASE("gpu: save and resume at any step gives the same bits", "[gpu][train][bits]") {
   Device* gpu = gpu_device();
   if (!gpu) return;

@@ -31,6 +31,7 @@ TEST_CASE("every kernel is timed", "[unit][train][bench]") {
 static double allowed_ratio(const KernelBytes& k, DType dtype) {
   if (dtype == DType::f32 && k.name == "cross_entropy") return 1.51;  // its rows outgrow the cache
   if (dtype == DType::f32 && k.name == "embedding_backward") return 1.16;  // dout for each table
+  if (k.name == "adafactor") return 1.75;  // the gradient, three times, and sums of rows of it
   return 1.1;
 }
 

@@ -111,7 +111,18 @@ name = "adam"
   CHECK_THAT(text, Contains("a.toml:12: train.seed must be >= 0, got -3"));
   CHECK_THAT(text, Contains("a.toml:14: optim.lr must be > 0 and <= 1000, got inf"));
   CHECK_THAT(text, Contains("a.toml:15: optim.beta2 must be >= 0 and < 1, got 1.0"));
-  CHECK_THAT(text, Contains("a.toml:16: optim.name must be one of adamw, "));
+  CHECK_THAT(text, Contains("a.toml:16: optim.name must be one of adamw, sgd, lion, muon"));
+}
+
+TEST_CASE("configuration: parameter groups are text, and read at once", "[unit][train][config]") {
+  const std::string good = kSmall + "[optim]\ngroups = ['*.wte.*: lr=0.1, decay=0', 'h.*: lr=2']\n";
+  CHECK(parse_config(good, "a.toml").optim.groups.size() == 2);
+  const std::string text =
+      problem(kSmall + "[optim]\ngroups = ['wte', 'a: lr=x']\n[schedule]\ndecay = 0\n");
+  CHECK_THAT(text, Contains("a.toml:9: optim.groups: a group must be 'PATTERN: lr=FACTOR, "
+                            "decay=VALUE', got 'wte'"));
+  CHECK_THAT(text, Contains("lr must be a number of at least 0, got 'x'"));
+  CHECK_THAT(text, Contains("schedule.decay must be > 0 and <= 1, got 0"));
 }
 
 TEST_CASE("configuration: sizes that do not divide print their numbers", "[unit][train][config]") {

@@ -64,8 +64,6 @@ std::vector<Case> cases() {
   for (const auto name : optim::optimizer_names()) {
     all.push_back({.what = name.data(), .compute = DType::bf16, .params = DType::bf16});
     all.back().optimizer = {.name = std::string(name), .ema = 0.9f};
-    all.push_back({.what = name.data()});
-    all.back().optimizer = {.name = std::string(name)};
   }
   return all;
 }

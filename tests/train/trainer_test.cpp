@@ -31,6 +31,27 @@ std::uint64_t run(const TestData& shard, const TinyOptions& options,
   return TinyRun(shard.path, options).digest_after(steps);
 }
 
+// The same, killed after step `at` and continued from its checkpoint by one thread.
+std::uint64_t run_cut_at(const TestData& shard, TinyOptions options, std::int64_t at) {
+  test::TempFolder folder;
+  std::string saved;
+  {
+    TinyRun first(shard.path, options);
+    first.digest_after(at);
+    TrainState state;
+    state.step = at;
+    state.tokens = first.trainer->tokens_done();
+    saved = write_checkpoint(folder / "ckpt",
+                             checkpoint_contents(*first.model, *first.optimizer, nullptr, state));
+  }
+  options.threads = 1;
+  TinyRun second(shard.path, options);
+  const Checkpoint checkpoint = Checkpoint::open(saved);
+  restore(checkpoint, *second.model, *second.optimizer);
+  second.trainer->resume_at(checkpoint.state().step, checkpoint.state().tokens);
+  return second.digest_after(TinyRun::kSteps);
+}
+
 const TinyOptions kPrecisions[] = {{},
                                    {.compute = DType::bf16},
                                    {.compute = DType::bf16, .params = DType::bf16},
@@ -123,25 +144,58 @@ TEST_CASE("save and resume at any step gives the same bits", "[unit][train][bits
     for (std::int64_t at = 0; at < TinyRun::kSteps; ++at) {
       INFO((o.llama ? "llama" : "gpt")
            << " saved after step " << at << ", weights " << name(o.params));
-      test::TempFolder folder;
-      std::string saved;
-      {
-        TinyRun first(shard.path, o);
-        first.digest_after(at);
-        TrainState state;
-        state.step = at;
-        state.tokens = first.trainer->tokens_done();
-        saved = write_checkpoint(
-            folder / "ckpt", checkpoint_contents(*first.model, *first.optimizer, nullptr, state));
-      }
-      TinyOptions one_thread = o;
-      one_thread.threads = 1;
-      TinyRun second(shard.path, one_thread);
-      const Checkpoint checkpoint = Checkpoint::open(saved);
-      restore(checkpoint, *second.model, *second.optimizer);
-      second.trainer->resume_at(checkpoint.state().step, checkpoint.state().tokens);
-      CHECK(second.digest_after(TinyRun::kSteps) == expected);
+      CHECK(run_cut_at(shard, o, at) == expected);
     }
+  }
+}
+
+TEST_CASE("every optimizer learns, and its run resumes with the same bits", "[unit][train][bits]") {
+  const TestData shard;
+  for (const auto optimizer : optim::optimizer_names())
+    for (TinyOptions o : {kPrecisions[0], kPrecisions[2]}) {
+      INFO(optimizer << ", weights " << name(o.params));
+      o.threads = 2;
+      o.optimizer.name = optimizer;
+      o.optimizer.ema = 0.9f;
+      o.lr = optimizer == "sgd" ? 0.1f : 3e-3f;
+      TinyRun whole(shard.path, o);
+      const auto losses = whole.losses_to(TinyRun::kSteps);
+      CHECK(losses.back() < losses.front());
+      CHECK(run_cut_at(shard, o, 3) == whole.digest());
+    }
+}
+
+TEST_CASE("a checkpoint of another optimizer is refused", "[unit][train][errors]") {
+  using Catch::Matchers::Contains;
+  const TestData shard;
+  test::TempFolder folder;
+  TinyRun adamw(shard.path, {});
+  const auto saved = write_checkpoint(
+      folder / "ckpt", checkpoint_contents(*adamw.model, *adamw.optimizer, nullptr, {}));
+  TinyRun sgd(shard.path, {.optimizer = {.name = "sgd"}});
+  CHECK_THROWS_WITH(restore(Checkpoint::open(saved), *sgd.model, *sgd.optimizer),
+                    Contains("another model or optimizer") && Contains("momentum_buffer"));
+  TinyRun plain(shard.path, {.optimizer = {.name = "sgd", .momentum = 0.0f}});
+  CHECK_THROWS_WITH(restore(Checkpoint::open(saved), *plain.model, *plain.optimizer),
+                    Contains("a checkpoint of another optimizer") && Contains("'sgd' here 0"));
+}
+
+TEST_CASE("frozen parameters stay, the others train", "[unit][train]") {
+  const TestData shard;
+  TinyRun tiny(shard.path, {});
+  for (auto* p : nn::named_parameters(*tiny.model))
+    p->set_requires_grad(p->name().find(".attn.") != std::string::npos);
+  const auto trained = nn::trainable_parameters(*tiny.model);
+  CHECK(trained.size() == 2 * 4);  // of two layers: weight and bias of c_attn and c_proj
+  const auto optimizer = optim::make_optimizer(trained, {});
+  Trainer trainer(*tiny.model, *optimizer, tiny.data,
+                  {.batch = TinyOptions{}.batch, .steps = 2, .schedule = {.lr = 0.01f}});
+  const auto before = state_digest(nn::named_parameters(*tiny.model), nullptr).tensors;
+  trainer.fit();
+  const auto after = state_digest(nn::named_parameters(*tiny.model), nullptr).tensors;
+  for (const auto* p : nn::named_parameters(*tiny.model)) {
+    INFO(p->name());
+    CHECK((before.at(p->name()) == after.at(p->name())) == !p->requires_grad());
   }
 }
 

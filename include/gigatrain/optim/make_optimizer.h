@@ -18,16 +18,18 @@ struct OptimizerOptions {
   float weight_decay = 0.1f;
   float beta1 = 0.9f, beta2 = 0.95f;  // adamw, adamw8bit, lion, and what muon leaves to AdamW
   float eps = 1e-8f;
-  float momentum = 0.95f;  // sgd, muon
-  bool nesterov = true;    // sgd (with a momentum), muon
-  bool decoupled = false;  // sgd: weight decay as AdamW's, not L2
+  float momentum = 0.95f;      // sgd, muon
+  bool nesterov = true;        // sgd (with a momentum), muon
+  bool decoupled = false;      // sgd: weight decay as AdamW's, not L2
+  float threshold = 1.0f;      // adafactor: largest root mean square of an update
+  bool relative_step = false;  // adafactor: the paper's own rate, scaled by the size of the weights
   std::vector<GroupRule> groups = {};
   float ema = 0.0f;  // > 0: decay of an average of the weights that is kept beside them
   bool ema_bias_correction = true;
   std::uint64_t seed = 0;  // of stochastic rounding
 };
 
-// The names: "adamw", "sgd", "lion".
+// The names: "adamw", "sgd", "lion", "muon", "adafactor", "adamw8bit".
 const std::vector<std::string_view>& optimizer_names();
 
 // Throws Error(invalid_argument) for an unknown name, and what the optimizers throw.

@@ -75,6 +75,8 @@ struct OptimConfig {
   double momentum = 0.95;
   bool nesterov = true;
   bool decoupled = false;
+  double threshold = 1.0;
+  bool relative_step = false;
   double clip = 1.0;
   double ema = 0.0;
   bool ema_bias_correction = true;

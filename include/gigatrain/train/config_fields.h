@@ -194,6 +194,15 @@ void visit_fields(S& s, auto&& visit) {
         s.nesterov);
   visit(Field{.name = "decoupled", .doc = "sgd: weight decay apart from the gradient, not L2"},
         s.decoupled);
+  visit(Field{.name = "threshold",
+              .doc = "adafactor: largest root mean square of a tensor's update",
+              .min = 0,
+              .max = 1e30,
+              .above_min = true},
+        s.threshold);
+  visit(Field{.name = "relative_step",
+              .doc = "adafactor: the paper's rates in place of the schedule's"},
+        s.relative_step);
   visit(Field{.name = "clip",
               .doc = "largest global gradient norm; 0: no clipping",
               .min = 0,

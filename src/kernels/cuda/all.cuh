@@ -2,6 +2,8 @@
 #pragma once
 
 #include "kernels/cuda/activation.cuh"
+#include "kernels/cuda/adafactor.cuh"
+#include "kernels/cuda/adamw8bit.cuh"
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/conv.cuh"
 #include "kernels/cuda/copy.cuh"

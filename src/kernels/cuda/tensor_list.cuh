@@ -3,6 +3,8 @@
 // list.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/cuda/geometry.h"
 
 namespace gigatrain::kernels::cuda {
@@ -37,16 +39,24 @@ struct TensorList {
   }
 };
 
-// submit(list) for lists that together hold entries[0, count), in order.
-template <class Entry, class Submit>
-void for_lists(const Entry* entries, std::int64_t count, std::int64_t block_elements,
+// submit(list) for lists that together hold entries[0, count), in order; an entry has blocks(entry)
+// blocks.
+template <class Entry, class Blocks, class Submit>
+requires std::is_invocable_v<Blocks, const Entry&>
+void for_lists(const Entry* entries, std::int64_t count, const Blocks& blocks,
                const Submit& submit) {
   for (std::int64_t i = 0; i < count;) {
     TensorList<Entry> list{};
-    for (; i < count && list.count < list.kEntries; ++i)
-      list.add(entries[i], blocks_for(entries[i].numel, block_elements));
+    for (; i < count && list.count < list.kEntries; ++i) list.add(entries[i], blocks(entries[i]));
     submit(list);
   }
+}
+// ... of so many elements each.
+template <class Entry, class Submit>
+void for_lists(const Entry* entries, std::int64_t count, std::int64_t block_elements,
+               const Submit& submit) {
+  for_lists(
+      entries, count, [&](const Entry& e) { return blocks_for(e.numel, block_elements); }, submit);
 }
 
 }  // namespace gigatrain::kernels::cuda
