@@ -9,6 +9,7 @@
 #include "gigatrain/nn/heads.h"
 #include "gigatrain/nn/sequential.h"
 #include "gigatrain/ops/ops.h"
+#include "gigatrain/optim/adamw.h"
 #include "gigatrain/train/array_source.h"
 #include "support/tiny_run.h"
 
@@ -37,7 +38,7 @@ struct TinyData {
 Trainer watched(test::TinyRun& tiny) {
   TrainerOptions options = tiny.trainer->options();
   options.anomaly = true;
-  return Trainer(*tiny.model, *tiny.adamw, tiny.data, options);
+  return Trainer(*tiny.model, *tiny.optimizer, tiny.data, options);
 }
 
 Parameter& parameter(nn::Layer& model, const std::string& name) {

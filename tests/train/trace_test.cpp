@@ -29,7 +29,7 @@ struct Traced {
     Trace trace(tiny.device, path, options);
     TrainerOptions o = tiny.trainer->options();
     o.trace = &trace;
-    Trainer trainer(*tiny.model, *tiny.adamw, tiny.data, o);
+    Trainer trainer(*tiny.model, *tiny.optimizer, tiny.data, o);
     for (std::int64_t i = 0; i < steps; ++i) trainer.step();
     return trace.recorded() ? json::parse(std::ifstream(path)) : json();
   }
