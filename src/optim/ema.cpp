@@ -3,6 +3,7 @@
 #include "gigatrain/optim/ema.h"
 
 #include <cmath>
+#include <utility>
 
 #include "kernels/elementwise.h"
 #include "optim/updater.h"
@@ -113,12 +114,16 @@ void Ema::swap_in() {
 }
 
 void Ema::swap_out() {
-  for (auto& s : impl_->slots) s.parameter->exchange_value(std::move(s.displaced));
+  for (auto& s : impl_->slots) s.parameter->exchange_value(std::exchange(s.displaced, {}));
 }
 
 std::vector<NamedState> Ema::state() const {
   std::vector<NamedState> out;
-  for (const auto& s : impl_->slots) out.push_back({s.parameter->name() + ".ema", s.average});
+  for (const auto& s : impl_->slots) {
+    // While swapped, an f32 average stands in the parameter, and the weights where it was.
+    const bool away = s.displaced && s.displaced.same_storage(s.average);
+    out.push_back({s.parameter->name() + ".ema", away ? s.parameter->value() : s.average});
+  }
   return out;
 }
 
