@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/ops/ops.h"

@@ -118,7 +118,8 @@ struct PowOp {
     return exp(log(x) * static_cast<float>(exponent));
   }
   GT_INLINE double operator()(double x) const {
-    return whole ? repeated(x, 1.0) : __builtin_pow(x, exponent);
+    if (whole) return repeated(x, 1.0);
+    return x < 0.0 ? __builtin_nan("") : __builtin_pow(x, exponent);
   }
 
  private:

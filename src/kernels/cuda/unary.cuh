@@ -124,7 +124,7 @@ struct PowOp {
   unsigned times;
 
   GT_DEVICE F operator()(F x) const {
-    if (exponent != F(0) && times == 0) return std::pow(x, exponent);
+    if (exponent != F(0) && times == 0) return x < F(0) ? F(NAN) : std::pow(x, exponent);
     F y = F(1);
     for (unsigned n = times; n != 0; n /= 2) {
       if (n % 2 != 0) y *= x;
