@@ -110,7 +110,7 @@ Outputs adafactor(Stream& stream, const std::vector<Shape>& shapes, std::int64_t
 }
 
 const std::vector<std::int64_t> kSizes{256, 9001, 0, 700, 3, 4096};
-const std::vector<Shape> kShapes{{40, 20}, {300}, {5, 8}, {17, 1100}, {1, 4}, {33, 1}};
+const std::vector<Shape> kShapes{{40, 20}, {300}, {5, 8}, {17, 260}, {1, 4}, {33, 1}};
 
 TEST_CASE("simt: AdamW with 8-bit moments gives the CPU's bits", "[simt]") {
   for (const std::int64_t skipped : {0, 1})
@@ -119,10 +119,8 @@ TEST_CASE("simt: AdamW with 8-bit moments gives the CPU's bits", "[simt]") {
 }
 
 TEST_CASE("simt: Adafactor agrees with the CPU's", "[simt]") {
-  for (const std::int64_t skipped : {0, 1})
-    for (const bool scale : {false, true})
-      compare_with_cpu([&](Stream& s) { return adafactor(s, kShapes, skipped, kClip, scale); },
-                       1e-5);
+  compare_with_cpu([](Stream& s) { return adafactor(s, kShapes, 0, kClip, false); }, 1e-5);
+  compare_with_cpu([](Stream& s) { return adafactor(s, kShapes, 1, kClip, true); }, 1e-5);
   const std::vector<Shape> many(50, Shape{2, 8});  // more than one launch
   compare_with_cpu([&](Stream& s) { return adafactor(s, many, 0, nullptr, false); }, 1e-5);
 }
