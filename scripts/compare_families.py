@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM
 import reference_families
 
 SIZES = dict(vocab_size=301, hidden_size=96, intermediate_size=200, num_attention_heads=6,
-             num_key_value_heads=2, max_position_embeddings=128)
+             num_key_value_heads=2)
 DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
 
 

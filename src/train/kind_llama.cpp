@@ -149,6 +149,7 @@ nn::ModelSpec from_hf(const HfConfig& hf, const ModelConfig& m) {
   c.head_dim = hf.size("head_dim", c.hf_type == "qwen3" ? 128 : 0);
   c.tie = hf.flag("tie_word_embeddings", c.hf_type == "smollm3");
   c.norm_eps = static_cast<float>(hf.number("rms_norm_eps", 1e-6));
+  c.init_std = static_cast<float>(hf.number("initializer_range", 0.02));
   read_rope(hf, c, c.hf_type == "smollm3" ? 2e6 : 10000.0);
   read_options(hf, c);
   require_full_attention(hf, c);
