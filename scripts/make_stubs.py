@@ -31,6 +31,7 @@ def widen_arguments(line):
         return line
     arguments = re.sub(r"(: )([^=,\[\]]*(?:\[[^\]]*\])?[^=,\[\]]*)",
                        lambda m: m.group(1) + widen(m.group(2)), match.group(2))
+    arguments = re.sub(r"(\| str) = None", r"\1 | None = None", arguments)  # pointers may be None
     return match.group(1) + arguments + match.group(3)
 
 

@@ -4,11 +4,10 @@ gigatrain's C++ core
 """
 from __future__ import annotations
 import collections.abc
-import gigatrain.nn
 import typing
 from . import nn
 from . import optim
-__all__: list[str] = ['ArraySource', 'Batch', 'BatchSource', 'CheckpointConfig', 'Config', 'DType', 'DataConfig', 'Device', 'DropoutArgs', 'EvalLine', 'Evaluation', 'Function', 'FunctionContext', 'FunctionSource', 'LoadedModel', 'LogConfig', 'ModelConfig', 'OptimConfig', 'ParallelConfig', 'Parameter', 'ParameterUse', 'PrecisionConfig', 'RunConfig', 'RunOutcome', 'RunSummary', 'ScheduleConfig', 'StepLine', 'StepReport', 'Tensor', 'TokenSource', 'Tokenizer', 'TrainConfig', 'Trainer', 'accuracy', 'add', 'attention', 'attention_packed', 'backward', 'bf16', 'cast', 'collect_gradients', 'contiguous', 'cuda_available', 'default_device', 'device', 'discard_gradients', 'div', 'dropout', 'dropout_args', 'embedding', 'empty', 'evaluate', 'exp', 'f16', 'f32', 'f64', 'from_dlpack', 'from_numpy', 'full', 'gelu', 'generate', 'i32', 'i64', 'layer_norm', 'linear', 'linear_cross_entropy', 'load_config', 'load_model', 'log', 'matmul', 'mean', 'mul', 'nn', 'no_grad', 'optim', 'parse_config', 'reshape', 'residual_dropout', 'residual_norm', 'rsqrt', 'scale', 'set_default_device', 'slice', 'state_digest', 'sub', 'sum', 'tanh', 'tensor', 'tokenize_files', 'tokenizer', 'train_run', 'transpose', 'u8', 'zeros']
+__all__: list[str] = ['ArraySource', 'Batch', 'BatchSource', 'CheckpointConfig', 'Config', 'DType', 'DataConfig', 'Device', 'DropoutArgs', 'EvalLine', 'Evaluation', 'Function', 'FunctionContext', 'FunctionSource', 'LoadedModel', 'LogConfig', 'ModelConfig', 'OptimConfig', 'ParallelConfig', 'Parameter', 'ParameterUse', 'PrecisionConfig', 'RopeOptions', 'RopeScaling', 'RunConfig', 'RunOutcome', 'RunSummary', 'ScheduleConfig', 'StepLine', 'StepReport', 'Tensor', 'TokenSource', 'Tokenizer', 'TrainConfig', 'Trainer', 'abs', 'accuracy', 'add', 'argmax', 'attention', 'attention_packed', 'avg_pool2d', 'backward', 'bf16', 'binary_cross_entropy', 'cast', 'collect_gradients', 'concat', 'contiguous', 'conv1d', 'conv2d', 'cross_entropy', 'cuda_available', 'default_device', 'detect_anomaly', 'device', 'discard_gradients', 'div', 'dropout', 'dropout_args', 'embedding', 'empty', 'equal', 'evaluate', 'exp', 'f16', 'f32', 'f64', 'from_dlpack', 'from_numpy', 'full', 'gather', 'gelu', 'generate', 'greater', 'group_norm', 'huber_loss', 'i32', 'i64', 'layer_norm', 'less', 'linear', 'linear_cross_entropy', 'load_config', 'load_model', 'log', 'log_softmax', 'matmul', 'max', 'maximum', 'mean', 'minimum', 'mse_loss', 'mul', 'neg', 'nn', 'no_grad', 'one_hot', 'optim', 'parse_config', 'permute', 'pow', 'qk_norm_rope', 'relu', 'reshape', 'residual_dropout', 'residual_norm', 'residual_rms_norm', 'rms_norm', 'rope', 'rsqrt', 'save_hf_folder', 'scale', 'set_default_device', 'sigmoid', 'silu', 'slice', 'softmax', 'sqrt', 'state_digest', 'sub', 'sum', 'swiglu', 'take', 'tanh', 'tensor', 'tokenize_files', 'tokenizer', 'top_k', 'train_run', 'transpose', 'u8', 'upsample_nearest2d', 'where', 'zeros']
 class Device:
     """
     A processor with its memory and its queue of work. Made by device(); lives as long as the process. Wherever one is expected its kind will do: "cpu", "cuda", "auto".
@@ -144,11 +143,27 @@ class Tensor:
         """
         (device type, device number) of DLPack: (1, 0) is the CPU, (2, 0) a GPU.
         """
+    @typing.overload
+    def __eq__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
+        ...
+    @typing.overload
+    def __eq__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+        ...
     def __float__(self) -> float:
         ...
     def __getitem__(self, key: typing.Any) -> Tensor:
         """
         ints, slices of step 1, None and ...; a view where the memory allows.
+        """
+    @typing.overload
+    def __gt__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
+        ...
+    @typing.overload
+    def __gt__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+        ...
+    def __hash__(self):
+        """
+        Return hash(self).
         """
     @typing.overload
     def __init__(self, parameter: Parameter) -> None:
@@ -164,6 +179,12 @@ class Tensor:
         ...
     def __len__(self) -> int:
         ...
+    @typing.overload
+    def __lt__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
+        ...
+    @typing.overload
+    def __lt__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+        ...
     def __matmul__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
         ...
     @typing.overload
@@ -176,6 +197,8 @@ class Tensor:
     def __mul__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
         ...
     def __neg__(self) -> Tensor:
+        ...
+    def __pow__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
         ...
     @typing.overload
     def __radd__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
@@ -252,7 +275,7 @@ class Tensor:
         """
         The values as a numpy array that shares the memory and keeps it alive; bf16 as ml_dtypes.bfloat16. Read-only when the tensor is on the tape. Raises InvalidArgument for a tensor of a GPU: t.to("cpu").numpy().
         """
-    def reshape(self, shape: tuple[int, ...]) -> Tensor:
+    def reshape(self, shape: collections.abc.Sequence[int] | int) -> Tensor:
         """
         The same values in another shape; the same memory when contiguous.
         """
@@ -333,7 +356,7 @@ class Parameter:
     """
     A named weight of a layer. Its name is its path in the model; values are made by gt.nn.materialize(). Stands wherever a tensor is expected.
     """
-    def __init__(self, shape: tuple[int, ...], *, init: str = 'normal', std: typing.SupportsFloat | typing.SupportsIndex = 0.019999999552965164) -> None:
+    def __init__(self, shape: collections.abc.Sequence[int] | int, *, init: str = 'normal', std: typing.SupportsFloat | typing.SupportsIndex = 0.019999999552965164) -> None:
         """
         init: "normal" (0, std), "zeros" or "ones"; value i depends on (seed, name, i) only.
         """
@@ -409,6 +432,18 @@ class no_grad:
         ...
     def __init__(self) -> None:
         ...
+class detect_anomaly:
+    """
+    with gt.detect_anomaly(step): every value that an op, a gradient or a weight makes is looked at; the first NaN or Inf raises Cancelled that names step, op, layer and parameter. Several times slower.
+    """
+    def __enter__(self) -> typing.Any:
+        ...
+    def __exit__(self, *args) -> None:
+        ...
+    def __init__(self, step: typing.SupportsInt | typing.SupportsIndex = -1) -> None:
+        """
+        step: from 1, for the message.
+        """
 class FunctionContext:
     """
     What a Function's forward leaves for its backward: tensors by save_for_backward(), anything else as attributes.
@@ -460,6 +495,22 @@ class DropoutArgs:
         """
         Probability that an element is dropped.
         """
+class RopeScaling:
+    """
+    How rotary frequencies change for contexts longer than the model was trained on: the kinds and fields of Hugging Face's rope_scaling.
+    """
+    def __init__(self, kind: str, *, factor: typing.SupportsFloat | typing.SupportsIndex = 1.0, original_positions: typing.SupportsInt | typing.SupportsIndex = 0, low_freq_factor: typing.SupportsFloat | typing.SupportsIndex = 1.0, high_freq_factor: typing.SupportsFloat | typing.SupportsIndex = 4.0, beta_fast: typing.SupportsFloat | typing.SupportsIndex = 32.0, beta_slow: typing.SupportsFloat | typing.SupportsIndex = 1.0, attention_factor: typing.SupportsFloat | typing.SupportsIndex | None = None, mscale: typing.SupportsFloat | typing.SupportsIndex = 0.0, mscale_all_dim: typing.SupportsFloat | typing.SupportsIndex = 0.0, truncate: bool = True) -> None:
+        """
+        kind: none, linear, dynamic, llama3 or yarn (arXiv:2309.00071). original_positions: needed by the last three.
+        """
+class RopeOptions:
+    """
+    How queries and keys are turned.
+    """
+    def __init__(self, *, layout: str = 'half', theta: typing.SupportsFloat | typing.SupportsIndex = 10000.0, rotary_dims: typing.SupportsInt | typing.SupportsIndex = 0, first_position: typing.SupportsInt | typing.SupportsIndex = 0, positions: Tensor | Parameter | ParameterUse | None = None, scaling: RopeScaling = ...) -> None:
+        """
+        layout: "half" pairs (i, i + R / 2), as Hugging Face's Llama; "interleaved" (2 i, 2 i + 1), as GPT-J. rotary_dims: R; 0: all D. positions: (B, T) i32, else first_position + t.
+        """
 class RunConfig:
     """
     A section of a Config; keys, ranges: docs/reference.md.
@@ -501,6 +552,14 @@ class ModelConfig:
     def from(self, arg1: str) -> None:
         ...
     @property
+    def head_dim(self) -> int:
+        """
+        llama: channels of a head; 0: n_embd / n_head
+        """
+    @head_dim.setter
+    def head_dim(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
     def init_std(self) -> float:
         """
         of initial matrices; small models learn sooner with 1 / sqrt(n_embd)
@@ -511,15 +570,23 @@ class ModelConfig:
     @property
     def kind(self) -> str:
         """
-        architecture; one of gpt
+        architecture; with model.from the folder's; one of gpt, llama
         """
     @kind.setter
     def kind(self, arg1: str) -> None:
         ...
     @property
+    def mlp_bias(self) -> bool:
+        """
+        llama: biases in the MLP
+        """
+    @mlp_bias.setter
+    def mlp_bias(self, arg1: bool) -> None:
+        ...
+    @property
     def n_embd(self) -> int:
         """
-        channels, a multiple of n_head
+        channels, a multiple of n_head unless head_dim is given
         """
     @n_embd.setter
     def n_embd(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
@@ -535,7 +602,7 @@ class ModelConfig:
     @property
     def n_inner(self) -> int:
         """
-        MLP channels; 0: 4 n_embd
+        MLP channels; 0: 4 n_embd (gpt), 8/3 n_embd up to a multiple of 64 (llama)
         """
     @n_inner.setter
     def n_inner(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
@@ -555,6 +622,78 @@ class ModelConfig:
         """
     @n_layer.setter
     def n_layer(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def no_rope_every(self) -> int:
+        """
+        llama: every so many layers, one does not rotate (SmolLM3: 4); 0: all do [layers]
+        """
+    @no_rope_every.setter
+    def no_rope_every(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def norm_eps(self) -> float:
+        """
+        added to the variance in norms
+        """
+    @norm_eps.setter
+    def norm_eps(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def o_bias(self) -> bool:
+        """
+        llama: bias on the attention's output
+        """
+    @o_bias.setter
+    def o_bias(self, arg1: bool) -> None:
+        ...
+    @property
+    def qk_norm(self) -> bool:
+        """
+        llama: normalise each head's query and key (Qwen3)
+        """
+    @qk_norm.setter
+    def qk_norm(self, arg1: bool) -> None:
+        ...
+    @property
+    def qkv_bias(self) -> bool:
+        """
+        llama: biases on q, k and v (Qwen2)
+        """
+    @qkv_bias.setter
+    def qkv_bias(self, arg1: bool) -> None:
+        ...
+    @property
+    def rope_factor(self) -> float:
+        """
+        llama: by how much
+        """
+    @rope_factor.setter
+    def rope_factor(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def rope_positions(self) -> int:
+        """
+        llama: context before stretching; 0: train.seq_len / rope_factor [tokens]
+        """
+    @rope_positions.setter
+    def rope_positions(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def rope_scaling(self) -> str:
+        """
+        llama: how rotary positions stretch to longer contexts; one of none, linear, llama3, yarn
+        """
+    @rope_scaling.setter
+    def rope_scaling(self, arg1: str) -> None:
+        ...
+    @property
+    def rope_theta(self) -> float:
+        """
+        llama: base of the rotary frequencies
+        """
+    @rope_theta.setter
+    def rope_theta(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
     def tie(self) -> bool:
@@ -737,12 +876,44 @@ class OptimConfig:
     def clip(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
+    def decoupled(self) -> bool:
+        """
+        sgd: weight decay apart from the gradient, not L2
+        """
+    @decoupled.setter
+    def decoupled(self, arg1: bool) -> None:
+        ...
+    @property
+    def ema(self) -> float:
+        """
+        decay of an average of the weights, which is then evaluated; 0: none
+        """
+    @ema.setter
+    def ema(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def ema_bias_correction(self) -> bool:
+        """
+        weigh the average's first steps as Adam does; else it starts at the weights
+        """
+    @ema_bias_correction.setter
+    def ema_bias_correction(self, arg1: bool) -> None:
+        ...
+    @property
     def eps(self) -> float:
         """
         added to the root
         """
     @eps.setter
     def eps(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def groups(self) -> list[str]:
+        """
+        PATTERN: lr=FACTOR, decay=VALUE by parameter name; the first that matches
+        """
+    @groups.setter
+    def groups(self, arg1: collections.abc.Sequence[str]) -> None:
         ...
     @property
     def lr(self) -> float:
@@ -753,17 +924,33 @@ class OptimConfig:
     def lr(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
+    def momentum(self) -> float:
+        """
+        of sgd and muon
+        """
+    @momentum.setter
+    def momentum(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
     def name(self) -> str:
         """
-        optimizer; one of adamw
+        optimizer; one of adamw, sgd, lion
         """
     @name.setter
     def name(self, arg1: str) -> None:
         ...
     @property
+    def nesterov(self) -> bool:
+        """
+        of sgd and muon: look ahead along the momentum
+        """
+    @nesterov.setter
+    def nesterov(self, arg1: bool) -> None:
+        ...
+    @property
     def weight_decay(self) -> float:
         """
-        decoupled; matrices only
+        of matrices; decoupled, but for sgd L2
         """
     @weight_decay.setter
     def weight_decay(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
@@ -773,9 +960,25 @@ class ScheduleConfig:
     A section of a Config; keys, ranges: docs/reference.md.
     """
     @property
+    def decay(self) -> float:
+        """
+        wsd: the last fraction of train.steps, in which the rate falls
+        """
+    @decay.setter
+    def decay(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def decay_shape(self) -> str:
+        """
+        wsd: the fall is a line, or 1 - sqrt(t); one of linear, sqrt
+        """
+    @decay_shape.setter
+    def decay_shape(self, arg1: str) -> None:
+        ...
+    @property
     def kind(self) -> str:
         """
-        of the learning rate after warm-up; one of cosine, linear, constant
+        of the learning rate after warm-up; one of cosine, linear, constant, inverse_sqrt, wsd
         """
     @kind.setter
     def kind(self, arg1: str) -> None:
@@ -1055,7 +1258,7 @@ class BatchSource:
     """
     Batches as a pure function of the step. Nothing but the step is state, so a run continues anywhere with the same data.
     """
-    def batch_at(self, step: typing.SupportsInt | typing.SupportsIndex, device: Device | str = None) -> Batch:
+    def batch_at(self, step: typing.SupportsInt | typing.SupportsIndex, device: Device | str | None = None) -> Batch:
         """
         The whole batch of a step, from 0.
         """
@@ -1086,7 +1289,7 @@ class FunctionSource(BatchSource):
     """
     Batches that a function makes: synthetic data, augmentation, a reader of your own.
     """
-    def __init__(self, function: typing.Any, fields: collections.abc.Mapping[str, tuple[DType | str, tuple[int, ...]]], *, name: str, global_batch: typing.SupportsInt | typing.SupportsIndex, terms: str = '', eval_samples: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
+    def __init__(self, function: typing.Any, fields: collections.abc.Mapping[str, tuple[DType | str, collections.abc.Sequence[int] | int]], *, name: str, global_batch: typing.SupportsInt | typing.SupportsIndex, terms: str = '', eval_samples: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
         """
         function(step, first_sample, count) -> {field: array} of samples [first_sample, first_sample + count) of a step; the same arguments must give the same values. fields: {name: (dtype, shape of a sample)}. name: what the function makes; change it when the data change. eval_samples: samples of step 0 that an evaluation sees.
         """
@@ -1401,6 +1604,10 @@ class RunOutcome:
         """
         Last seen; NaN: never.
         """
+def abs(x: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    |x|; its derivative at 0 is 0.
+    """
 def accuracy(model: nn.Model, data: BatchSource, *, micro_batch: typing.SupportsInt | typing.SupportsIndex = 1, label: str = 'label') -> float:
     """
     The fraction of labels (-1 not counted) that are the largest of their row of logits.
@@ -1409,21 +1616,33 @@ def add(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterU
     """
     a + b; f32, bf16 or f64, sizes broadcast as in numpy.
     """
-def attention(q: Tensor | Parameter | ParameterUse, k: Tensor | Parameter | ParameterUse, v: Tensor | Parameter | ParameterUse, *, causal: bool = True, scale: typing.SupportsFloat | typing.SupportsIndex | None = None, lengths: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
+def argmax(x: Tensor | Parameter | ParameterUse) -> Tensor:
     """
-    softmax(scale q k^T) v. q (B, Tq, H, D); k, v (B, Tk, Hkv, D), H a multiple of Hkv; result (B, Tq, H, D).
+    Where the largest of the last dim is, the first of equal ones: (..., C) to (...) i32.
+    """
+def attention(q: Tensor | Parameter | ParameterUse, k: Tensor | Parameter | ParameterUse, v: Tensor | Parameter | ParameterUse, *, causal: bool = True, scale: typing.SupportsFloat | typing.SupportsIndex | None = None, lengths: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = [], mask: Tensor | Parameter | ParameterUse | None = None, segments: Tensor | Parameter | ParameterUse | None = None) -> Tensor:
+    """
+    softmax(scale q k^T + mask) v. q (B, Tq, H, D); k, v (B, Tk, Hkv, D), H a multiple of Hkv; result (B, Tq, H, D).
 
-    causal: query t sees keys up to t + Tk - Tq. scale: 1 / sqrt(D) by default. lengths: cut the B T positions, seen as one row, into sequences that attend to themselves only. Online softmax after arXiv:2205.14135.
+    causal: query t sees keys up to t + Tk - Tq. scale: 1 / sqrt(D) by default. lengths: cut the B T positions, seen as one row, into sequences that attend to themselves only. mask: broadcast to (B, H, Tq, Tk); u8: 1 where a query attends to a key, f32 or bf16: added to the scores. segments: (B, T) i32, attend within equal ids only. A query that sees no key gives zeros. Online softmax after arXiv:2205.14135.
     """
-def attention_packed(qkv: Tensor | Parameter | ParameterUse, heads: typing.SupportsInt | typing.SupportsIndex, kv_heads: typing.SupportsInt | typing.SupportsIndex, *, causal: bool = True, scale: typing.SupportsFloat | typing.SupportsIndex | None = None, lengths: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
+def attention_packed(qkv: Tensor | Parameter | ParameterUse, heads: typing.SupportsInt | typing.SupportsIndex, kv_heads: typing.SupportsInt | typing.SupportsIndex, *, causal: bool = True, scale: typing.SupportsFloat | typing.SupportsIndex | None = None, lengths: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = [], mask: Tensor | Parameter | ParameterUse | None = None, segments: Tensor | Parameter | ParameterUse | None = None) -> Tensor:
     """
     attention() from one packed tensor (B, T, (H + 2 Hkv) D), as one product makes it; result (B, T, H D).
+    """
+def avg_pool2d(x: Tensor | Parameter | ParameterUse, size: typing.SupportsInt | typing.SupportsIndex) -> Tensor:
+    """
+    Means of windows of size x size, side by side: (N, C, H, W) to (N, C, H / size, W / size).
     """
 def backward(root: Tensor | Parameter | ParameterUse, gradient: Tensor | Parameter | ParameterUse | None = None) -> None:
     """
     Runs the tape back from root: a scalar, or with its gradient given.
 
     Gradients are added up in the .grad of inputs and in the uses of parameters (then collect_gradients()); the graph is freed as it is walked. Raises InvalidArgument if the graph was freed before.
+    """
+def binary_cross_entropy(logits: Tensor | Parameter | ParameterUse, target: Tensor | Parameter | ParameterUse, scale: typing.SupportsFloat | typing.SupportsIndex = 1.0, pos_weight: typing.SupportsFloat | typing.SupportsIndex = 1.0) -> Tensor:
+    """
+    scale * sum of -(pos_weight t log sigmoid(x) + (1 - t) log(1 - sigmoid(x))) of logits x and targets t in [0, 1]; no logit overflows. Raises DataError on a target out of range.
     """
 def cast(x: Tensor | Parameter | ParameterUse, dtype: DType | str) -> Tensor:
     """
@@ -1433,9 +1652,27 @@ def collect_gradients(parameters: typing.Any) -> None:
     """
     After one or more backward(): moves what the uses of each parameter collected into its .grad; zeros where no gradient came. parameters: a layer, or Parameters.
     """
+def concat(tensors: collections.abc.Sequence[Tensor | Parameter | ParameterUse], dim: typing.SupportsInt | typing.SupportsIndex) -> Tensor:
+    """
+    One after the other along dim; the other sizes are equal.
+    """
 def contiguous(x: Tensor | Parameter | ParameterUse) -> Tensor:
     """
     Row-major; x itself when it already is.
+    """
+def conv1d(x: Tensor | Parameter | ParameterUse, weight: Tensor | Parameter | ParameterUse, bias: Tensor | Parameter | ParameterUse | None = None, *, stride: typing.SupportsInt | typing.SupportsIndex = 1, padding: typing.SupportsInt | typing.SupportsIndex = 0, dilation: typing.SupportsInt | typing.SupportsIndex = 1, groups: typing.SupportsInt | typing.SupportsIndex = 1) -> Tensor:
+    """
+    Cross-correlation over time: x (N, C, T), weight (Cout, C / groups, K), bias (Cout); result (N, Cout, T').
+    """
+def conv2d(x: Tensor | Parameter | ParameterUse, weight: Tensor | Parameter | ParameterUse, bias: Tensor | Parameter | ParameterUse | None = None, *, stride: typing.SupportsInt | typing.SupportsIndex | typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(2)"] = 1, padding: typing.SupportsInt | typing.SupportsIndex | typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(2)"] = 0, dilation: typing.SupportsInt | typing.SupportsIndex | typing.Annotated[collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex], "FixedSize(2)"] = 1, groups: typing.SupportsInt | typing.SupportsIndex = 1) -> Tensor:
+    """
+    Cross-correlation of images: x (N, C, H, W), weight (Cout, C / groups, KH, KW), bias (Cout); result (N, Cout, H', W') with H' = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1. Options: one number, or (of height, of width). groups = C: depthwise.
+    """
+def cross_entropy(logits: Tensor | Parameter | ParameterUse, targets: Tensor | Parameter | ParameterUse, scale: typing.SupportsFloat | typing.SupportsIndex = 1.0, *, label_smoothing: typing.SupportsFloat | typing.SupportsIndex = 0.0, z_loss: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> Tensor:
+    """
+    scale * sum over rows of -log softmax(logits)[target]; logits (..., V), targets i32 in [0, V) or -1 (ignored), with the leading shape of logits.
+
+    label_smoothing: in [0, 1), arXiv:1512.00567. z_loss: adds z_loss * logsumexp(logits)^2, arXiv:2204.02311. Raises DataError on a target out of range.
     """
 def cuda_available() -> bool:
     """
@@ -1475,9 +1712,13 @@ def embedding(tokens: Tensor | Parameter | ParameterUse, table: Tensor | Paramet
     """
     dropout(table[tokens] + positions[first_position + t]); tokens (B, T) i32 in [0, V), table (V, C), positions (P, C); result (B, T, C). Raises DataError on a token out of range.
     """
-def empty(shape: tuple[int, ...], dtype: DType | str = ..., device: Device | str = None) -> Tensor:
+def empty(shape: collections.abc.Sequence[int] | int, dtype: DType | str = ..., device: Device | str | None = None) -> Tensor:
     """
     Uninitialised memory, to be written by assign() or through numpy().
+    """
+def equal(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    1 where a == b, else 0, as u8; no gradient.
     """
 def evaluate(model: nn.Model, data: BatchSource, *, micro_batch: typing.SupportsInt | typing.SupportsIndex = 1, batches: typing.SupportsInt | typing.SupportsIndex = 0, on_batch: collections.abc.Callable[[Batch, Tensor | Parameter | ParameterUse], None] = None) -> Evaluation:
     """
@@ -1499,9 +1740,13 @@ def from_numpy(array: typing.Any) -> Tensor:
 
     Raises InvalidArgument for arrays that are read-only, of another byte order, of a dtype that tensors do not have, not aligned to their elements, or with negative strides; tensor() copies all but the dtype.
     """
-def full(shape: tuple[int, ...], value: typing.SupportsFloat | typing.SupportsIndex, dtype: DType | str = ..., device: Device | str = None) -> Tensor:
+def full(shape: collections.abc.Sequence[int] | int, value: typing.SupportsFloat | typing.SupportsIndex, dtype: DType | str = ..., device: Device | str | None = None) -> Tensor:
     """
     A tensor of one value.
+    """
+def gather(x: Tensor | Parameter | ParameterUse, dim: typing.SupportsInt | typing.SupportsIndex, index: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    y[.., k, ..] = x[.., index[.., k, ..], ..] along dim; index i32 has x's shape but for that dim. Raises DataError on an index out of range.
     """
 def gelu(x: Tensor | Parameter | ParameterUse) -> Tensor:
     """
@@ -1511,23 +1756,39 @@ def generate(model: nn.LanguageModel, prompt: collections.abc.Sequence[typing.Su
     """
     Token ids that continue a prompt of at least one id. temperature 0: always the most likely token. top_k: keep so many; 0: all. top_p: keep the smallest set with this probability (arXiv:1904.09751). Token i is a pure function of (weights, prompt, options).
     """
+def greater(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    1 where a > b, else 0, as u8; no gradient.
+    """
+def group_norm(x: Tensor | Parameter | ParameterUse, groups: typing.SupportsInt | typing.SupportsIndex, weight: Tensor | Parameter | ParameterUse, bias: Tensor | Parameter | ParameterUse | None = None, eps: typing.SupportsFloat | typing.SupportsIndex = 9.999999747378752e-06) -> Tensor:
+    """
+    Normalised over each of `groups` runs of C / groups channels and all positions; x (N, C, ...); weight, bias (C) f32. arXiv:1803.08494.
+    """
+def huber_loss(x: Tensor | Parameter | ParameterUse, target: Tensor | Parameter | ParameterUse, delta: typing.SupportsFloat | typing.SupportsIndex = 1.0, scale: typing.SupportsFloat | typing.SupportsIndex = 1.0) -> Tensor:
+    """
+    scale * sum of e^2 / 2 where |e| = |x - target| <= delta, else delta (|e| - delta / 2) (Huber, 1964).
+    """
 def layer_norm(x: Tensor | Parameter | ParameterUse, weight: Tensor | Parameter | ParameterUse, bias: Tensor | Parameter | ParameterUse | None = None, eps: typing.SupportsFloat | typing.SupportsIndex = 9.999999747378752e-06) -> Tensor:
     """
     (x - mean) / sqrt(var + eps) * weight [+ bias] over the last dim; weight, bias (C) f32. arXiv:1607.06450.
+    """
+def less(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    1 where a < b, else 0, as u8; no gradient.
     """
 def linear(x: Tensor | Parameter | ParameterUse, weight: Tensor | Parameter | ParameterUse, bias: Tensor | Parameter | ParameterUse | None = None, *, layout: str = 'out_in', gelu: bool = False) -> Tensor:
     """
     x W [+ bias] [then GELU, fused]; x (..., C_in), bias (C_out) f32, result (..., C_out). layout of the weight: "out_in" (C_out, C_in), or "in_out" (C_in, C_out), GPT-2's.
     """
-def linear_cross_entropy(x: Tensor | Parameter | ParameterUse, weight: Tensor | Parameter | ParameterUse, targets: Tensor | Parameter | ParameterUse, scale: typing.SupportsFloat | typing.SupportsIndex = 1.0) -> Tensor:
+def linear_cross_entropy(x: Tensor | Parameter | ParameterUse, weight: Tensor | Parameter | ParameterUse, targets: Tensor | Parameter | ParameterUse, scale: typing.SupportsFloat | typing.SupportsIndex = 1.0, *, label_smoothing: typing.SupportsFloat | typing.SupportsIndex = 0.0, z_loss: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> Tensor:
     """
-    scale * sum over rows of cross_entropy(x weight^T, targets), without ever holding the (N, V) logits. x (..., C); weight (V, C); targets i32 in [0, V) or -1 (ignored), with the leading shape of x; result: a scalar f32. After arXiv:2411.09009.
+    cross_entropy(x weight^T, targets) without ever holding the (N, V) logits; x (..., C), weight (V, C). After arXiv:2411.09009.
     """
 def load_config(path: str, overrides: collections.abc.Sequence[str] = []) -> Config:
     """
     Reads a TOML file, then applies overrides "section.key=value" in order, and checks the result. Raises InvalidArgument that lists every problem with its place.
     """
-def load_model(path: str, device: Device | str = None, *, compute: DType | str = ...) -> LoadedModel:
+def load_model(path: str, device: Device | str | None = None, *, compute: DType | str = ...) -> LoadedModel:
     """
     A trained model: a run folder, a ckpt/ folder or a step of it, or a Hugging Face folder.
     """
@@ -1535,23 +1796,67 @@ def log(x: Tensor | Parameter | ParameterUse) -> Tensor:
     """
     Natural logarithm.
     """
+def log_softmax(x: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    log(softmax(x)) over the last dim.
+    """
 def matmul(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
     """
     (M, K) x (K, N), or (B, M, K) x (B, K, N).
+    """
+def max(x: Tensor | Parameter | ParameterUse, dims: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
+    """
+    The largest over the dims, which stay with size 1, or of everything. Elements that share the maximum share its gradient.
+    """
+def maximum(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    The larger; where equal, each gets half of the gradient.
     """
 def mean(x: Tensor | Parameter | ParameterUse, dims: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
     """
     Like sum(), divided by the number of elements.
     """
+def minimum(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    The smaller; where equal, each gets half of the gradient.
+    """
+def mse_loss(x: Tensor | Parameter | ParameterUse, target: Tensor | Parameter | ParameterUse, scale: typing.SupportsFloat | typing.SupportsIndex = 1.0) -> Tensor:
+    """
+    scale * sum of (x - target)^2; target of x's shape. scale = 1 / x.size: the mean.
+    """
 def mul(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
     """
     a * b; f32, bf16 or f64, sizes broadcast as in numpy.
+    """
+def neg(x: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    -x.
+    """
+def one_hot(index: Tensor | Parameter | ParameterUse, classes: typing.SupportsInt | typing.SupportsIndex, dtype: DType | str = ...) -> Tensor:
+    """
+    (..., classes): 1 where the class is index (...), else 0; an index out of range: zeros.
     """
 def parse_config(text: str, origin: str = '<text>', overrides: collections.abc.Sequence[str] = []) -> Config:
     """
     load_config() of a text; origin names it in errors.
     """
-def reshape(x: Tensor | Parameter | ParameterUse, shape: tuple[int, ...]) -> Tensor:
+def permute(x: Tensor | Parameter | ParameterUse, dims: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> Tensor:
+    """
+    A view: dim i is x's dims[i].
+    """
+def pow(x: Tensor | Parameter | ParameterUse, exponent: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+    """
+    x to a finite power; a negative x with an exponent that is no integer gives NaN.
+    """
+def qk_norm_rope(qkv: Tensor | Parameter | ParameterUse, heads: typing.SupportsInt | typing.SupportsIndex, kv_heads: typing.SupportsInt | typing.SupportsIndex, options: RopeOptions = ..., q_weight: Tensor | Parameter | ParameterUse | None = None, k_weight: Tensor | Parameter | ParameterUse | None = None, eps: typing.SupportsFloat | typing.SupportsIndex = 9.999999974752427e-07) -> Tensor:
+    """
+    The queries and keys of a packed qkv (B, T, (H + 2 Hkv) D): each head RMS-normalised where a weight (D) f32 is given (arXiv:2010.04245), then turned; values stay.
+    """
+def relu(x: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    max(x, 0); its derivative at 0 is 0.
+    """
+def reshape(x: Tensor | Parameter | ParameterUse, shape: collections.abc.Sequence[int] | int) -> Tensor:
     """
     The same values in another shape; the same memory when x is contiguous.
     """
@@ -1563,9 +1868,25 @@ def residual_norm(x: Tensor | Parameter | ParameterUse, delta: Tensor | Paramete
     """
     (sum, y): sum = x + dropout(delta), y = layer_norm(sum); one pass over memory.
     """
+def residual_rms_norm(x: Tensor | Parameter | ParameterUse, delta: Tensor | Parameter | ParameterUse, weight: Tensor | Parameter | ParameterUse, eps: typing.SupportsFloat | typing.SupportsIndex = 9.999999974752427e-07, dropout: DropoutArgs = ...) -> tuple[Tensor, Tensor]:
+    """
+    (sum, y): sum = x + dropout(delta), y = rms_norm(sum); one pass over memory.
+    """
+def rms_norm(x: Tensor | Parameter | ParameterUse, weight: Tensor | Parameter | ParameterUse, eps: typing.SupportsFloat | typing.SupportsIndex = 9.999999974752427e-07) -> Tensor:
+    """
+    x / sqrt(mean(x^2) + eps) * weight over the last dim; weight (C) f32. arXiv:1910.07467.
+    """
+def rope(x: Tensor | Parameter | ParameterUse, options: RopeOptions = ...) -> Tensor:
+    """
+    Rotary position embedding of x (B, T, H, D), arXiv:2104.09864.
+    """
 def rsqrt(x: Tensor | Parameter | ParameterUse) -> Tensor:
     """
     1 / sqrt(x).
+    """
+def save_hf_folder(model: nn.LanguageModel, folder: str, *, dtype: DType | str = ...) -> None:
+    """
+    Makes a Hugging Face folder that transformers opens, whole or not at all. dtype: f32, bf16 or f16. Raises IoError if the path exists.
     """
 def scale(x: Tensor | Parameter | ParameterUse, factor: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
     """
@@ -1575,11 +1896,27 @@ def set_default_device(device: Device | str) -> None:
     """
     Chooses default_device().
     """
+def sigmoid(x: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    1 / (1 + exp(-x)).
+    """
+def silu(x: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    x sigmoid(x), arXiv:1702.03118.
+    """
 def slice(x: Tensor | Parameter | ParameterUse, dim: typing.SupportsInt | typing.SupportsIndex, begin: typing.SupportsInt | typing.SupportsIndex, end: typing.SupportsInt | typing.SupportsIndex) -> Tensor:
     """
     [begin, end) of one dim: a view. x[begin:end] does the same.
     """
-def state_digest(model: gigatrain.nn.Layer, optimizer: optim.Optimizer = None) -> str:
+def softmax(x: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    exp(x) / sum of exp(x) over the last dim.
+    """
+def sqrt(x: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    Square root.
+    """
+def state_digest(model: nn.Layer, optimizer: optim.Optimizer = None) -> str:
     """
     One number, 16 hex digits, for all weights and optimizer state: equal states, equal bits.
     """
@@ -1591,11 +1928,19 @@ def sum(x: Tensor | Parameter | ParameterUse, dims: collections.abc.Sequence[typ
     """
     Over the dims (negative counts from the end), which stay with size 1; of everything when none is given: a scalar of shape ().
     """
+def swiglu(gate: Tensor | Parameter | ParameterUse, up: Tensor | Parameter | ParameterUse | None = None) -> Tensor:
+    """
+    silu(gate) * up, arXiv:2002.05202; gate, up (..., F). Or of one packed tensor (..., 2 F), gate first.
+    """
+def take(x: Tensor | Parameter | ParameterUse, index: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    Rows of x (V, ...): index i32 of any shape; result index.shape + x.shape[1:].
+    """
 def tanh(x: Tensor | Parameter | ParameterUse) -> Tensor:
     """
     Hyperbolic tangent.
     """
-def tensor(data: typing.Any, dtype: DType | str | None = None, device: Device | str = None, requires_grad: bool = False) -> Tensor:
+def tensor(data: typing.Any, dtype: DType | str | None = None, device: Device | str | None = None, requires_grad: bool = False) -> Tensor:
     """
     A copy of numbers, nested lists, or anything numpy understands, on a device.
 
@@ -1611,7 +1956,11 @@ def tokenizer(name: str = 'byte') -> Tokenizer:
     """
     The tokenizer of this name. Raises InvalidArgument for others.
     """
-def train_run(config: Config, *, device: Device | str = None, mode: str = 'fresh', observer: typing.Any = None) -> RunOutcome:
+def top_k(x: Tensor | Parameter | ParameterUse, k: typing.SupportsInt | typing.SupportsIndex) -> tuple[Tensor, Tensor]:
+    """
+    (values, indices i32), both (..., k): the k largest of the last dim, descending.
+    """
+def train_run(config: Config, *, device: Device | str | None = None, mode: str = 'fresh', observer: typing.Any = None) -> RunOutcome:
     """
     A whole run: data, model, optimizer, run folder, metrics, evaluation, checkpoints.
 
@@ -1621,7 +1970,15 @@ def transpose(x: Tensor | Parameter | ParameterUse, dim0: typing.SupportsInt | t
     """
     A view with two dims exchanged.
     """
-def zeros(shape: tuple[int, ...], dtype: DType | str = ..., device: Device | str = None) -> Tensor:
+def upsample_nearest2d(x: Tensor | Parameter | ParameterUse, factor: typing.SupportsInt | typing.SupportsIndex) -> Tensor:
+    """
+    Each pixel becomes factor x factor equal ones: (N, C, H, W) to (N, C, factor H, factor W).
+    """
+def where(mask: Tensor | Parameter | ParameterUse, a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
+    """
+    mask ? a : b; mask u8, true when not 0. All three broadcast.
+    """
+def zeros(shape: collections.abc.Sequence[int] | int, dtype: DType | str = ..., device: Device | str | None = None) -> Tensor:
     """
     A tensor of zeros.
     """

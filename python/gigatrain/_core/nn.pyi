@@ -3,11 +3,10 @@
 Layers and models.
 """
 from __future__ import annotations
+import collections.abc
 import gigatrain._core
-import gigatrain.nn
-from gigatrain.nn import Layer
 import typing
-__all__: list[str] = ['BatchContext', 'ClassificationHead', 'Dropout', 'Embedding', 'Function', 'GptConfig', 'LanguageModel', 'Layer', 'LayerNorm', 'Linear', 'Model', 'MultiHeadAttention', 'RegressionHead', 'Sequential', 'TransformerBlock', 'context', 'gpt', 'materialize', 'parameter_count']
+__all__: list[str] = ['BatchContext', 'ClassificationHead', 'Conv1d', 'Conv2d', 'Dropout', 'Embedding', 'Function', 'GptConfig', 'GroupNorm', 'LanguageModel', 'Layer', 'LayerNorm', 'Linear', 'LlamaConfig', 'Model', 'MultiHeadAttention', 'RegressionHead', 'RmsNorm', 'Sequential', 'TransformerBlock', 'context', 'gpt', 'llama', 'materialize', 'parameter_count']
 class BatchContext:
     """
     Facts of the batch at hand that layers need besides their input. `with gt.nn.BatchContext(training=True, seed=1, step=i): loss = model(x)` hands them to every layer called inside; the Trainer does so by itself. Without one, layers evaluate: no dropout.
@@ -64,7 +63,70 @@ class BatchContext:
     @training.setter
     def training(self, arg0: bool) -> None:
         ...
-class Linear(gigatrain.nn.Layer):
+class Layer:
+    """
+    A map in a tree of layers. Derive, assign layers and gt.Parameters to attributes in __init__ (after super().__init__()), and write forward():
+
+        class Mlp(gt.nn.Layer):
+            def __init__(self):
+                super().__init__()
+                self.fc = gt.nn.Linear(8, 32, gelu=True)
+                self.out = gt.Parameter((4, 32))
+            def forward(self, x):
+                return gt.linear(self.fc(x), self.out)
+
+    gt.nn.materialize(model) names everything by its path and makes the values.
+    """
+    def __call__(self, *args, **kwargs) -> typing.Any:
+        """
+        forward().
+        """
+    def __delattr__(self, arg0: str) -> None:
+        ...
+    def __init__(self) -> None:
+        ...
+    def __repr__(self) -> str:
+        ...
+    def __setattr__(self, arg0: str, arg1: typing.Any) -> None:
+        ...
+    def children(self) -> list[tuple[str, Layer]]:
+        """
+        [(name, layer)] of the layers directly below.
+        """
+    def dropout_args(self, rate: typing.SupportsFloat | typing.SupportsIndex) -> gigatrain._core.DropoutArgs:
+        """
+        The mask of this layer in the batch at hand, for gt.dropout().
+        """
+    def forward(self, x: gigatrain._core.Tensor | gigatrain._core.Parameter | gigatrain._core.ParameterUse, context: BatchContext = None) -> gigatrain._core.Tensor:
+        """
+        The layer's result for x. context: a BatchContext; the innermost `with` by default.
+        """
+    def load_state_dict(self, values: collections.abc.Mapping[str, typing.Any]) -> None:
+        """
+        Overwrites every parameter with {path: tensor or array}. Raises InvalidArgument that lists all missing, unexpected and misshapen ones at once, before anything is written.
+        """
+    def named_parameters(self) -> list[tuple[str, gigatrain._core.Parameter]]:
+        """
+        [(path, parameter)] below this layer, each once, in order of the paths.
+        """
+    def parameters(self) -> list[gigatrain._core.Parameter]:
+        """
+        Every parameter below, each once, in name order: what optimizers take.
+        """
+    def replace(self, name: str, layer: Layer) -> None:
+        """
+        Exchanges a child. Raises InvalidArgument if there is none, or it does not fit.
+        """
+    def state_dict(self) -> dict[str, gigatrain._core.Tensor]:
+        """
+        {path: tensor} of the live values: writing into them changes the model.
+        """
+    @property
+    def path(self) -> str:
+        """
+        Its place in the model: "h.0.attn".
+        """
+class Linear(Layer):
     """
     y = x W [+ b] [then GELU]; x (..., n_in), y (..., n_out).
     """
@@ -72,7 +134,7 @@ class Linear(gigatrain.nn.Layer):
         """
         Parameters weight (n_out, n_in), or (n_in, n_out) with layout "in_out", and bias (n_out).
         """
-class LayerNorm(gigatrain.nn.Layer):
+class LayerNorm(Layer):
     """
     Layer normalisation over the last dim, arXiv:1607.06450.
     """
@@ -80,7 +142,7 @@ class LayerNorm(gigatrain.nn.Layer):
         """
         Parameters weight (channels) of ones and bias (channels) of zeros.
         """
-class Embedding(gigatrain.nn.Layer):
+class Embedding(Layer):
     """
     A table of vectors: (B, T) tokens i32 -> (B, T, C).
     """
@@ -93,11 +155,43 @@ class Embedding(gigatrain.nn.Layer):
         """
         The table's parameter.
         """
-class Function(gigatrain.nn.Layer):
+class RmsNorm(Layer):
+    """
+    Root-mean-square normalisation over the last dim, arXiv:1910.07467.
+    """
+    def __init__(self, channels: typing.SupportsInt | typing.SupportsIndex, *, eps: typing.SupportsFloat | typing.SupportsIndex = 9.999999974752427e-07) -> None:
+        """
+        Parameter weight (channels) of ones.
+        """
+class Conv1d(Layer):
+    """
+    gt.conv1d of x (N, n_in, T).
+    """
+    def __init__(self, n_in: typing.SupportsInt | typing.SupportsIndex, n_out: typing.SupportsInt | typing.SupportsIndex, kernel: typing.SupportsInt | typing.SupportsIndex, *, stride: typing.SupportsInt | typing.SupportsIndex = 1, padding: typing.SupportsInt | typing.SupportsIndex = 0, groups: typing.SupportsInt | typing.SupportsIndex = 1, bias: bool = True) -> None:
+        """
+        Parameters weight (n_out, n_in / groups, kernel) and bias.
+        """
+class Conv2d(Layer):
+    """
+    gt.conv2d of x (N, n_in, H, W).
+    """
+    def __init__(self, n_in: typing.SupportsInt | typing.SupportsIndex, n_out: typing.SupportsInt | typing.SupportsIndex, kernel: typing.SupportsInt | typing.SupportsIndex, *, stride: typing.SupportsInt | typing.SupportsIndex = 1, padding: typing.SupportsInt | typing.SupportsIndex = 0, groups: typing.SupportsInt | typing.SupportsIndex = 1, bias: bool = True) -> None:
+        """
+        Parameters weight (n_out, n_in / groups, kernel, kernel), normal as in arXiv:1502.01852, and bias.
+        """
+class GroupNorm(Layer):
+    """
+    gt.group_norm of x (N, channels, ...).
+    """
+    def __init__(self, groups: typing.SupportsInt | typing.SupportsIndex, channels: typing.SupportsInt | typing.SupportsIndex, *, eps: typing.SupportsFloat | typing.SupportsIndex = 9.999999747378752e-06, bias: bool = True) -> None:
+        """
+        Parameters weight (channels) of ones and bias of zeros.
+        """
+class Function(Layer):
     """
     A function of one tensor as a layer.
     """
-class Dropout(gigatrain.nn.Layer):
+class Dropout(Layer):
     """
     Zeroes elements of x (B, ..., C) while training, and scales the others.
     """
@@ -105,7 +199,7 @@ class Dropout(gigatrain.nn.Layer):
         """
         rate: the probability, in [0, 1).
         """
-class Sequential(gigatrain.nn.Layer):
+class Sequential(Layer):
     """
     Layers and functions of one tensor, one after the other: Sequential(Linear(8, 32), gt.gelu, Linear(32, 4)). Also a list of layers: len(), [i], iteration, append().
     """
@@ -121,7 +215,7 @@ class Sequential(gigatrain.nn.Layer):
         """
         Adds a layer, or a function of one tensor, at the end.
         """
-class MultiHeadAttention(gigatrain.nn.Layer):
+class MultiHeadAttention(Layer):
     """
     Attention of a sequence to itself, x (B, T, C) -> (B, T, C); arXiv:1706.03762. Children qkv and proj.
     """
@@ -129,7 +223,7 @@ class MultiHeadAttention(gigatrain.nn.Layer):
         """
         kv_heads: fewer share keys and values; 0: heads. causal: a position sees itself and earlier ones only.
         """
-class TransformerBlock(gigatrain.nn.Layer):
+class TransformerBlock(Layer):
     """
     x + attn(norm_1(x)), then + mlp(norm_2(...)), x (B, T, C); arXiv:2002.04745.
     """
@@ -137,7 +231,7 @@ class TransformerBlock(gigatrain.nn.Layer):
         """
         inner: of the MLP; 0: 4 channels.
         """
-class Model(gigatrain.nn.Layer):
+class Model(Layer):
     """
     What the Trainer needs of a layer: a loss of a batch. Derive as from Layer, and define
 
@@ -296,6 +390,150 @@ class GptConfig:
     @vocab_size.setter
     def vocab_size(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
+class LlamaConfig:
+    """
+    Sizes and options of a Llama, Mistral, Qwen2, Qwen3 or SmolLM model; the defaults are SmolLM2-135M's.
+    """
+    def __init__(self, *, vocab_size: typing.SupportsInt | typing.SupportsIndex = 49152, n_positions: typing.SupportsInt | typing.SupportsIndex = 8192, n_layer: typing.SupportsInt | typing.SupportsIndex = 30, n_head: typing.SupportsInt | typing.SupportsIndex = 9, n_kv_head: typing.SupportsInt | typing.SupportsIndex = 3, n_embd: typing.SupportsInt | typing.SupportsIndex = 576, n_inner: typing.SupportsInt | typing.SupportsIndex = 1536, head_dim: typing.SupportsInt | typing.SupportsIndex = 0, tie: bool = True, qk_norm: bool = False, qkv_bias: bool = False, o_bias: bool = False, mlp_bias: bool = False, rope_theta: typing.SupportsFloat | typing.SupportsIndex = 100000.0, rope_scaling: gigatrain._core.RopeScaling = ..., norm_eps: typing.SupportsFloat | typing.SupportsIndex = 9.999999747378752e-06, init_std: typing.SupportsFloat | typing.SupportsIndex = 0.019999999552965164) -> None:
+        """
+        Zeros are filled in: n_kv_head by n_head, n_inner by 8/3 n_embd, head_dim by n_embd / n_head.
+        """
+    @property
+    def head_dim(self) -> int:
+        """
+        Of a head; 0: n_embd / n_head.
+        """
+    @head_dim.setter
+    def head_dim(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def init_std(self) -> float:
+        """
+        Of initial matrices.
+        """
+    @init_std.setter
+    def init_std(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def mlp_bias(self) -> bool:
+        """
+        Biases in the MLP.
+        """
+    @mlp_bias.setter
+    def mlp_bias(self, arg0: bool) -> None:
+        ...
+    @property
+    def n_embd(self) -> int:
+        """
+        Channels.
+        """
+    @n_embd.setter
+    def n_embd(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def n_head(self) -> int:
+        """
+        Attention heads.
+        """
+    @n_head.setter
+    def n_head(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def n_inner(self) -> int:
+        """
+        MLP channels; 0: 8/3 n_embd, rounded up.
+        """
+    @n_inner.setter
+    def n_inner(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def n_kv_head(self) -> int:
+        """
+        Key and value heads; 0: n_head.
+        """
+    @n_kv_head.setter
+    def n_kv_head(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def n_layer(self) -> int:
+        """
+        Transformer blocks.
+        """
+    @n_layer.setter
+    def n_layer(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def n_positions(self) -> int:
+        """
+        Longest sequence, in tokens.
+        """
+    @n_positions.setter
+    def n_positions(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def norm_eps(self) -> float:
+        """
+        Added to the mean square.
+        """
+    @norm_eps.setter
+    def norm_eps(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def o_bias(self) -> bool:
+        """
+        A bias on the attention's output.
+        """
+    @o_bias.setter
+    def o_bias(self, arg0: bool) -> None:
+        ...
+    @property
+    def qk_norm(self) -> bool:
+        """
+        RMS norms of query and key heads (Qwen3).
+        """
+    @qk_norm.setter
+    def qk_norm(self, arg0: bool) -> None:
+        ...
+    @property
+    def qkv_bias(self) -> bool:
+        """
+        Biases on q, k, v (Qwen2).
+        """
+    @qkv_bias.setter
+    def qkv_bias(self, arg0: bool) -> None:
+        ...
+    @property
+    def rope_scaling(self) -> gigatrain._core.RopeScaling:
+        """
+        For longer contexts.
+        """
+    @rope_scaling.setter
+    def rope_scaling(self, arg0: gigatrain._core.RopeScaling) -> None:
+        ...
+    @property
+    def rope_theta(self) -> float:
+        """
+        Base of the rotary frequencies.
+        """
+    @rope_theta.setter
+    def rope_theta(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def tie(self) -> bool:
+        """
+        Is the head the token table?
+        """
+    @tie.setter
+    def tie(self, arg0: bool) -> None:
+        ...
+    @property
+    def vocab_size(self) -> int:
+        """
+        Token ids.
+        """
+    @vocab_size.setter
+    def vocab_size(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
 def context() -> BatchContext:
     """
     The BatchContext that layers called here would see.
@@ -304,13 +542,23 @@ def gpt(config: GptConfig) -> LanguageModel:
     """
     GPT-2 (Radford et al., 2019) with Hugging Face's names; no values before materialize(). Raises InvalidArgument when sizes do not divide.
     """
-def materialize(model: typing.Any, device: gigatrain._core.Device | str = None, *, compute: gigatrain._core.DType | str = ..., params: gigatrain._core.DType | str = ..., seed: typing.SupportsInt | typing.SupportsIndex = 1337) -> typing.Any:
+def llama(config: LlamaConfig) -> LanguageModel:
+    """
+    Llama (arXiv:2302.13971) and its family with Hugging Face's names; no values before materialize(). Raises InvalidArgument when sizes do not divide, Unsupported for a mixture that no architecture has.
+    """
+def materialize(model: typing.Any, device: gigatrain._core.Device | str | None = None, *, compute: gigatrain._core.DType | str = ..., params: gigatrain._core.DType | str = ..., seed: typing.SupportsInt | typing.SupportsIndex = 1337) -> typing.Any:
     """
     Names every layer and parameter below the model by its path, gives the parameters memory on the device and their initial values, and returns the model.
 
     compute: f32, or bf16 for matrices. params: of the masters; bf16 (with bf16 compute) keeps no f32 copy. seed: value i of a parameter depends on (seed, name, i) only.
     """
+@typing.overload
 def parameter_count(config: GptConfig) -> int:
+    """
+    Number of weights, tied ones once.
+    """
+@typing.overload
+def parameter_count(config: LlamaConfig) -> int:
     """
     Number of weights, tied ones once.
     """

@@ -3,9 +3,10 @@
 Optimizers, schedules, clipping.
 """
 from __future__ import annotations
+import collections.abc
 import gigatrain._core
 import typing
-__all__: list[str] = ['AdamW', 'Optimizer', 'ParameterGroup', 'Schedule', 'clip', 'gradient_norm']
+__all__: list[str] = ['AdamW', 'Ema', 'GroupRule', 'Lion', 'Optimizer', 'ParameterGroup', 'Schedule', 'Sgd', 'clip', 'gradient_norm', 'groups_by_pattern', 'make_optimizer', 'optimizer_names']
 class Optimizer:
     """
     A pure update of parameters from their .grad. To write one, derive and define
@@ -59,25 +60,54 @@ class ParameterGroup:
     @weight_decay.setter
     def weight_decay(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
+class GroupRule:
+    """
+    Parameters by their names, and what is theirs.
+    """
+    def __init__(self, pattern: str, *, lr_scale: typing.SupportsFloat | typing.SupportsIndex = 1.0, weight_decay: typing.SupportsFloat | typing.SupportsIndex | None = None) -> None:
+        """
+        pattern: of whole names; a glob (*, ?), or "re:" and a regular expression. weight_decay None: as without a rule.
+        """
+    @property
+    def pattern(self) -> str:
+        """
+        Of whole names.
+        """
 class AdamW(Optimizer):
     """
     Loshchilov and Hutter, Decoupled Weight Decay Regularization, arXiv:1711.05101.
     """
     def __init__(self, parameters: typing.Any, *, weight_decay: typing.SupportsFloat | typing.SupportsIndex = 0.10000000149011612, beta1: typing.SupportsFloat | typing.SupportsIndex = 0.8999999761581421, beta2: typing.SupportsFloat | typing.SupportsIndex = 0.949999988079071, eps: typing.SupportsFloat | typing.SupportsIndex = 9.99999993922529e-09, seed: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
         """
-        parameters: a layer, parameters (matrices decay, vectors do not), or ParameterGroups (weight_decay is then theirs). seed: of stochastic rounding, for weights without an f32 master.
+        parameters: a layer, parameters (matrices decay, vectors do not), or ParameterGroups (weight_decay is then theirs). seed: of stochastic rounding, for weights without an f32 master. Raises InvalidArgument for what is frozen or no parameter.
+        """
+class Sgd(Optimizer):
+    """
+    Stochastic gradient descent with (Nesterov) momentum (Sutskever et al., 2013).
+    """
+    def __init__(self, parameters: typing.Any, *, momentum: typing.SupportsFloat | typing.SupportsIndex = 0.8999999761581421, nesterov: bool = False, weight_decay: typing.SupportsFloat | typing.SupportsIndex = 0.0, decoupled: bool = False, seed: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
+        """
+        parameters: a layer, parameters (matrices decay, vectors do not), or ParameterGroups (weight_decay is then theirs). seed: of stochastic rounding, for weights without an f32 master. Raises InvalidArgument for what is frozen or no parameter.
+        """
+class Lion(Optimizer):
+    """
+    Chen et al., arXiv:2302.06675.
+    """
+    def __init__(self, parameters: typing.Any, *, weight_decay: typing.SupportsFloat | typing.SupportsIndex = 0.10000000149011612, beta1: typing.SupportsFloat | typing.SupportsIndex = 0.8999999761581421, beta2: typing.SupportsFloat | typing.SupportsIndex = 0.9900000095367432, seed: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
+        """
+        parameters: a layer, parameters (matrices decay, vectors do not), or ParameterGroups (weight_decay is then theirs). seed: of stochastic rounding, for weights without an f32 master. Raises InvalidArgument for what is frozen or no parameter.
         """
 class Schedule:
     """
-    Learning rates: linear warm-up, then constant, linear or cosine (arXiv:1608.03983) down to a floor.
+    Learning rates: linear warm-up, then constant, linear, cosine (arXiv:1608.03983), inverse square root (arXiv:1706.03762) or warm-up-stable-decay (arXiv:2404.06395), down to a floor.
     """
     def __call__(self, step: typing.SupportsInt | typing.SupportsIndex) -> float:
         """
         at().
         """
-    def __init__(self, kind: str = 'cosine', *, lr: typing.SupportsFloat | typing.SupportsIndex = 0.0010000000474974513, warmup: typing.SupportsInt | typing.SupportsIndex = 0, steps: typing.SupportsInt | typing.SupportsIndex = 1, min_lr: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> None:
+    def __init__(self, kind: str = 'cosine', *, lr: typing.SupportsFloat | typing.SupportsIndex = 0.0010000000474974513, warmup: typing.SupportsInt | typing.SupportsIndex = 0, steps: typing.SupportsInt | typing.SupportsIndex = 1, min_lr: typing.SupportsFloat | typing.SupportsIndex = 0.0, decay: typing.SupportsFloat | typing.SupportsIndex = 0.20000000298023224, shape: str = 'linear') -> None:
         """
-        kind: constant, linear or cosine. lr: peak. warmup, steps: in steps; the whole run. min_lr: the floor, as a fraction of the peak.
+        kind: constant, linear, cosine, inverse_sqrt or wsd. lr: peak. warmup, steps: in steps; the whole run. min_lr: the floor, as a fraction of the peak. decay, shape (linear or sqrt): of wsd, the part of all steps in which the rate falls, and how.
         """
     def at(self, step: typing.SupportsInt | typing.SupportsIndex) -> float:
         """
@@ -115,6 +145,26 @@ class Schedule:
     @warmup.setter
     def warmup(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
+class Ema:
+    """
+    An exponential moving average of weights (Polyak and Juditsky, 1992). `with ema:` exchanges weights and average: evaluate in between.
+    """
+    def __enter__(self) -> typing.Any:
+        ...
+    def __exit__(self, *args) -> None:
+        ...
+    def __init__(self, parameters: typing.Any, *, decay: typing.SupportsFloat | typing.SupportsIndex = 0.9990000128746033, bias_correction: bool = True) -> None:
+        """
+        bias_correction: the average is that of the steps so far alone; without it, it begins at the initial weights.
+        """
+    def state(self) -> dict[str, gigatrain._core.Tensor]:
+        """
+        {"<parameter>.ema": tensor}: live.
+        """
+    def update(self, step: typing.SupportsInt | typing.SupportsIndex, clip: gigatrain._core.Tensor | gigatrain._core.Parameter | gigatrain._core.ParameterUse | None = None) -> None:
+        """
+        After a step, counted from 1. clip: the step's, whose NaN means that it was skipped.
+        """
 def clip(parameters: typing.Any, max_norm: typing.SupportsFloat | typing.SupportsIndex) -> gigatrain._core.Tensor:
     """
     {norm, factor}, a tensor f64 (2), made without waiting for the device: the global norm of every .grad, and the factor that brings it down to max_norm (1 within; NaN when the norm is not finite: an optimizer then changes nothing). max_norm 0: off. arXiv:1211.5063.
@@ -122,4 +172,16 @@ def clip(parameters: typing.Any, max_norm: typing.SupportsFloat | typing.Support
 def gradient_norm(parameters: typing.Any) -> float:
     """
     The global norm of every .grad; waits for the device.
+    """
+def groups_by_pattern(parameters: typing.Any, rules: collections.abc.Sequence[GroupRule], *, weight_decay: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> list[ParameterGroup]:
+    """
+    ParameterGroups for an optimizer: the first rule that matches a name holds.
+    """
+def make_optimizer(name: str, parameters: typing.Any, *, weight_decay: typing.SupportsFloat | typing.SupportsIndex = 0.10000000149011612, beta1: typing.SupportsFloat | typing.SupportsIndex = 0.8999999761581421, beta2: typing.SupportsFloat | typing.SupportsIndex = 0.949999988079071, eps: typing.SupportsFloat | typing.SupportsIndex = 9.99999993922529e-09, momentum: typing.SupportsFloat | typing.SupportsIndex = 0.949999988079071, nesterov: bool = True, decoupled: bool = False, groups: collections.abc.Sequence[GroupRule] = [], ema: typing.SupportsFloat | typing.SupportsIndex = 0.0, seed: typing.SupportsInt | typing.SupportsIndex = 0) -> Optimizer:
+    """
+    An optimizer by its name in configurations, with the options that it has; see optimizer_names(). ema above 0: the decay of an average of the weights kept beside them.
+    """
+def optimizer_names() -> list[str]:
+    """
+    Names that make_optimizer() knows.
     """
