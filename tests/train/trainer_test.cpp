@@ -151,18 +151,17 @@ TEST_CASE("save and resume at any step gives the same bits", "[unit][train][bits
 
 TEST_CASE("every optimizer learns, and its run resumes with the same bits", "[unit][train][bits]") {
   const TestData shard;
-  for (const auto optimizer : optim::optimizer_names())
-    for (TinyOptions o : {kPrecisions[0], kPrecisions[2]}) {
-      INFO(optimizer << ", weights " << name(o.params));
-      o.threads = 2;
-      o.optimizer.name = optimizer;
-      o.optimizer.ema = 0.9f;
-      o.lr = optimizer == "sgd" ? 0.1f : 3e-3f;
-      TinyRun whole(shard.path, o);
-      const auto losses = whole.losses_to(TinyRun::kSteps);
-      CHECK(losses.back() < losses.front());
-      CHECK(run_cut_at(shard, o, 3) == whole.digest());
-    }
+  for (const auto optimizer : optim::optimizer_names()) {
+    INFO(optimizer);
+    TinyOptions o{.compute = DType::bf16};
+    o.optimizer.name = optimizer;
+    o.optimizer.ema = 0.9f;
+    o.lr = optimizer == "sgd" ? 0.1f : 3e-3f;
+    TinyRun whole(shard.path, o);
+    const auto losses = whole.losses_to(TinyRun::kSteps);
+    CHECK(losses.back() < losses.front());
+    CHECK(run_cut_at(shard, o, 3) == whole.digest());
+  }
 }
 
 TEST_CASE("a checkpoint of another optimizer is refused", "[unit][train][errors]") {
