@@ -28,7 +28,10 @@ std::optional<NonFinite> find_non_finite(const Tensor& tensor) {
   const auto values = tensor.to_vector<double>();
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (std::isfinite(values[i])) continue;
-    if (!found) found = {.index = static_cast<std::int64_t>(i), .value = values[i]};
+    // A NaN has no sign that means anything.
+    if (!found)
+      found = {.index = static_cast<std::int64_t>(i),
+               .value = std::isnan(values[i]) ? NAN : values[i]};
     ++found->count;
   }
   return found;
