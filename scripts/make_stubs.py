@@ -3,8 +3,8 @@
 
 Usage: PYTHONPATH=build/cpu/python scripts/make_stubs.py [--check]     (pip install pybind11-stubgen)
 
-What pybind11 cannot know is added: arguments that are tensors take parameters too, and dtypes and
-devices may be given by name. --check writes nothing and fails when the stubs are out of date.
+What pybind11 cannot know is added: arguments that are tensors take parameters too, dtypes and
+devices may be given by name, and methods that derived classes write have signatures of theirs. --check writes nothing and fails when the stubs are out of date.
 """
 import pathlib
 import re
@@ -15,6 +15,9 @@ import tempfile
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "python" / "gigatrain" / "_core"
 HEAD = '"""Made by scripts/make_stubs.py; not edited by hand."""\n'
 WIDER = {"DType": "DType | str", "Device": "Device | str", "Tensor": "Tensor | Parameter | ParameterUse"}
+
+# Methods that Python classes write: any signature of theirs is right.
+OPEN = {("Layer", "forward"), ("Model", "loss"), ("Model", "predict"), ("Optimizer", "step")}
 
 
 def widen(annotation):
@@ -35,17 +38,24 @@ def widen_arguments(line):
     return match.group(1) + arguments + match.group(3)
 
 
+def processed(text):
+    owner, lines = "", []
+    for line in text.splitlines():
+        owner = re.match(r"class (\w+)", line).group(1) if line.startswith("class ") else owner
+        method = re.match(r"    def (\w+)\(", line)
+        if method and (owner, method.group(1)) in OPEN:
+            line = re.sub(r"\(.*\)( -> .*)", r"(self, *args: typing.Any, **kwargs: typing.Any)\1", line)
+        lines.append(widen_arguments(line).rstrip())
+    return HEAD + "\n".join(lines) + "\n"
+
+
 def generated():
     """{file name: text} of the stubs."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "pybind11_stubgen", "gigatrain._core", "-o", folder,
                         "--numpy-array-use-type-var"], check=True, capture_output=True)
         root = pathlib.Path(folder) / "gigatrain" / "_core"
-        out = {}
-        for path in sorted(root.glob("*.pyi")):
-            lines = [widen_arguments(line).rstrip() for line in path.read_text().splitlines()]
-            out[path.name] = HEAD + "\n".join(lines) + "\n"
-        return out
+        return {path.name: processed(path.read_text()) for path in sorted(root.glob("*.pyi"))}
 
 
 def main():

@@ -18,10 +18,17 @@ std::string describe(const Field& f) {
   return choices.empty() ? text : text + "; one of " + choices;
 }
 
+bool is_keyword(const std::string& name) {
+  return py::module_::import("keyword").attr("iskeyword")(name).cast<bool>();
+}
+
 // A member is found in every object of its section where it is in this one.
 template <class Section>
 void bind_section(py::module_& m, const char* name) {
-  py::class_<Section> type(m, name, "A section of a Config; keys, ranges: docs/reference.md.");
+  py::class_<Section> type(m, name,
+                           "A section of a Config; keys, ranges: docs/reference.md. Keys that are "
+                           "words of Python end in an "
+                           "underscore: from_, async_.");
   Section example;
   visit_fields(example, [&](const Field& field, auto& member) {
     using T = std::remove_reference_t<decltype(member)>;
@@ -29,8 +36,10 @@ void bind_section(py::module_& m, const char* name) {
     const auto at = [offset](const Section& s) {
       return reinterpret_cast<T*>(const_cast<char*>(reinterpret_cast<const char*>(&s) + offset));
     };
+    std::string key(field.name);
+    if (is_keyword(key)) key += "_";  // model.from_
     type.def_property(
-        std::string(field.name).c_str(), [at](const Section& s) { return *at(s); },
+        key.c_str(), [at](const Section& s) { return *at(s); },
         [at](Section& s, const T& value) { *at(s) = value; }, describe(field).c_str());
   });
 }

@@ -29,10 +29,10 @@ PYBIND11_MODULE(_core, m) {
   bind_conv_ops(m);
   bind_loss_ops(m);
   bind_element_ops(m);
+  bind_batches(m);
   bind_nn(m);
   bind_optim(m);
   bind_config(m);
-  bind_batches(m);
   bind_text(m);
   bind_trainer(m);
   bind_run(m);

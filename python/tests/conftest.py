@@ -15,11 +15,11 @@ def rng():
 
 @pytest.fixture
 def live_bytes():
-    """A function that gives the bytes of live tensors on the CPU, garbage collected."""
+    """A function that gives the bytes of live tensors on the default device, garbage collected."""
 
     def measure():
         gc.collect()
-        return gt.device("cpu").memory()["total"]["now"]
+        return gt.default_device().memory()["total"]["now"]
 
     return measure
 

@@ -511,9 +511,91 @@ class RopeOptions:
         """
         layout: "half" pairs (i, i + R / 2), as Hugging Face's Llama; "interleaved" (2 i, 2 i + 1), as GPT-J. rotary_dims: R; 0: all D. positions: (B, T) i32, else first_position + t.
         """
+class Batch:
+    """
+    Tensors with names; dim 0 is the sample. batch["x"].
+    """
+    def __contains__(self, name: str) -> bool:
+        ...
+    def __getitem__(self, name: str) -> Tensor:
+        ...
+    def __init__(self, fields: collections.abc.Mapping[str, Tensor | Parameter | ParameterUse]) -> None:
+        """
+        From {name: tensor} with equal numbers of samples.
+        """
+    def keys(self) -> list[str]:
+        """
+        Names of the fields.
+        """
+    def slice(self, begin: typing.SupportsInt | typing.SupportsIndex, end: typing.SupportsInt | typing.SupportsIndex) -> Batch:
+        """
+        Samples [begin, end), as views.
+        """
+    @property
+    def samples(self) -> int:
+        """
+        How many there are.
+        """
+class BatchSource:
+    """
+    Batches as a pure function of the step. Nothing but the step is state, so a run continues anywhere with the same data.
+    """
+    def batch_at(self, step: typing.SupportsInt | typing.SupportsIndex, device: Device | str | None = None) -> Batch:
+        """
+        The whole batch of a step, from 0.
+        """
+    @property
+    def digest(self) -> int:
+        """
+        Names the data: a 64-bit number.
+        """
+    @property
+    def eval_samples(self) -> int:
+        """
+        Samples of an evaluation; 0: cannot be evaluated on.
+        """
+    @property
+    def global_batch(self) -> int:
+        """
+        Samples of a step.
+        """
+class ArraySource(BatchSource):
+    """
+    Batches from arrays whose dim 0 is the sample: images, tables, pairs. Every epoch takes every sample once, in an order that depends on (data, seed, epoch) only.
+    """
+    def __init__(self, arrays: collections.abc.Mapping[str, typing.Any], *, global_batch: typing.SupportsInt | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex = 0, terms: str = '') -> None:
+        """
+        arrays: {name: array}; contiguous ones are shared, not copied, and must not change. terms: the i32 field whose values that are not negative are the terms of the loss; "": one term a sample. Raises DataError on NaN or Inf.
+        """
+class FunctionSource(BatchSource):
+    """
+    Batches that a function makes: synthetic data, augmentation, a reader of your own.
+    """
+    def __init__(self, function: typing.Any, fields: collections.abc.Mapping[str, tuple[DType | str, collections.abc.Sequence[int] | int]], *, name: str, global_batch: typing.SupportsInt | typing.SupportsIndex, terms: str = '', eval_samples: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
+        """
+        function(step, first_sample, count) -> {field: array} of samples [first_sample, first_sample + count) of a step; the same arguments must give the same values. fields: {name: (dtype, shape of a sample)}. name: what the function makes; change it when the data change. eval_samples: samples of step 0 that an evaluation sees.
+        """
+class TokenSource(BatchSource):
+    """
+    Windows of seq_len + 1 consecutive tokens of shards: fields "tokens" and "targets", (seq_len) i32 each. Every epoch takes every window once, in an order of its own.
+    """
+    def __init__(self, paths: collections.abc.Sequence[str], *, seq_len: typing.SupportsInt | typing.SupportsIndex = 256, global_batch: typing.SupportsInt | typing.SupportsIndex = 1, seed: typing.SupportsInt | typing.SupportsIndex = 0, vocab_size: typing.SupportsInt | typing.SupportsIndex = 0, split: str = 'train') -> None:
+        """
+        paths: shard files, or folders for their <split>*.bin. vocab_size: ids must be below; 0: not checked. Raises DataError on damaged shards.
+        """
+    @property
+    def seq_len(self) -> int:
+        """
+        Tokens of a sample.
+        """
+    @property
+    def tokens(self) -> int:
+        """
+        In all shards.
+        """
 class RunConfig:
     """
-    A section of a Config; keys, ranges: docs/reference.md.
+    A section of a Config; keys, ranges: docs/reference.md. Keys that are words of Python end in an underscore: from_, async_.
     """
     @property
     def dir(self) -> str:
@@ -533,7 +615,7 @@ class RunConfig:
         ...
 class ModelConfig:
     """
-    A section of a Config; keys, ranges: docs/reference.md.
+    A section of a Config; keys, ranges: docs/reference.md. Keys that are words of Python end in an underscore: from_, async_.
     """
     @property
     def dropout(self) -> float:
@@ -544,12 +626,12 @@ class ModelConfig:
     def dropout(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
-    def from(self) -> str:
+    def from_(self) -> str:
         """
         Hugging Face folder to start from; its config.json gives sizes
         """
-    @from.setter
-    def from(self, arg1: str) -> None:
+    @from_.setter
+    def from_(self, arg1: str) -> None:
         ...
     @property
     def head_dim(self) -> int:
@@ -713,7 +795,7 @@ class ModelConfig:
         ...
 class DataConfig:
     """
-    A section of a Config; keys, ranges: docs/reference.md.
+    A section of a Config; keys, ranges: docs/reference.md. Keys that are words of Python end in an underscore: from_, async_.
     """
     @property
     def tokenizer(self) -> str:
@@ -741,7 +823,7 @@ class DataConfig:
         ...
 class TrainConfig:
     """
-    A section of a Config; keys, ranges: docs/reference.md.
+    A section of a Config; keys, ranges: docs/reference.md. Keys that are words of Python end in an underscore: from_, async_.
     """
     @property
     def eval_batches(self) -> int:
@@ -849,7 +931,7 @@ class TrainConfig:
         ...
 class OptimConfig:
     """
-    A section of a Config; keys, ranges: docs/reference.md.
+    A section of a Config; keys, ranges: docs/reference.md. Keys that are words of Python end in an underscore: from_, async_.
     """
     @property
     def beta1(self) -> float:
@@ -957,7 +1039,7 @@ class OptimConfig:
         ...
 class ScheduleConfig:
     """
-    A section of a Config; keys, ranges: docs/reference.md.
+    A section of a Config; keys, ranges: docs/reference.md. Keys that are words of Python end in an underscore: from_, async_.
     """
     @property
     def decay(self) -> float:
@@ -1001,7 +1083,7 @@ class ScheduleConfig:
         ...
 class ParallelConfig:
     """
-    A section of a Config; keys, ranges: docs/reference.md.
+    A section of a Config; keys, ranges: docs/reference.md. Keys that are words of Python end in an underscore: from_, async_.
     """
     @property
     def cp(self) -> int:
@@ -1061,7 +1143,7 @@ class ParallelConfig:
         ...
 class PrecisionConfig:
     """
-    A section of a Config; keys, ranges: docs/reference.md.
+    A section of a Config; keys, ranges: docs/reference.md. Keys that are words of Python end in an underscore: from_, async_.
     """
     @property
     def compute(self) -> str:
@@ -1089,15 +1171,15 @@ class PrecisionConfig:
         ...
 class CheckpointConfig:
     """
-    A section of a Config; keys, ranges: docs/reference.md.
+    A section of a Config; keys, ranges: docs/reference.md. Keys that are words of Python end in an underscore: from_, async_.
     """
     @property
-    def async(self) -> bool:
+    def async_(self) -> bool:
         """
         save while training goes on
         """
-    @async.setter
-    def async(self, arg1: bool) -> None:
+    @async_.setter
+    def async_(self, arg1: bool) -> None:
         ...
     @property
     def every(self) -> int:
@@ -1117,7 +1199,7 @@ class CheckpointConfig:
         ...
 class LogConfig:
     """
-    A section of a Config; keys, ranges: docs/reference.md.
+    A section of a Config; keys, ranges: docs/reference.md. Keys that are words of Python end in an underscore: from_, async_.
     """
     @property
     def every(self) -> int:
@@ -1229,88 +1311,6 @@ class Config:
     @train.setter
     def train(self, arg0: TrainConfig) -> None:
         ...
-class Batch:
-    """
-    Tensors with names; dim 0 is the sample. batch["x"].
-    """
-    def __contains__(self, name: str) -> bool:
-        ...
-    def __getitem__(self, name: str) -> Tensor:
-        ...
-    def __init__(self, fields: collections.abc.Mapping[str, Tensor | Parameter | ParameterUse]) -> None:
-        """
-        From {name: tensor} with equal numbers of samples.
-        """
-    def keys(self) -> list[str]:
-        """
-        Names of the fields.
-        """
-    def slice(self, begin: typing.SupportsInt | typing.SupportsIndex, end: typing.SupportsInt | typing.SupportsIndex) -> Batch:
-        """
-        Samples [begin, end), as views.
-        """
-    @property
-    def samples(self) -> int:
-        """
-        How many there are.
-        """
-class BatchSource:
-    """
-    Batches as a pure function of the step. Nothing but the step is state, so a run continues anywhere with the same data.
-    """
-    def batch_at(self, step: typing.SupportsInt | typing.SupportsIndex, device: Device | str | None = None) -> Batch:
-        """
-        The whole batch of a step, from 0.
-        """
-    @property
-    def digest(self) -> int:
-        """
-        Names the data: a 64-bit number.
-        """
-    @property
-    def eval_samples(self) -> int:
-        """
-        Samples of an evaluation; 0: cannot be evaluated on.
-        """
-    @property
-    def global_batch(self) -> int:
-        """
-        Samples of a step.
-        """
-class ArraySource(BatchSource):
-    """
-    Batches from arrays whose dim 0 is the sample: images, tables, pairs. Every epoch takes every sample once, in an order that depends on (data, seed, epoch) only.
-    """
-    def __init__(self, arrays: collections.abc.Mapping[str, typing.Any], *, global_batch: typing.SupportsInt | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex = 0, terms: str = '') -> None:
-        """
-        arrays: {name: array}; contiguous ones are shared, not copied, and must not change. terms: the i32 field whose values that are not negative are the terms of the loss; "": one term a sample. Raises DataError on NaN or Inf.
-        """
-class FunctionSource(BatchSource):
-    """
-    Batches that a function makes: synthetic data, augmentation, a reader of your own.
-    """
-    def __init__(self, function: typing.Any, fields: collections.abc.Mapping[str, tuple[DType | str, collections.abc.Sequence[int] | int]], *, name: str, global_batch: typing.SupportsInt | typing.SupportsIndex, terms: str = '', eval_samples: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
-        """
-        function(step, first_sample, count) -> {field: array} of samples [first_sample, first_sample + count) of a step; the same arguments must give the same values. fields: {name: (dtype, shape of a sample)}. name: what the function makes; change it when the data change. eval_samples: samples of step 0 that an evaluation sees.
-        """
-class TokenSource(BatchSource):
-    """
-    Windows of seq_len + 1 consecutive tokens of shards: fields "tokens" and "targets", (seq_len) i32 each. Every epoch takes every window once, in an order of its own.
-    """
-    def __init__(self, paths: collections.abc.Sequence[str], *, seq_len: typing.SupportsInt | typing.SupportsIndex = 256, global_batch: typing.SupportsInt | typing.SupportsIndex = 1, seed: typing.SupportsInt | typing.SupportsIndex = 0, vocab_size: typing.SupportsInt | typing.SupportsIndex = 0, split: str = 'train') -> None:
-        """
-        paths: shard files, or folders for their <split>*.bin. vocab_size: ids must be below; 0: not checked. Raises DataError on damaged shards.
-        """
-    @property
-    def seq_len(self) -> int:
-        """
-        Tokens of a sample.
-        """
-    @property
-    def tokens(self) -> int:
-        """
-        In all shards.
-        """
 class Tokenizer:
     """
     Text to token ids and back. Made by tokenizer().

@@ -97,7 +97,7 @@ class Layer:
         """
         The mask of this layer in the batch at hand, for gt.dropout().
         """
-    def forward(self, x: gigatrain._core.Tensor | gigatrain._core.Parameter | gigatrain._core.ParameterUse, context: BatchContext = None) -> gigatrain._core.Tensor:
+    def forward(self, *args: typing.Any, **kwargs: typing.Any) -> gigatrain._core.Tensor:
         """
         The layer's result for x. context: a BatchContext; the innermost `with` by default.
         """
@@ -240,11 +240,11 @@ class Model(Layer):
     """
     def __init__(self) -> None:
         ...
-    def loss(self, batch: ..., scale: typing.SupportsFloat | typing.SupportsIndex = 1.0, context: BatchContext = None) -> gigatrain._core.Tensor:
+    def loss(self, *args: typing.Any, **kwargs: typing.Any) -> gigatrain._core.Tensor:
         """
         scale * sum of the batch's loss terms, a scalar f32; the Trainer's scale is 1 / the step's number of terms.
         """
-    def predict(self, batch: ...) -> gigatrain._core.Tensor:
+    def predict(self, *args: typing.Any, **kwargs: typing.Any) -> gigatrain._core.Tensor:
         """
         The output that a metric looks at: logits, values.
         """

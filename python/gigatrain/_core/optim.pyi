@@ -22,7 +22,7 @@ class Optimizer:
         """
         {"<parameter>.<state>": tensor}: live, loading writes into them.
         """
-    def step(self, step: typing.SupportsInt | typing.SupportsIndex, lr: typing.SupportsFloat | typing.SupportsIndex, clip: gigatrain._core.Tensor | gigatrain._core.Parameter | gigatrain._core.ParameterUse | None = None) -> None:
+    def step(self, *args: typing.Any, **kwargs: typing.Any) -> None:
         """
         Updates the parameters from their .grad. step: from 1, for bias correction. lr: learning rate. clip: from clip(). Raises InvalidArgument that names a parameter without gradient.
         """
