@@ -49,6 +49,11 @@ run_tests() {
   add_report "$report" $?
 }
 
+# check <command>...: one check by itself.
+check() {
+  if "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
+
 # build <preset> <targets>...: one check by itself, since a warning is an error.
 build() {
   local preset=$1
@@ -84,8 +89,18 @@ build tsan gigatrain_tests && run_tests tsan -LE 'slow|gpu'
 
 say "Python: wheel, fresh environment, tests"
 rm -f build/python.xml
-./scripts/test_python.sh build/python.xml
+python_env=$(mktemp -d)/env
+GIGATRAIN_PYTHON_ENV=$python_env ./scripts/test_python.sh build/python.xml
 add_report build/python.xml $?
+
+say "Tutorials, word for word; the documentation site"
+check cmake --install build/$main --prefix build/installed
+for tutorial in command python cpp; do
+  check ./scripts/check_tutorials.py --path "$python_env/bin" --python "$python_env/bin/python" \
+    --prefix build/installed "$tutorial"
+done
+check ./scripts/docs.sh --python "$python_env/bin/python"
+rm -rf "${python_env%/env}"
 
 say "clang++, library and command"
 build clang gigatrain gigatrain_tool

@@ -3,6 +3,7 @@
 # there. Usage: scripts/test_python.sh [JUNIT_FILE] [pip option]...
 #   scripts/test_python.sh                                              # without the CUDA part
 #   scripts/test_python.sh build/python.xml -Ccmake.define.GIGATRAIN_CUDA=ON
+# GIGATRAIN_PYTHON_ENV: where to make that environment, to be kept; by default it is temporary.
 # The tools that build it live in build/python/tools, so that a second run compiles only what changed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,10 +25,12 @@ build/python/tools/bin/pip wheel -q . --no-deps --no-build-isolation -w "$work/d
 wheel=$(echo "$work"/dist/*.whl)
 echo "wheel: $(basename "$wheel"), $(($(stat -c %s "$wheel") / 1024)) KiB, built in $((SECONDS - started)) s"
 
-python3 -m venv "$work/env"
-"$work/env/bin/pip" install -q "${wheel}[test]"
-cp -r python/tests "$work/tests"
+env=${GIGATRAIN_PYTHON_ENV:-$work/env}
+python3 -m venv "$env"
+"$env/bin/pip" install -q "${wheel}[test]" scikit-learn  # which brings the examples' data
+cp -r python/tests examples/python "$work"
+export GIGATRAIN_EXAMPLES=$work/python
 cd "$work"
 # The stubs belong to the sources; what is installed is what they describe.
-env/bin/python "$OLDPWD/scripts/make_stubs.py" --check
-env/bin/python -m pytest tests -q -p no:cacheprovider --junitxml="$junit"
+"$env/bin/python" "$OLDPWD/scripts/make_stubs.py" --check
+"$env/bin/python" -m pytest tests -q -p no:cacheprovider --junitxml="$junit"

@@ -59,12 +59,13 @@ TEST_CASE("configuration: only a model, data.train and train.steps are required"
 }
 
 TEST_CASE("configuration: keys with types and defaults are frozen", "[unit][train][config]") {
-  const auto golden = std::filesystem::path(__FILE__).parent_path() / "golden/config_fields.txt";
+  const auto tests = std::filesystem::path(GIGATRAIN_TEST_DATA).parent_path();
+  const auto golden = tests / "train/golden/config_fields.txt";
   CHECK(config_fields() == read(golden));
 }
 
 TEST_CASE("configuration: the reference lists every key as it is", "[unit][train][config]") {
-  const auto root = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
+  const auto root = std::filesystem::path(GIGATRAIN_TEST_DATA).parent_path().parent_path();
   CHECK_THAT(read(root / "docs/reference.md"), Contains(config_markdown()));
 }
 
