@@ -63,31 +63,39 @@ void bind_model(py::module_& nn) {
   py::classh<Classify, nn::Model>(nn, "ClassificationHead",
                                   "Cross-entropy of linear(body(x)); one term a label, -1 ignored.")
       .def(py::init([](std::shared_ptr<nn::Layer> body, std::int64_t channels, std::int64_t classes,
-                       const std::string& x, const std::string& label) {
+                       const std::string& x, const std::string& label, double label_smoothing,
+                       double z_loss) {
              return std::make_shared<Classify>(
                  std::move(body),
-                 Classify::Options{
-                     .channels = channels, .classes = classes, .x = x, .label = label});
+                 Classify::Options{.channels = channels,
+                                   .classes = classes,
+                                   .x = x,
+                                   .label = label,
+                                   .loss = {.label_smoothing = label_smoothing, .z_loss = z_loss}});
            }),
            py::arg("body"), py::kw_only(), py::arg("channels"), py::arg("classes"),
-           py::arg("x") = "x", py::arg("label") = "label",
+           py::arg("x") = "x", py::arg("label") = "label", py::arg("label_smoothing") = 0.0,
+           py::arg("z_loss") = 0.0,
            "channels: of the body's output (B, ..., channels). x, label: fields of the batch; "
-           "labels "
-           "i32 (B, ...).");
+           "labels i32 (B, ...). label_smoothing, z_loss: as in cross_entropy().");
   using Regress = nn::RegressionHead;
-  py::classh<Regress, nn::Model>(nn, "RegressionHead",
-                                 "Mean over outputs of (prediction - target)^2, one term a sample.")
+  py::classh<Regress, nn::Model>(
+      nn, "RegressionHead",
+      "Mean over outputs of (prediction - target)^2, or of the Huber loss; "
+      "one term a sample.")
       .def(py::init([](std::shared_ptr<nn::Layer> body, std::int64_t channels, std::int64_t outputs,
-                       const std::string& x, const std::string& target) {
-             return std::make_shared<Regress>(
-                 std::move(body),
-                 Regress::Options{
-                     .channels = channels, .outputs = outputs, .x = x, .target = target});
+                       const std::string& x, const std::string& target, float huber_delta) {
+             return std::make_shared<Regress>(std::move(body),
+                                              Regress::Options{.channels = channels,
+                                                               .outputs = outputs,
+                                                               .x = x,
+                                                               .target = target,
+                                                               .huber_delta = huber_delta});
            }),
            py::arg("body"), py::kw_only(), py::arg("channels"), py::arg("outputs") = 1,
-           py::arg("x") = "x", py::arg("target") = "target",
+           py::arg("x") = "x", py::arg("target") = "target", py::arg("huber_delta") = 0.0f,
            "channels: of the body's output (B, channels). x, target: fields of the batch; target "
-           "(B, outputs) or (B).");
+           "(B, outputs) or (B). huber_delta: where the Huber loss turns linear; 0: squares.");
 }
 
 }  // namespace gigatrain::python

@@ -22,18 +22,14 @@ std::shared_ptr<Layer> require_body(std::shared_ptr<Layer> body) {
   return body;
 }
 
-// Through the fused head with the identity for a weight, which changes no bit of the logits.
-Tensor cross_entropy(const Tensor& logits, const Tensor& labels, double scale) {
-  const std::int64_t k = logits.shape()[-1];
-  std::vector<float> one(static_cast<std::size_t>(k * k));
-  for (std::int64_t i = 0; i < k; ++i) one[static_cast<std::size_t>(i * k + i)] = 1.0f;
-  const Tensor identity = Tensor::from<float>(logits.device(), {k, k}, one);
-  return ops::linear_cross_entropy(logits, ops::cast(identity, logits.dtype()), labels, scale);
-}
-
-Tensor mean_squares(const Tensor& y, const Tensor& target, double scale) {
-  const Tensor d = ops::sub(ops::cast(y, DType::f32), ops::cast(target, DType::f32));
-  return ops::scale(ops::sum(ops::mul(d, d)), scale / static_cast<double>(y.shape()[-1]));
+// The mean over outputs, summed over samples.
+RegressionHead::Loss pointwise_loss(float huber_delta) {
+  return [huber_delta](const Tensor& y, const Tensor& wanted, double scale) {
+    const Tensor target = ops::cast(wanted, DType::f32);
+    const double each = scale / static_cast<double>(y.shape()[-1]);
+    return huber_delta > 0.0f ? ops::huber_loss(y, target, static_cast<double>(huber_delta), each)
+                              : ops::mse_loss(y, target, each);
+  };
 }
 
 }  // namespace
@@ -50,7 +46,8 @@ Tensor ClassificationHead::forward(const Tensor& x, BatchContext& context) {
 }
 
 Tensor ClassificationHead::loss(const Batch& batch, double scale, BatchContext& context) {
-  return cross_entropy(predict(batch, context), batch.at(options_.label), scale);
+  return ops::cross_entropy(predict(batch, context), batch.at(options_.label), scale,
+                            options_.loss);
 }
 
 Tensor ClassificationHead::predict(const Batch& batch, BatchContext& context) {
@@ -70,7 +67,7 @@ RegressionHead::RegressionHead(std::shared_ptr<Layer> body, const Options& optio
     : options_(options) {
   body_ = require_body(std::move(body));
   head_ = linear(options.channels, options.outputs, options.init_std);
-  if (!options_.loss) options_.loss = mean_squares;
+  if (!options_.loss) options_.loss = pointwise_loss(options_.huber_delta);
   assign_names(*this);
 }
 

@@ -7,18 +7,10 @@
 
 namespace gigatrain::nn {
 
-namespace {
-
-// sigmoid(x) = (1 + tanh(x / 2)) / 2, which overflows nowhere.
-Tensor silu(const Tensor& x) {
-  const Tensor half = ops::scale(x, 0.5);
-  return ops::add(half, ops::mul(half, ops::tanh(half)));
-}
-
-}  // namespace
-
 Gelu::Gelu() : Function(ops::gelu) {}
-Silu::Silu() : Function(silu) {}
+Relu::Relu() : Function(ops::relu) {}
+Silu::Silu() : Function(ops::silu) {}
+Sigmoid::Sigmoid() : Function(ops::sigmoid) {}
 Tanh::Tanh() : Function(ops::tanh) {}
 
 Dropout::Dropout(float rate) : rate_(rate) {

@@ -118,7 +118,7 @@ TEST_CASE("one digest of a classifier for any split of the batch over leaves",
   CHECK(digest({}) == digest({.blocks = 2, .strided = true}));
 }
 
-TEST_CASE("a regressor learns, with the mean of squares or a loss of one's own",
+TEST_CASE("a regressor learns, with squares, the Huber loss, or one's own",
           "[unit][nn][heads]") {
   const auto x = points();
   std::vector<float> y;
@@ -132,8 +132,10 @@ TEST_CASE("a regressor learns, with the mean of squares or a loss of one's own",
     return ops::scale(ops::sum(ops::log(ops::add(ops::exp(d), ops::exp(ops::scale(d, -1.0))))),
                       scale);
   };
-  for (const auto& loss : {RegressionHead::Loss{}, cosh}) {
-    RegressionHead model(mlp(), {.channels = 16, .loss = loss});
+  const RegressionHead::Options squares{.channels = 16}, huber{.channels = 16, .huber_delta = 0.5f},
+      own{.channels = 16, .loss = cosh};
+  for (const auto& options : {squares, huber, own}) {
+    RegressionHead model(mlp(), options);
     materialize(model, device);
     optim::AdamW adamw(trainable_parameters(model));
     trainer(model, adamw, data, {.micro_batch = 20}, 150)->fit();

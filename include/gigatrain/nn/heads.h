@@ -22,6 +22,7 @@ class ClassificationHead : public Model {
     std::int64_t classes = 0;
     std::string x = "x", label = "label";  // fields of the batch; labels i32 (B, ...)
     float init_std = 0.02f;
+    ops::CrossEntropyOptions loss{};  // label smoothing, z-loss
   };
   ClassificationHead(std::shared_ptr<Layer> body, const Options& options);
   Tensor forward(const Tensor& x, BatchContext& context) override;  // logits (B, ..., classes)
@@ -35,8 +36,8 @@ class ClassificationHead : public Model {
   Child<Layer> body_{this, "body"}, head_{this, "head"};
 };
 
-// scale * sum over samples of the mean over outputs of (prediction - target)^2, unless another
-// loss is given.
+// scale * sum over samples of the mean over outputs of (prediction - target)^2, of the Huber loss,
+// or another loss that is given.
 class RegressionHead : public Model {
  public:
   // y, target (B, outputs) -> scale * the sum of B terms, scalar f32.
@@ -46,7 +47,8 @@ class RegressionHead : public Model {
     std::int64_t outputs = 1;
     std::string x = "x", target = "target";  // fields of the batch; target (B, outputs) or (B)
     float init_std = 0.02f;
-    Loss loss{};  // none: the mean of squares
+    float huber_delta = 0.0f;  // where the Huber loss turns linear; 0: squares
+    Loss loss{};               // none: those
   };
   RegressionHead(std::shared_ptr<Layer> body, const Options& options);
   Tensor forward(const Tensor& x, BatchContext& context) override;  // (B, outputs)

@@ -24,6 +24,14 @@ class Gelu : public Function {  // tanh form, as ops::gelu
  public:
   Gelu();
 };
+class Relu : public Function {  // max(x, 0)
+ public:
+  Relu();
+};
+class Sigmoid : public Function {  // 1 / (1 + exp(-x))
+ public:
+  Sigmoid();
+};
 class Silu : public Function {  // x / (1 + exp(-x))
  public:
   Silu();
