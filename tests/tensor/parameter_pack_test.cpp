@@ -130,3 +130,17 @@ TEST_CASE("a pack refuses what does not fit together", "[unit][tensor][errors]")
   CHECK_THROWS_WITH(ParameterPack({q}), Contains("in a pack already"));
   CHECK_THROWS_WITH(q->uses().front()->tensor(), Contains("used as part of a pack"));
 }
+
+TEST_CASE("a pack makes gradients unless all its members are frozen", "[unit][tensor]") {
+  Device device({.threads = 1});
+  Weights packed;
+  ParameterPack pack(packed.all);
+  packed.allocate(device);
+  packed.all[0]->set_requires_grad(false);
+  packed.all[2]->set_requires_grad(false);
+  CHECK(pack.tensor().requires_grad());
+  packed.all[1]->set_requires_grad(false);
+  CHECK_FALSE(pack.tensor().requires_grad());
+  packed.all[1]->set_requires_grad(true);
+  CHECK(pack.tensor().requires_grad());
+}
