@@ -68,8 +68,8 @@ def test_version_is_the_headers():
 
 def test_the_command():
     command = shutil.which("gigatrain", path=os.path.dirname(sys.executable))
-    if not command:
-        pytest.skip("the command is not installed in this environment")
+    if not command or not os.path.exists(os.path.join(os.path.dirname(gt.__file__), "bin")):
+        pytest.skip("this build has no command (libcli11-dev), or is not installed")
     out = subprocess.run([command, "--version"], capture_output=True, text=True)
     assert out.stdout.strip() == "gigatrain " + gt.__version__
     assert subprocess.run([command, "doctor"], capture_output=True).returncode == 0
