@@ -69,6 +69,7 @@ struct TinyOptions {
   bool llama = false;    // in place of the GPT: packed weights, norms of q and k, an untied head
   optim::OptimizerOptions optimizer{.seed = 5};
   float lr = 3e-3f;
+  LossScaleOptions loss_scale{};
 };
 
 struct TinyRun {
@@ -118,6 +119,7 @@ struct TinyRun {
                                                        .steps = kSteps,
                                                        .seed = 5,
                                                        .schedule = {.lr = o.lr, .warmup = 2},
+                                                       .loss_scale = o.loss_scale,
                                                        .leaf_order = o.order});
   }
   std::uint64_t digest() { return state_digest(trainer->parameters(), optimizer.get()).value; }
