@@ -70,6 +70,7 @@ struct TinyOptions {
   optim::OptimizerOptions optimizer{.seed = 5};
   float lr = 3e-3f;
   LossScaleOptions loss_scale{};
+  std::int64_t steps = 6;
 };
 
 struct TinyRun {
@@ -116,7 +117,7 @@ struct TinyRun {
     optimizer = optim::make_optimizer(nn::named_parameters(*model), o.optimizer);
     trainer = std::make_unique<Trainer>(*model, *optimizer, data,
                                         TrainerOptions{.batch = o.batch,
-                                                       .steps = kSteps,
+                                                       .steps = o.steps,
                                                        .seed = 5,
                                                        .schedule = {.lr = o.lr, .warmup = 2},
                                                        .loss_scale = o.loss_scale,

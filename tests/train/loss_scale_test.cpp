@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "gigatrain/base/error.h"
+#include "gigatrain/ops/ops.h"
 #include "gigatrain/optim/clip.h"
 #include "gigatrain/train/checkpoint_files.h"
 #include "support/tiny_run.h"
@@ -23,15 +24,16 @@ struct TestData {
   TestData() { test::write_shard(path, 4000, TinyRun::kVocab); }
 };
 
+constexpr std::int64_t kSteps = 12;
+
 // Grows every second step from the largest scale that fits, so that steps are skipped at the start
 // and again later.
 TinyOptions restless(bool llama = false) {
   TinyOptions o{.threads = 2, .compute = DType::f16, .llama = llama};
   o.loss_scale = {.initial = 0x1p24, .growth_interval = 2};
+  o.steps = kSteps;
   return o;
 }
-
-constexpr std::int64_t kSteps = 12;
 
 TinyOptions f16_with(LossScaleOptions scale) {
   TinyOptions o{.threads = 2, .compute = DType::f16, .dropout = 0.0f};
