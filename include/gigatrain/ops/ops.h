@@ -2,7 +2,7 @@
 // composed definition in basic ops, which is its oracle in tests, is in composed.h.
 //
 // Sizes: B batch, T positions, C channels, H heads, D channels a head, V vocabulary, N rows (B*T).
-// Activations are f32 or bf16 (basic ops: f64 too). Bad shapes and dtypes throw
+// Activations are f32, bf16, f16 (basic ops: f64 too). Bad shapes and dtypes throw
 // Error(invalid_argument) with both sides printed.
 #pragma once
 
