@@ -66,7 +66,7 @@ void bind_methods(py::class_<Tensor>& t) {
   t.def("transpose", &ops::transpose, Unlocked(), py::arg("dim0"), py::arg("dim1"),
         "A view with two dims exchanged.");
   t.def("contiguous", &ops::contiguous, Unlocked(), "Row-major; the tensor itself when it is.");
-  t.def("cast", &ops::cast, Unlocked(), py::arg("dtype"), "Converted to f32, bf16 or f64.");
+  t.def("cast", &ops::cast, Unlocked(), py::arg("dtype"), "Converted to f32, bf16, f16 or f64.");
   t.def("sum", &ops::sum, Unlocked(), py::arg("dims") = std::vector<int>{},
         "Over the dims (kept, with size 1), or of everything: a scalar.");
   t.def("mean", &ops::mean, Unlocked(), py::arg("dims") = std::vector<int>{},

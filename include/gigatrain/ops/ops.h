@@ -19,7 +19,7 @@
 
 namespace gigatrain::ops {
 
-// --- basic ops (f32, bf16, f64); more in elementwise.h and index.h
+// --- basic ops (f32, bf16, f16, f64); more in elementwise.h and index.h
 
 // Over the given dims (negative counts from the end), or all of them; the dims stay with size 1
 // unless all are reduced, which gives a scalar of shape ().
