@@ -154,7 +154,7 @@ TEST_CASE("gpu: a token outside the vocabulary ends the step before the weights 
   const TestData shard(3 * TinyRun::kVocab);  // data of another tokenizer
   TinyRun tiny(shard.path, {}, *gpu);
   const auto before = tiny.digest();
-  CHECK_THROWS_WITH(tiny.trainer->step(), Catch::Matchers::Contains("step 1: the loss is nan"));
+  CHECK_THROWS_WITH(tiny.trainer->step(), Catch::Matchers::Contains("must be in [0, 37)"));
   CHECK(tiny.digest() == before);
 }
 
