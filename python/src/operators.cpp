@@ -1,5 +1,7 @@
 #include "operators.h"
 
+#include <algorithm>
+
 #include "gigatrain/ops/ops.h"
 #include "gigatrain/tensor/node.h"
 
@@ -9,7 +11,16 @@ namespace {
 
 using Binary = Tensor (*)(const Tensor&, const Tensor&);
 
+Tensor whole_number(Device& device, double value) {
+  const auto n = static_cast<std::int64_t>(std::clamp(value, -2147483648.0, 2147483647.0));
+  if (static_cast<double>(n) != value)
+    throw Error(ErrorCode::invalid_argument,
+                "an i32 tensor goes with whole numbers of 32 bits, got " + std::to_string(value));
+  return Tensor::from<std::int32_t>(device, {}, std::vector{static_cast<std::int32_t>(n)});
+}
+
 Tensor scalar_like(const Tensor& x, double value) {
+  if (x.dtype() == DType::i32) return whole_number(x.device(), value);
   return Tensor::full(x.device(), {}, value, x.dtype(), {Purpose::activations, "scalar"});
 }
 

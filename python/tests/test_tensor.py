@@ -30,6 +30,10 @@ def test_comparisons_agree_with_numpy(dtype):
     ]:
         assert got.dtype == gt.u8
         np.testing.assert_array_equal(got.numpy(), want)
+    if dtype == "i32":
+        for number in (1.5, float("nan"), 2.0**31):
+            with pytest.raises(gt.InvalidArgument, match="whole numbers"):
+                x >= number
     assert (x == None) is False and (x != None) is True  # noqa: E711
 
 

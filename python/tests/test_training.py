@@ -161,7 +161,10 @@ def test_packed_linear():
     x = gt.full((3, 4), 1.0)
     y, parts = packed(x), dict(packed.named_parameters())
     assert y.shape == (3, 6)
-    np.testing.assert_allclose(y[:, 4:].numpy(), gt.linear(x, parts["k.weight"]).numpy(), rtol=1e-5)
+    want = gt.linear(x, parts["k.weight"].value)
+    np.testing.assert_allclose(y[:, 4:].numpy(), want.numpy(), rtol=1e-5)
+    with pytest.raises(gt.InvalidArgument, match="part of a pack"):
+        gt.linear(x, parts["k.weight"])
 
 
 def test_state_dict_round_trip():
@@ -277,6 +280,20 @@ def test_stop_when(data):
     t = trainer(model, gt.optim.AdamW(model), data)
     t.stop_when(lambda: t.steps_done == 7)
     assert t.fit() == "requested" and t.steps_done == 7
+
+
+def test_a_trainer_keeps_what_it_uses(table):
+    import gc
+
+    def make():
+        model = gt.nn.materialize(Regression())
+        data = gt.ArraySource(dict(table), global_batch=32, seed=1)
+        return trainer(model, gt.optim.AdamW(model), data, steps=3)
+
+    t = make()
+    gc.collect()
+    filler = [gt.full((32, 8), float("nan")) for _ in range(20)]  # where freed memory would be
+    assert t.step().loss > 0 and t.fit() == "finished" and len(filler) == 20
 
 
 def test_optimizers_take_parameters_that_learn():
