@@ -34,7 +34,8 @@ def widen_arguments(line):
         return line
     arguments = re.sub(r"(: )([^=,\[\]]*(?:\[[^\]]*\])?[^=,\[\]]*)",
                        lambda m: m.group(1) + widen(m.group(2)), match.group(2))
-    arguments = re.sub(r"(\| str) = None", r"\1 | None = None", arguments)  # pointers may be None
+    # Pointers may be None.
+    arguments = re.sub(r": ((?:(?!\| None)[^=,])+) = None", r": \1 | None = None", arguments)
     return match.group(1) + arguments + match.group(3)
 
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "gigatrain/gigatrain.h"
@@ -40,6 +41,7 @@ void bind_optim(py::module_& m);
 void bind_config(py::module_& m);
 void bind_text(py::module_& m);
 void bind_batches(py::module_& m);
+void bind_debug(py::module_& m);
 void bind_trainer(py::module_& m);
 void bind_run(py::module_& m);
 
@@ -56,6 +58,8 @@ Tensor tensor_from_object(const py::object& data, std::optional<DType> dtype, De
 Tensor tensor_from_numpy(const py::object& array);
 py::object to_numpy(const Tensor& tensor);
 DType dtype_of_array(const py::object& array);
+// parameter.cpp: what a Parameter or a use of one stands for; none for anything else
+std::optional<Tensor> tensor_of_parameter(const py::handle& object);
 // index.cpp
 Tensor index(const Tensor& x, const py::object& key);
 
@@ -71,6 +75,13 @@ class Held {
   PyObject* object_;
 };
 using HeldPtr = std::shared_ptr<Held>;
+
+// `dims` of reductions: one, or several.
+using Dims = std::variant<int, std::vector<int>>;
+inline std::vector<int> list_of(const Dims& dims) {
+  if (const int* one = std::get_if<int>(&dims)) return {*one};
+  return std::get<std::vector<int>>(dims);
+}
 
 inline Tensor or_none(const std::optional<Tensor>& tensor) {
   return tensor.value_or(Tensor{});
@@ -105,8 +116,21 @@ struct type_caster<gigatrain::Shape> {
 };
 
 // An undefined tensor is None. (None is no tensor, though: functions take an optional one.)
+// Parameters stand for their tensors; what goes wrong in making one is raised as it is, which an
+// implicit conversion would not do.
 template <>
 struct type_caster<gigatrain::Tensor> : type_caster_base<gigatrain::Tensor> {
+  gigatrain::Tensor made;
+
+  bool load(handle from, bool convert) {
+    if (type_caster_base::load(from, convert)) return true;
+    if (!convert) return false;
+    auto tensor = gigatrain::python::tensor_of_parameter(from);
+    if (!tensor) return false;
+    made = std::move(*tensor);
+    value = &made;
+    return true;
+  }
   template <class T>
   static handle cast(T&& tensor, return_value_policy policy, handle parent) {
     if constexpr (std::is_pointer_v<std::decay_t<T>>) {

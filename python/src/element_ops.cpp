@@ -40,9 +40,11 @@ void bind_elements(py::module_& m) {
 
 void bind_element_ops(py::module_& m) {
   bind_elements(m);
-  m.def("max", &ops::max, Unlocked(), py::arg("x"), py::arg("dims") = std::vector<int>{},
-        "The largest over the dims, which stay with size 1, or of everything. Elements that share "
-        "the maximum share its gradient.");
+  m.def(
+      "max", [](const Tensor& x, const Dims& dims) { return ops::max(x, list_of(dims)); },
+      Unlocked(), py::arg("x"), py::arg("dims") = std::vector<int>{},
+      "The largest over the dims, which stay with size 1, or of everything. Elements that share "
+      "the maximum share its gradient.");
   m.def(
       "top_k",
       [](const Tensor& x, std::int64_t k) {

@@ -25,10 +25,8 @@ std::vector<Tensor> inputs_of(const py::args& args) {
   for (const auto& a : args) {
     if (py::isinstance<Tensor>(a))
       inputs.push_back(a.cast<Tensor>());
-    else if (py::isinstance<Parameter>(a))
-      inputs.push_back(a.cast<Parameter&>().uses().front()->tensor());
     else
-      inputs.emplace_back();
+      inputs.push_back(or_none(tensor_of_parameter(a)));
   }
   return inputs;
 }

@@ -2,8 +2,9 @@
 
 #include "gigatrain/nn/layers.h"
 
+#include <pybind11/typing.h>
+
 #include "gigatrain/nn/conv.h"
-#include "gigatrain/nn/sequential.h"
 #include "gigatrain/nn/transformer.h"
 #include "nn.h"
 
@@ -11,46 +12,23 @@ namespace gigatrain::python {
 
 namespace {
 
-std::shared_ptr<nn::Layer> as_layer(const py::handle& item) {
-  if (py::isinstance<nn::Layer>(item)) return item.cast<std::shared_ptr<nn::Layer>>();
-  if (PyCallable_Check(item.ptr())) {
-    const auto held = std::make_shared<Held>(py::reinterpret_borrow<py::object>(item));
-    return std::make_shared<nn::Function>([held](const Tensor& x) {
-      const py::gil_scoped_acquire lock;
-      return tensor_result(held->get()(x), held->get(), "__call__");
-    });
-  }
-  throw py::type_error("Sequential is made of layers and functions of one tensor");
-}
-
-std::shared_ptr<nn::Sequential> make_sequential(const py::args& items) {
-  auto out = std::make_shared<nn::Sequential>();
-  for (const auto& item : items) out->append(as_layer(item));
-  return out;
-}
-
-std::shared_ptr<nn::Layer> at(const nn::Layer& layer, std::int64_t i) {
-  const auto children = layer.children();
-  const auto count = static_cast<std::int64_t>(children.size());
-  if (i < -count || i >= count) throw py::index_error("layer " + std::to_string(i));
-  return children[static_cast<std::size_t>(i < 0 ? i + count : i)].second;
-}
-
-void bind_sequential(py::module_& m) {
-  py::classh<nn::Function, nn::Layer>(m, "Function", "A function of one tensor as a layer.");
-  py::classh<nn::Dropout, nn::Layer>(
-      m, "Dropout", "Zeroes elements of x (B, ..., C) while training, and scales the others.")
-      .def(py::init<float>(), py::arg("rate"), "rate: the probability, in [0, 1).");
-  py::classh<nn::Sequential, nn::Layer>(
-      m, "Sequential",
-      "Layers and functions of one tensor, one after the other: Sequential(Linear(8, 32), gt.gelu, "
-      "Linear(32, 4)). Also a list of layers: len(), [i], iteration, append().")
-      .def(py::init(&make_sequential), "Children are named \"0\", \"1\", ...")
-      .def(
-          "append", [](nn::Sequential& s, const py::object& item) { s.append(as_layer(item)); },
-          py::arg("layer"), "Adds a layer, or a function of one tensor, at the end.")
-      .def("__len__", [](const nn::Sequential& s) { return s.children().size(); })
-      .def("__getitem__", &at, py::arg("index"));
+void bind_packed_linear(py::module_& m) {
+  py::classh<nn::PackedLinear, nn::Layer>(
+      m, "PackedLinear",
+      "Several linear maps of one input as one product: x (..., n_in) -> [y_0 | y_1 | ...], side "
+      "by side in the last dim.")
+      .def(py::init([](std::int64_t n_in, const py::typing::Dict<py::str, py::int_>& parts,
+                       bool bias, float init_std) {
+             nn::PackedLinear::Options options{
+                 .in = n_in, .parts = {}, .bias = bias, .init_std = init_std};
+             for (const auto& [name, out] : parts)
+               options.parts.push_back({name.cast<std::string>(), out.cast<std::int64_t>()});
+             return std::make_shared<nn::PackedLinear>(options);
+           }),
+           py::arg("n_in"), py::arg("parts"), py::kw_only(), py::arg("bias") = true,
+           py::arg("init_std") = 0.02f,
+           "parts: {name: n_out}, in their order: parameters \"<name>.weight\" (n_out, n_in) and "
+           "\"<name>.bias\" (n_out) of their own, which lie one after the other in memory.");
 }
 
 void bind_convolutions(py::module_& m) {
@@ -145,6 +123,7 @@ void bind_layers(py::module_& m) {
            py::arg("gelu") = false, py::arg("layout") = "out_in", py::arg("init_std") = 0.02f,
            "Parameters weight (n_out, n_in), or (n_in, n_out) with layout \"in_out\", and bias "
            "(n_out).");
+  bind_packed_linear(m);
   py::classh<nn::LayerNorm, nn::Layer>(m, "LayerNorm",
                                        "Layer normalisation over the last dim, arXiv:1607.06450.")
       .def(py::init<std::int64_t, float, bool>(), py::arg("channels"), py::kw_only(),

@@ -34,6 +34,7 @@ PYBIND11_MODULE(_core, m) {
   bind_optim(m);
   bind_config(m);
   bind_text(m);
+  bind_debug(m);
   bind_trainer(m);
   bind_run(m);
 }

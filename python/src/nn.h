@@ -10,6 +10,7 @@ namespace gigatrain::python {
 using ParameterList = std::vector<std::shared_ptr<Parameter>>;
 
 void bind_layers(py::module_& nn);
+void bind_sequential(py::module_& nn);
 void bind_model(py::module_& nn);   // Model and the heads
 void bind_models(py::module_& nn);  // language models
 void bind_llama(py::module_& nn, py::module_& m);

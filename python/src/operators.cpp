@@ -1,6 +1,9 @@
 #include "operators.h"
 
+#include <algorithm>
+
 #include "gigatrain/ops/ops.h"
+#include "gigatrain/tensor/node.h"
 
 namespace gigatrain::python {
 
@@ -8,7 +11,16 @@ namespace {
 
 using Binary = Tensor (*)(const Tensor&, const Tensor&);
 
+Tensor whole_number(Device& device, double value) {
+  const auto n = static_cast<std::int64_t>(std::clamp(value, -2147483648.0, 2147483647.0));
+  if (static_cast<double>(n) != value)
+    throw Error(ErrorCode::invalid_argument,
+                "an i32 tensor goes with whole numbers of 32 bits, got " + std::to_string(value));
+  return Tensor::from<std::int32_t>(device, {}, std::vector{static_cast<std::int32_t>(n)});
+}
+
 Tensor scalar_like(const Tensor& x, double value) {
+  if (x.dtype() == DType::i32) return whole_number(x.device(), value);
   return Tensor::full(x.device(), {}, value, x.dtype(), {Purpose::activations, "scalar"});
 }
 
@@ -35,6 +47,23 @@ void bind_comparison(py::class_<Tensor>& t, const char* name) {
       py::is_operator());
 }
 
+Tensor opposite(const Tensor& mask) {
+  const auto number = [&](double v) { return Tensor::full(mask.device(), {}, v, DType::f32); };
+  return ops::equal(ops::where(mask, number(1), number(0)), number(0));
+}
+Tensor not_equal(const Tensor& a, const Tensor& b) {
+  return opposite(ops::equal(a, b));
+}
+// Where either is NaN: false, which the opposite of `less` would not be.
+Tensor greater_equal(const Tensor& a, const Tensor& b) {
+  if (a.dtype() == DType::i32) return opposite(ops::less(a, b));
+  const NoGrad off;
+  return ops::equal(ops::maximum(a, b), a);
+}
+Tensor less_equal(const Tensor& a, const Tensor& b) {
+  return greater_equal(b, a);
+}
+
 Tensor mul_number(const Tensor& a, double b) {
   return ops::scale(a, b);
 }
@@ -56,6 +85,9 @@ void bind_operators(py::class_<Tensor>& t) {
   bind_comparison<&ops::equal>(t, "__eq__");
   bind_comparison<&ops::greater>(t, "__gt__");
   bind_comparison<&ops::less>(t, "__lt__");
+  bind_comparison<&not_equal>(t, "__ne__");
+  bind_comparison<&greater_equal>(t, "__ge__");
+  bind_comparison<&less_equal>(t, "__le__");
   t.attr("__hash__") = py::module_::import("builtins").attr("object").attr("__hash__");
   t.def("__neg__", &ops::neg, Unlocked());
 }
@@ -67,10 +99,14 @@ void bind_methods(py::class_<Tensor>& t) {
         "A view with two dims exchanged.");
   t.def("contiguous", &ops::contiguous, Unlocked(), "Row-major; the tensor itself when it is.");
   t.def("cast", &ops::cast, Unlocked(), py::arg("dtype"), "Converted to f32, bf16, f16 or f64.");
-  t.def("sum", &ops::sum, Unlocked(), py::arg("dims") = std::vector<int>{},
-        "Over the dims (kept, with size 1), or of everything: a scalar.");
-  t.def("mean", &ops::mean, Unlocked(), py::arg("dims") = std::vector<int>{},
-        "Over the dims (kept, with size 1), or of everything: a scalar.");
+  t.def(
+      "sum", [](const Tensor& x, const Dims& dims) { return ops::sum(x, list_of(dims)); },
+      Unlocked(), py::arg("dims") = std::vector<int>{},
+      "Over the dims (kept, with size 1), or of everything: a scalar.");
+  t.def(
+      "mean", [](const Tensor& x, const Dims& dims) { return ops::mean(x, list_of(dims)); },
+      Unlocked(), py::arg("dims") = std::vector<int>{},
+      "Over the dims (kept, with size 1), or of everything: a scalar.");
 }
 
 }  // namespace gigatrain::python

@@ -27,11 +27,16 @@ void bind_ops(py::module_& m) {
   unary("contiguous", &ops::contiguous, "Row-major; x itself when it already is.");
 
   m.def("scale", &ops::scale, Unlocked(), py::arg("x"), py::arg("factor"), "factor * x.");
-  m.def("sum", &ops::sum, Unlocked(), py::arg("x"), py::arg("dims") = std::vector<int>{},
-        "Over the dims (negative counts from the end), which stay with size 1; of everything when "
-        "none is given: a scalar of shape ().");
-  m.def("mean", &ops::mean, Unlocked(), py::arg("x"), py::arg("dims") = std::vector<int>{},
-        "Like sum(), divided by the number of elements.");
+  m.def(
+      "sum", [](const Tensor& x, const Dims& dims) { return ops::sum(x, list_of(dims)); },
+      Unlocked(), py::arg("x"), py::arg("dims") = std::vector<int>{},
+      "Over the dims, one or several (negative counts from the end), which stay with size 1; of "
+      "everything when "
+      "none is given: a scalar of shape ().");
+  m.def(
+      "mean", [](const Tensor& x, const Dims& dims) { return ops::mean(x, list_of(dims)); },
+      Unlocked(), py::arg("x"), py::arg("dims") = std::vector<int>{},
+      "Like sum(), divided by the number of elements.");
   m.def("reshape", &ops::reshape, Unlocked(), py::arg("x"), py::arg("shape"),
         "The same values in another shape; the same memory when x is contiguous.");
   m.def("slice", &ops::slice, Unlocked(), py::arg("x"), py::arg("dim"), py::arg("begin"),

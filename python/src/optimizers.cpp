@@ -1,13 +1,13 @@
-// The optimizers of gigatrain.optim, and groups of parameters. Each keeps alive what it updates.
+// The optimizers of gigatrain.optim. Each keeps alive what it updates.
 
-#include <algorithm>
+#include "optimizers.h"
 
+#include "gigatrain/optim/adafactor.h"
 #include "gigatrain/optim/adamw.h"
-#include "gigatrain/optim/groups.h"
+#include "gigatrain/optim/adamw8bit.h"
 #include "gigatrain/optim/lion.h"
-#include "gigatrain/optim/make_optimizer.h"
+#include "gigatrain/optim/muon.h"
 #include "gigatrain/optim/sgd.h"
-#include "nn.h"
 
 namespace gigatrain::python {
 
@@ -15,121 +15,26 @@ namespace {
 
 using optim::Optimizer;
 
-struct Group {
-  ParameterList parameters;
-  float lr_scale = 1.0f, weight_decay = 0.0f;
-};
-
-// What an optimizer's first argument stands for.
-struct Chosen {
-  ParameterList kept;
-  std::vector<optim::ParameterGroup> groups;
-};
-
-Chosen choose(const py::object& what, const char* caller, float weight_decay) {
-  Chosen out;
-  if (py::isinstance<py::list>(what) && py::len(what) > 0 &&
-      py::isinstance<Group>(py::list(what)[0])) {
-    for (const auto& g : what.cast<std::vector<Group>>()) {
-      out.groups.push_back({pointers_to(g.parameters), g.lr_scale, g.weight_decay});
-      out.kept.insert(out.kept.end(), g.parameters.begin(), g.parameters.end());
-    }
-  } else {
-    out.kept = parameters_from(what, caller);
-    out.groups = optim::decay_groups(pointers_to(out.kept), weight_decay);
-  }
-  return out;
-}
-
-template <class T>
-class Owning : public T {
- public:
-  template <class Options>
-  Owning(Chosen chosen, const Options& options)
-      : T(chosen.groups, options), kept_(std::move(chosen.kept)) {}
-
- private:
-  ParameterList kept_;
-};
-
-template <class T, class Options>
-std::shared_ptr<T> make(const py::object& what, const char* caller, const Options& options) {
-  return std::make_shared<Owning<T>>(choose(what, caller, options.weight_decay), options);
-}
-
-// What make_optimizer() made, with its parameters.
-class Made : public Optimizer {
- public:
-  Made(ParameterList kept, const optim::OptimizerOptions& options)
-      : kept_(std::move(kept)), inner_(optim::make_optimizer(pointers_to(kept_), options)) {}
-  void step(const optim::StepOptions& options) override { inner_->step(options); }
-  std::vector<optim::NamedState> state() override { return inner_->state(); }
-  const char* name() const override { return inner_->name(); }
-  optim::Ema* ema() override { return inner_->ema(); }
-
- private:
-  ParameterList kept_;
-  std::unique_ptr<Optimizer> inner_;
-};
-
-void bind_groups(py::module_& m) {
-  py::class_<Group>(m, "ParameterGroup",
-                    "Parameters that share a learning-rate factor and a decay.")
-      .def(py::init([](const py::object& parameters, float lr_scale, float weight_decay) {
-             return Group{parameters_from(parameters, "ParameterGroup"), lr_scale, weight_decay};
-           }),
-           py::arg("parameters"), py::kw_only(), py::arg("lr_scale") = 1.0f,
-           py::arg("weight_decay") = 0.0f, "lr_scale: multiplies the step's learning rate.")
-      .def_readonly("parameters", &Group::parameters, "Those of the group.")
-      .def_readwrite("lr_scale", &Group::lr_scale, "Multiplies the step's learning rate.")
-      .def_readwrite("weight_decay", &Group::weight_decay, "Decoupled.");
-  using optim::GroupRule;
-  py::class_<GroupRule>(m, "GroupRule", "Parameters by their names, and what is theirs.")
-      .def(py::init([](const std::string& pattern, float lr_scale, std::optional<float> decay) {
-             return GroupRule{pattern, lr_scale, decay};
-           }),
-           py::arg("pattern"), py::kw_only(), py::arg("lr_scale") = 1.0f,
-           py::arg("weight_decay") = py::none(),
-           "pattern: of whole names; a glob (*, ?), or \"re:\" and a regular expression. "
-           "weight_decay None: as without a rule.")
-      .def_readonly("pattern", &GroupRule::pattern, "Of whole names.");
-  m.def(
-      "groups_by_pattern",
-      [](const py::object& parameters, const std::vector<GroupRule>& rules, float weight_decay) {
-        const ParameterList all = parameters_from(parameters, "groups_by_pattern()");
-        std::vector<Group> out;
-        for (const auto& g : optim::groups_by_pattern(pointers_to(all), rules, weight_decay)) {
-          out.push_back({{}, g.lr_scale, g.weight_decay});
-          for (const auto& p : all)
-            if (std::find(g.parameters.begin(), g.parameters.end(), p.get()) != g.parameters.end())
-              out.back().parameters.push_back(p);
-        }
-        return out;
-      },
-      py::arg("parameters"), py::arg("rules"), py::kw_only(), py::arg("weight_decay") = 0.0f,
-      "ParameterGroups for an optimizer: the first rule that matches a name holds.");
-}
-
 constexpr const char* kParameters =
     "parameters: a layer, parameters (matrices decay, vectors do not), or ParameterGroups "
     "(weight_decay is then theirs). seed: of stochastic rounding, for weights without an f32 "
     "master. Raises InvalidArgument for what is frozen or no parameter.";
 
-}  // namespace
-
-void bind_optimizers(py::module_& m) {
-  bind_groups(m);
+template <class T>
+void bind_adamw(py::module_& m, const char* name, const char* doc) {
   const optim::AdamWOptions a;
-  py::classh<optim::AdamW, Optimizer>(
-      m, "AdamW", "Loshchilov and Hutter, Decoupled Weight Decay Regularization, arXiv:1711.05101.")
-      .def(py::init([](const py::object& parameters, float weight_decay, float beta1, float beta2,
-                       float eps, std::uint64_t seed) {
-             return make<optim::AdamW>(parameters, "AdamW",
-                                       optim::AdamWOptions{weight_decay, beta1, beta2, eps, seed});
+  py::classh<T, Optimizer>(m, name, doc)
+      .def(py::init([name](const py::object& parameters, float weight_decay, float beta1,
+                           float beta2, float eps, std::uint64_t seed) {
+             return make<T>(parameters, name,
+                            optim::AdamWOptions{weight_decay, beta1, beta2, eps, seed});
            }),
            py::arg("parameters"), py::kw_only(), py::arg("weight_decay") = a.weight_decay,
            py::arg("beta1") = a.beta1, py::arg("beta2") = a.beta2, py::arg("eps") = a.eps,
            py::arg("seed") = a.seed, kParameters);
+}
+
+void bind_sgd(py::module_& m) {
   const optim::SgdOptions s;
   py::classh<optim::Sgd, Optimizer>(
       m, "Sgd", "Stochastic gradient descent with (Nesterov) momentum (Sutskever et al., 2013).")
@@ -142,6 +47,9 @@ void bind_optimizers(py::module_& m) {
            py::arg("parameters"), py::kw_only(), py::arg("momentum") = s.momentum,
            py::arg("nesterov") = s.nesterov, py::arg("weight_decay") = s.weight_decay,
            py::arg("decoupled") = s.decoupled, py::arg("seed") = s.seed, kParameters);
+}
+
+void bind_lion(py::module_& m) {
   const optim::LionOptions l;
   py::classh<optim::Lion, Optimizer>(m, "Lion", "Chen et al., arXiv:2302.06675.")
       .def(py::init([](const py::object& parameters, float weight_decay, float beta1, float beta2,
@@ -152,35 +60,82 @@ void bind_optimizers(py::module_& m) {
            py::arg("parameters"), py::kw_only(), py::arg("weight_decay") = l.weight_decay,
            py::arg("beta1") = l.beta1, py::arg("beta2") = l.beta2, py::arg("seed") = l.seed,
            kParameters);
-  using Options = optim::OptimizerOptions;
-  const Options o;
-  m.def(
-      "make_optimizer",
-      [](const std::string& name, const py::object& parameters, float weight_decay, float beta1,
-         float beta2, float eps, float momentum, bool nesterov, bool decoupled,
-         const std::vector<optim::GroupRule>& groups, float ema,
-         std::uint64_t seed) -> std::shared_ptr<Optimizer> {
-        return std::make_shared<Made>(parameters_from(parameters, "make_optimizer()"),
-                                      Options{.name = name,
-                                              .weight_decay = weight_decay,
-                                              .beta1 = beta1,
-                                              .beta2 = beta2,
-                                              .eps = eps,
-                                              .momentum = momentum,
-                                              .nesterov = nesterov,
-                                              .decoupled = decoupled,
-                                              .groups = groups,
-                                              .ema = ema,
-                                              .seed = seed});
-      },
-      py::arg("name"), py::arg("parameters"), py::kw_only(),
-      py::arg("weight_decay") = o.weight_decay, py::arg("beta1") = o.beta1,
-      py::arg("beta2") = o.beta2, py::arg("eps") = o.eps, py::arg("momentum") = o.momentum,
-      py::arg("nesterov") = o.nesterov, py::arg("decoupled") = o.decoupled,
-      py::arg("groups") = o.groups, py::arg("ema") = o.ema, py::arg("seed") = o.seed,
-      "An optimizer by its name in configurations, with the options that it has; see "
-      "optimizer_names(). ema above 0: the decay of an average of the weights kept beside them.");
-  m.def("optimizer_names", &optim::optimizer_names, "Names that make_optimizer() knows.");
+}
+
+void bind_muon(py::module_& m) {
+  const optim::MuonOptions u;
+  py::classh<optim::Muon, Optimizer>(
+      m, "Muon",
+      "Momentum made orthogonal by five Newton-Schulz steps, for hidden matrices "
+      "(https://kellerjordan.github.io/posts/muon); scaled as in arXiv:2502.16982, so that AdamW's "
+      "learning rates and decays serve it too. All else is AdamW's.")
+      .def(py::init([](const py::object& parameters, float weight_decay, float momentum,
+                       bool nesterov, const std::vector<std::string>& adamw_names, float beta1,
+                       float beta2, float eps, std::uint64_t seed) {
+             return make<optim::Muon>(
+                 parameters, "Muon",
+                 optim::MuonOptions{weight_decay,
+                                    momentum,
+                                    nesterov,
+                                    adamw_names,
+                                    {.beta1 = beta1, .beta2 = beta2, .eps = eps, .seed = seed}});
+           }),
+           py::arg("parameters"), py::kw_only(), py::arg("weight_decay") = u.weight_decay,
+           py::arg("momentum") = u.momentum, py::arg("nesterov") = u.nesterov,
+           py::arg("adamw_names") = u.adamw_names, py::arg("beta1") = u.adamw.beta1,
+           py::arg("beta2") = u.adamw.beta2, py::arg("eps") = u.adamw.eps,
+           py::arg("seed") = u.adamw.seed,
+           (std::string(
+                "adamw_names: patterns (see GroupRule) of matrices that are AdamW's, as vectors "
+                "are: embeddings and heads. beta1, beta2, eps: AdamW's. ") +
+            kParameters)
+               .c_str());
+}
+
+void bind_adafactor(py::module_& m) {
+  const optim::AdafactorOptions f;
+  py::classh<optim::Adafactor, Optimizer>(
+      m, "Adafactor",
+      "Shazeer and Stern, arXiv:1804.04235, without momentum: of the second moment of a matrix, "
+      "the means of its rows and columns alone are kept.")
+      .def(
+          py::init([](const py::object& parameters, float weight_decay, float eps1, float eps2,
+                      float threshold, float decay_power, bool scale_parameter, bool relative_step,
+                      std::uint64_t seed) {
+            return make<optim::Adafactor>(
+                parameters, "Adafactor",
+                optim::AdafactorOptions{weight_decay, eps1, eps2, threshold, decay_power,
+                                        scale_parameter, relative_step, seed});
+          }),
+          py::arg("parameters"), py::kw_only(), py::arg("weight_decay") = f.weight_decay,
+          py::arg("eps1") = f.eps1, py::arg("eps2") = f.eps2, py::arg("threshold") = f.threshold,
+          py::arg("decay_power") = f.decay_power, py::arg("scale_parameter") = f.scale_parameter,
+          py::arg("relative_step") = f.relative_step, py::arg("seed") = f.seed,
+          (std::string(
+               "eps1: added to squared gradients. eps2: least size of a weight. threshold: largest "
+               "root mean square of an update. decay_power: means decay by 1 - step^-decay_power. "
+               "scale_parameter: the rate is multiplied by the root mean square of the weights. "
+               "relative_step: the rate is min(0.01, 1 / sqrt(step)), not the step's. ") +
+           kParameters)
+              .c_str());
+}
+
+}  // namespace
+
+void bind_optimizers(py::module_& m) {
+  bind_groups(m);
+  bind_adamw<optim::AdamW>(
+      m, "AdamW",
+      "Loshchilov and Hutter, Decoupled Weight Decay Regularization, arXiv:1711.05101.");
+  bind_adamw<optim::AdamW8bit>(
+      m, "AdamW8bit",
+      "AdamW with its moments in 8 bits, by blocks of 256 (arXiv:2110.02861): about 2 bytes of "
+      "state a weight in place of 8. Parameters below 4096 elements keep f32 moments.");
+  bind_sgd(m);
+  bind_lion(m);
+  bind_muon(m);
+  bind_adafactor(m);
+  bind_make_optimizer(m);
 }
 
 }  // namespace gigatrain::python

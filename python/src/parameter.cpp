@@ -31,6 +31,12 @@ Tensor first_use(Parameter& p) {
 
 }  // namespace
 
+std::optional<Tensor> tensor_of_parameter(const py::handle& object) {
+  if (py::isinstance<Parameter>(object)) return first_use(object.cast<Parameter&>());
+  if (py::isinstance<ParameterUse>(object)) return object.cast<ParameterUse&>().tensor();
+  return std::nullopt;
+}
+
 void bind_parameter(py::module_& m) {
   py::classh<Parameter>(
       m, "Parameter",
@@ -70,13 +76,6 @@ void bind_parameter(py::module_& m) {
   py::classh<ParameterUse>(m, "ParameterUse", "One place where a parameter enters the computation.")
       .def("tensor", &ParameterUse::tensor, Unlocked(),
            "The parameter in its compute dtype, connected to this use's gradient.");
-
-  auto tensor = py::reinterpret_borrow<py::class_<Tensor>>(m.attr("Tensor"));
-  tensor.def(py::init(&first_use), py::arg("parameter"), "The parameter's first use.");
-  tensor.def(py::init([](ParameterUse& use) { return use.tensor(); }), py::arg("use"),
-             "A use of a parameter.");
-  py::implicitly_convertible<Parameter, Tensor>();
-  py::implicitly_convertible<ParameterUse, Tensor>();
 }
 
 }  // namespace gigatrain::python

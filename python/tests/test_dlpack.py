@@ -82,15 +82,43 @@ def test_bad_input():
         gt.from_dlpack(np.ones(3, np.float32)[::-1])
 
 
-def test_pytorch_both_ways():
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    a = torch.arange(6, dtype=torch.float32).reshape(2, 3)
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch", reason="PyTorch is not installed")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "float16", "int32", "int64",
+                                   "uint8"])
+def test_pytorch_both_ways(torch, dtype):
+    a = torch.arange(6).to(getattr(torch, dtype)).reshape(2, 3)
     t = gt.from_dlpack(a)
-    assert t.data_ptr == a.data_ptr() and t.tolist() == a.tolist()
+    assert t.data_ptr == a.data_ptr() and t.shape == (2, 3)
     b = torch.from_dlpack(t)
-    assert b.data_ptr() == a.data_ptr()
-    half = gt.from_dlpack(torch.ones(3, dtype=torch.bfloat16))
-    assert half.dtype == gt.bf16 and torch.from_dlpack(half).dtype == torch.bfloat16
+    assert b.data_ptr() == a.data_ptr() and b.dtype == a.dtype and torch.equal(a, b)
+
+
+def test_pytorch_sees_writes_and_strides(torch):
+    t = gt.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    a = torch.from_dlpack(t.transpose(0, 1))
+    assert a.stride() == (1, 3) and a.data_ptr() == t.data_ptr
+    a[0, 1] = 40.0
+    assert t.tolist() == [[1.0, 2.0, 3.0], [40.0, 5.0, 6.0]]
+    assert gt.from_dlpack(a[1:]).tolist() == [[2.0, 5.0], [3.0, 6.0]]
+
+
+def test_pytorch_holds_memory_and_is_held(torch, live_bytes):
+    before = live_bytes()
+    a = torch.from_dlpack(gt.full((100,), 3.0))
+    assert live_bytes() == before + 400 and a.sum().item() == 300.0
+    del a
+    assert live_bytes() == before
+    t = gt.from_dlpack(torch.full((100,), 4.0))
+    gc.collect()
+    assert t.tolist() == [4.0] * 100
+
+
+def test_pytorch_tensors_that_do_not_fit(torch):
     assert gt.from_dlpack(torch.tensor([True])).dtype == gt.u8
-    with pytest.raises((gt.InvalidArgument, BufferError, RuntimeError)):
-        gt.from_dlpack(torch.ones(3, requires_grad=True))
+    for wrong in (torch.ones(3, requires_grad=True), torch.ones(3, dtype=torch.complex64)):
+        with pytest.raises((gt.InvalidArgument, BufferError, RuntimeError)):
+            gt.from_dlpack(wrong)

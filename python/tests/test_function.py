@@ -188,3 +188,24 @@ def test_parameters_are_arguments_too():
     m(gt.tensor(np.arange(3, dtype="f"))).sum().backward()
     gt.collect_gradients(m)
     assert m.w.grad.tolist() == [0.0, 2.0, 4.0]
+
+
+def test_uses_of_parameters_are_arguments_too():
+    class Tied(gt.nn.Layer):
+        def __init__(self):
+            super().__init__()
+            self.w = gt.Parameter((3,), init="ones")
+            self.again = self.w.use()
+
+        def forward(self, x):
+            return ScaledDot.apply(x, 1.0, self.w)[0] * ScaledDot.apply(x, 1.0, self.again)[1]
+
+    m = gt.nn.materialize(Tied())
+    m(gt.tensor([1.0, 2.0, 3.0])).sum().backward()  # w x (x + w)
+    gt.collect_gradients(m)
+    assert m.w.grad.tolist() == [3.0, 8.0, 15.0]
+
+
+def test_parameters_without_values_say_so():
+    with pytest.raises(gt.InvalidArgument, match="materialize"):
+        gt.exp(gt.Parameter((3,)))

@@ -159,7 +159,8 @@ def test_type_checkers_understand_the_package(tmp_path):
     good.write_text(SNIPPET)
     bad.write_text(SNIPPET + "gt.exp('text')\nx.shapes\n")
     run = [sys.executable, "-m", "mypy", "--no-error-summary", "--cache-dir", str(tmp_path / "c")]
-    out = subprocess.run([*run, str(good)], capture_output=True, text=True, cwd=tmp_path)
+    env = {k: os.path.abspath(v) if k == "PYTHONPATH" else v for k, v in os.environ.items()}
+    out = subprocess.run([*run, str(good)], capture_output=True, text=True, cwd=tmp_path, env=env)
     assert out.returncode == 0, out.stdout
-    out = subprocess.run([*run, str(bad)], capture_output=True, text=True, cwd=tmp_path)
+    out = subprocess.run([*run, str(bad)], capture_output=True, text=True, cwd=tmp_path, env=env)
     assert out.stdout.count("error:") == 2, out.stdout

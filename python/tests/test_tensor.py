@@ -19,6 +19,45 @@ def test_operators_agree_with_numpy(rng):
     np.testing.assert_allclose((x @ x.transpose(0, 1)).numpy(), a @ a.T, rtol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", ["f32", "f64", "i32"])
+def test_comparisons_agree_with_numpy(dtype):
+    a, b = np.array([[-1, 0, 2], [2, 1, 0]]), np.array([2, 0, 1])
+    x, y = gt.tensor(a, dtype=dtype), gt.tensor(b, dtype=dtype)
+    for got, want in [
+        (x == y, a == b), (x != y, a != b), (x < y, a < b), (x <= y, a <= b), (x > y, a > b),
+        (x >= y, a >= b), (x == 2, a == 2), (x != 2, a != 2), (x >= 1, a >= 1), (x <= 1, a <= 1),
+        (1 >= x, 1 >= a), (1 <= x, 1 <= a),
+    ]:
+        assert got.dtype == gt.u8
+        np.testing.assert_array_equal(got.numpy(), want)
+    if dtype == "i32":
+        for number in (1.5, float("nan"), 2.0**31):
+            with pytest.raises(gt.InvalidArgument, match="whole numbers"):
+                x >= number
+    assert (x == None) is False and (x != None) is True  # noqa: E711
+
+
+def test_comparisons_with_nan_and_on_the_tape():
+    nan = gt.tensor([np.nan, 1.0], requires_grad=True)
+    for got, want in [(nan == nan, [0, 1]), (nan != nan, [1, 0]), (nan >= nan, [0, 1]),
+                      (nan <= 1.0, [0, 1]), (nan >= 1.0, [0, 1])]:
+        assert got.tolist() == want and not got.requires_grad
+
+
+def test_one_dim_or_several(rng):
+    a = rng.normal(size=(2, 3, 4)).astype("f")
+    x = gt.tensor(a)
+    for dims in (1, -1, (0, 2), [1]):
+        axis = dims if isinstance(dims, int) else tuple(dims)
+        np.testing.assert_array_equal(gt.max(x, dims).numpy(), a.max(axis, keepdims=True))
+        for got in (gt.sum(x, dims), x.sum(dims)):
+            np.testing.assert_allclose(got.numpy(), a.sum(axis, keepdims=True), rtol=1e-5)
+        for got in (gt.mean(x, dims=dims), x.mean(dims=dims)):
+            np.testing.assert_allclose(got.numpy(), a.mean(axis, keepdims=True), rtol=1e-5)
+    with pytest.raises(gt.InvalidArgument):
+        x.sum(3)
+
+
 def test_indices(rng):
     a = rng.normal(size=(3, 4, 5)).astype("f")
     t = gt.tensor(a)

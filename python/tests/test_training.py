@@ -147,6 +147,26 @@ def test_what_python_layers_get_wrong():
         Mlp()(gt.zeros((1, 8)))
 
 
+def test_activations_are_layers(rng):
+    x = gt.tensor(rng.normal(size=(2, 3)).astype("f"))
+    for layer, f in [(gt.nn.Gelu, gt.gelu), (gt.nn.Relu, gt.relu), (gt.nn.Sigmoid, gt.sigmoid),
+                     (gt.nn.Silu, gt.silu), (gt.nn.Tanh, gt.tanh)]:
+        assert layer()(x).tolist() == f(x).tolist() and isinstance(layer(), gt.nn.Layer)
+
+
+def test_packed_linear():
+    packed = gt.nn.materialize(gt.nn.PackedLinear(4, {"q": 4, "k": 2}, init_std=1.0))
+    assert [(n, p.shape) for n, p in packed.named_parameters()] == [
+        ("k.bias", (2,)), ("k.weight", (2, 4)), ("q.bias", (4,)), ("q.weight", (4, 4))]
+    x = gt.full((3, 4), 1.0)
+    y, parts = packed(x), dict(packed.named_parameters())
+    assert y.shape == (3, 6)
+    want = gt.linear(x, parts["k.weight"].value)
+    np.testing.assert_allclose(y[:, 4:].numpy(), want.numpy(), rtol=1e-5)
+    with pytest.raises(gt.InvalidArgument, match="part of a pack"):
+        gt.linear(x, parts["k.weight"])
+
+
 def test_state_dict_round_trip():
     a, b = gt.nn.materialize(Mlp(), seed=1), gt.nn.materialize(Mlp(), seed=2)
     b.load_state_dict({name: t.numpy() for name, t in a.state_dict().items()})
@@ -260,6 +280,20 @@ def test_stop_when(data):
     t = trainer(model, gt.optim.AdamW(model), data)
     t.stop_when(lambda: t.steps_done == 7)
     assert t.fit() == "requested" and t.steps_done == 7
+
+
+def test_a_trainer_keeps_what_it_uses(table):
+    import gc
+
+    def make():
+        model = gt.nn.materialize(Regression())
+        data = gt.ArraySource(dict(table), global_batch=32, seed=1)
+        return trainer(model, gt.optim.AdamW(model), data, steps=3)
+
+    t = make()
+    gc.collect()
+    filler = [gt.full((32, 8), float("nan")) for _ in range(20)]  # where freed memory would be
+    assert t.step().loss > 0 and t.fit() == "finished" and len(filler) == 20
 
 
 def test_optimizers_take_parameters_that_learn():

@@ -7,7 +7,7 @@ import collections.abc
 import typing
 from . import nn
 from . import optim
-__all__: list[str] = ['ArraySource', 'Batch', 'BatchSource', 'CheckpointConfig', 'Config', 'DType', 'DataConfig', 'Device', 'DropoutArgs', 'EvalLine', 'Evaluation', 'Function', 'FunctionContext', 'FunctionSource', 'LoadedModel', 'LogConfig', 'ModelConfig', 'OptimConfig', 'ParallelConfig', 'Parameter', 'ParameterUse', 'PrecisionConfig', 'RopeOptions', 'RopeScaling', 'RunConfig', 'RunOutcome', 'RunSummary', 'ScheduleConfig', 'StepLine', 'StepReport', 'Tensor', 'TokenSource', 'Tokenizer', 'TrainConfig', 'Trainer', 'abs', 'accuracy', 'add', 'argmax', 'attention', 'attention_packed', 'avg_pool2d', 'backward', 'bf16', 'binary_cross_entropy', 'cast', 'collect_gradients', 'concat', 'contiguous', 'conv1d', 'conv2d', 'cross_entropy', 'cuda_available', 'default_device', 'detect_anomaly', 'device', 'discard_gradients', 'div', 'dropout', 'dropout_args', 'embedding', 'empty', 'equal', 'evaluate', 'exp', 'f16', 'f32', 'f64', 'from_dlpack', 'from_numpy', 'full', 'gather', 'gelu', 'generate', 'greater', 'group_norm', 'huber_loss', 'i32', 'i64', 'layer_norm', 'less', 'linear', 'linear_cross_entropy', 'load_config', 'load_model', 'log', 'log_softmax', 'matmul', 'max', 'maximum', 'mean', 'minimum', 'mse_loss', 'mul', 'neg', 'nn', 'no_grad', 'one_hot', 'optim', 'parse_config', 'permute', 'pow', 'qk_norm_rope', 'relu', 'reshape', 'residual_dropout', 'residual_norm', 'residual_rms_norm', 'rms_norm', 'rope', 'rsqrt', 'save_hf_folder', 'scale', 'set_default_device', 'sigmoid', 'silu', 'slice', 'softmax', 'sqrt', 'state_digest', 'sub', 'sum', 'swiglu', 'take', 'tanh', 'tensor', 'tokenize_files', 'tokenizer', 'top_k', 'train_run', 'transpose', 'u8', 'upsample_nearest2d', 'where', 'zeros']
+__all__: list[str] = ['ArraySource', 'Batch', 'BatchSource', 'CheckpointConfig', 'Config', 'DType', 'DataConfig', 'Device', 'DropoutArgs', 'EvalLine', 'Evaluation', 'Function', 'FunctionContext', 'FunctionSource', 'GradientCheck', 'GradientError', 'LoadedModel', 'LogConfig', 'ModelConfig', 'OptimConfig', 'ParallelConfig', 'Parameter', 'ParameterUse', 'PrecisionConfig', 'RopeOptions', 'RopeScaling', 'RunConfig', 'RunOutcome', 'RunSummary', 'ScheduleConfig', 'StepLine', 'StepReport', 'Tensor', 'TokenSource', 'Tokenizer', 'Trace', 'TrainConfig', 'Trainer', 'abs', 'accuracy', 'add', 'argmax', 'attention', 'attention_packed', 'avg_pool2d', 'backward', 'bf16', 'binary_cross_entropy', 'cast', 'check_gradients', 'collect_gradients', 'concat', 'contiguous', 'conv1d', 'conv2d', 'cross_entropy', 'cuda_available', 'default_device', 'detect_anomaly', 'device', 'discard_gradients', 'div', 'dropout', 'dropout_args', 'embedding', 'empty', 'equal', 'evaluate', 'exp', 'f16', 'f32', 'f64', 'from_dlpack', 'from_numpy', 'full', 'gather', 'gelu', 'generate', 'greater', 'group_norm', 'huber_loss', 'i32', 'i64', 'layer_norm', 'less', 'linear', 'linear_cross_entropy', 'load_config', 'load_model', 'log', 'log_softmax', 'matmul', 'max', 'maximum', 'mean', 'memory_report', 'minimum', 'mse_loss', 'mul', 'neg', 'nn', 'no_grad', 'one_hot', 'optim', 'parse_config', 'permute', 'pow', 'qk_norm_rope', 'relu', 'reshape', 'residual_dropout', 'residual_norm', 'residual_rms_norm', 'rms_norm', 'rope', 'rsqrt', 'save_hf_folder', 'scale', 'set_default_device', 'sigmoid', 'silu', 'slice', 'softmax', 'sqrt', 'state_digest', 'sub', 'sum', 'swiglu', 'take', 'tanh', 'tensor', 'tokenize_files', 'tokenizer', 'top_k', 'train_run', 'transpose', 'u8', 'upsample_nearest2d', 'where', 'zeros']
 class Device:
     """
     A processor with its memory and its queue of work. Made by device(); lives as long as the process. Wherever one is expected its kind will do: "cpu", "cuda", "auto".
@@ -129,13 +129,13 @@ class Tensor:
     @typing.overload
     def __add__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
         ...
-    def __array__(self, dtype: typing.Any = None, copy: typing.Any = None) -> typing.Any:
+    def __array__(self, dtype: typing.Any | None = None, copy: typing.Any | None = None) -> typing.Any:
         """
         For numpy.asarray().
         """
     def __bool__(self) -> bool:
         ...
-    def __dlpack__(self, *, stream: typing.Any = None, max_version: typing.Any = None, dl_device: typing.Any = None, copy: bool | None = None) -> typing.Any:
+    def __dlpack__(self, *, stream: typing.Any | None = None, max_version: typing.Any | None = None, dl_device: typing.Any | None = None, copy: bool | None = None) -> typing.Any:
         """
         A DLPack capsule that shares this tensor's memory (versioned if max_version allows).
         """
@@ -151,6 +151,12 @@ class Tensor:
         ...
     def __float__(self) -> float:
         ...
+    @typing.overload
+    def __ge__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
+        ...
+    @typing.overload
+    def __ge__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+        ...
     def __getitem__(self, key: typing.Any) -> Tensor:
         """
         ints, slices of step 1, None and ...; a view where the memory allows.
@@ -165,17 +171,13 @@ class Tensor:
         """
         Return hash(self).
         """
-    @typing.overload
-    def __init__(self, parameter: Parameter) -> None:
-        """
-        The parameter's first use.
-        """
-    @typing.overload
-    def __init__(self, use: ParameterUse) -> None:
-        """
-        A use of a parameter.
-        """
     def __int__(self) -> int:
+        ...
+    @typing.overload
+    def __le__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
+        ...
+    @typing.overload
+    def __le__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
         ...
     def __len__(self) -> int:
         ...
@@ -195,6 +197,12 @@ class Tensor:
         ...
     @typing.overload
     def __mul__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+        ...
+    @typing.overload
+    def __ne__(self, arg0: Tensor | Parameter | ParameterUse) -> Tensor:
+        ...
+    @typing.overload
+    def __ne__(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
         ...
     def __neg__(self) -> Tensor:
         ...
@@ -267,7 +275,7 @@ class Tensor:
         """
         The value of a tensor of one element, as a Python number.
         """
-    def mean(self, dims: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
+    def mean(self, dims: typing.SupportsInt | typing.SupportsIndex | collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
         """
         Over the dims (kept, with size 1), or of everything: a scalar.
         """
@@ -279,7 +287,7 @@ class Tensor:
         """
         The same values in another shape; the same memory when contiguous.
         """
-    def sum(self, dims: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
+    def sum(self, dims: typing.SupportsInt | typing.SupportsIndex | collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
         """
         Over the dims (kept, with size 1), or of everything: a scalar.
         """
@@ -826,6 +834,14 @@ class TrainConfig:
     A section of a Config; keys, ranges: docs/reference.md. Keys that are words of Python end in an underscore: from_, async_.
     """
     @property
+    def anomaly(self) -> bool:
+        """
+        stop where the first NaN or Inf is made and name it; several times slower
+        """
+    @anomaly.setter
+    def anomaly(self, arg1: bool) -> None:
+        ...
+    @property
     def eval_batches(self) -> int:
         """
         micro-batches of an evaluation; 0: the whole of data.val [batches]
@@ -1016,7 +1032,7 @@ class OptimConfig:
     @property
     def name(self) -> str:
         """
-        optimizer; one of adamw, sgd, lion
+        optimizer; one of adamw, sgd, lion, muon, adafactor, adamw8bit
         """
     @name.setter
     def name(self, arg1: str) -> None:
@@ -1028,6 +1044,22 @@ class OptimConfig:
         """
     @nesterov.setter
     def nesterov(self, arg1: bool) -> None:
+        ...
+    @property
+    def relative_step(self) -> bool:
+        """
+        adafactor: the paper's rates in place of the schedule's
+        """
+    @relative_step.setter
+    def relative_step(self, arg1: bool) -> None:
+        ...
+    @property
+    def threshold(self) -> float:
+        """
+        adafactor: largest root mean square of a tensor's update
+        """
+    @threshold.setter
+    def threshold(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
     def weight_decay(self) -> float:
@@ -1209,6 +1241,14 @@ class LogConfig:
     @every.setter
     def every(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
+    @property
+    def trace(self) -> bool:
+        """
+        write steps 2 to 4 of this process to trace/, for ui.perfetto.dev
+        """
+    @trace.setter
+    def trace(self, arg1: bool) -> None:
+        ...
 class Config:
     """
     The configuration of a run, as `gigatrain train` reads it.
@@ -1375,6 +1415,72 @@ class LoadedModel:
         """
         Its tokenizer, or None when unknown.
         """
+class GradientError:
+    """
+    How far a gradient is from central differences.
+    """
+    def __repr__(self) -> str:
+        ...
+    @property
+    def error(self) -> float:
+        """
+        ||got - want|| / ||want|| of its gradient.
+        """
+    @property
+    def got(self) -> float:
+        """
+        There, by backward.
+        """
+    @property
+    def index(self) -> int:
+        """
+        The element that differs most, row-major.
+        """
+    @property
+    def input(self) -> int:
+        """
+        Which of the inputs, from 0.
+        """
+    @property
+    def want(self) -> float:
+        """
+        There, by central differences.
+        """
+class GradientCheck:
+    """
+    What check_gradients() found.
+    """
+    @property
+    def inputs(self) -> list[GradientError]:
+        """
+        A GradientError for each input.
+        """
+    @property
+    def worst(self) -> GradientError:
+        """
+        The largest of them.
+        """
+class Trace:
+    """
+    A timeline of some steps as a Chrome trace, which https://ui.perfetto.dev opens. Give it to a Trainer, or call begin_step() and end_step() in a loop of your own.
+    """
+    def __init__(self, path: str, *, device: Device | str | None = None, first_step: typing.SupportsInt | typing.SupportsIndex = 2, steps: typing.SupportsInt | typing.SupportsIndex = 3) -> None:
+        """
+        steps: recorded from first_step on, counted from 1 in this process.
+        """
+    def begin_step(self, step: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        Before a step; its name in the trace.
+        """
+    def end_step(self) -> None:
+        """
+        After it; replaces the file as a whole.
+        """
+    @property
+    def recorded(self) -> int:
+        """
+        Steps in the file.
+        """
 class StepReport:
     """
     What happened in one step.
@@ -1425,9 +1531,9 @@ class Trainer:
     """
     The training loop: gradient, clip, update, callbacks. It prints and writes nothing.
     """
-    def __init__(self, model: nn.Model, optimizer: optim.Optimizer, data: BatchSource, *, steps: typing.SupportsInt | typing.SupportsIndex, schedule: optim.Schedule = ..., micro_batch: typing.SupportsInt | typing.SupportsIndex = 0, leaves: typing.SupportsInt | typing.SupportsIndex = 1, seed: typing.SupportsInt | typing.SupportsIndex = 1, clip: typing.SupportsFloat | typing.SupportsIndex = 1.0, limit_seconds: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> None:
+    def __init__(self, model: nn.Model, optimizer: optim.Optimizer, data: BatchSource, *, steps: typing.SupportsInt | typing.SupportsIndex, schedule: optim.Schedule = ..., micro_batch: typing.SupportsInt | typing.SupportsIndex = 0, leaves: typing.SupportsInt | typing.SupportsIndex = 1, seed: typing.SupportsInt | typing.SupportsIndex = 1, clip: typing.SupportsFloat | typing.SupportsIndex = 1.0, limit_seconds: typing.SupportsFloat | typing.SupportsIndex = 0.0, anomaly: bool = False, trace: Trace | None = None) -> None:
         """
-        steps: of the whole run; also the schedule's. micro_batch: samples of one forward; 0: as many as a leaf has. leaves: of the gradient tree, a power of two; global batch = leaves * A * micro_batch. clip: largest gradient norm; 0: off. limit_seconds: of training; 0: none. Raises InvalidArgument when the data do not fit the model.
+        steps: of the whole run; also the schedule's. micro_batch: samples of one forward; 0: as many as a leaf has. leaves: of the gradient tree, a power of two; global batch = leaves * A * micro_batch. clip: largest gradient norm; 0: off. limit_seconds: of training; 0: none. anomaly: look at every value as it is made, and raise Cancelled that names step, op, layer and parameter of the first NaN or Inf; several times slower. trace: a Trace, which records some of the steps. Raises InvalidArgument when the data do not fit the model.
         """
     def fit(self) -> str:
         """
@@ -1648,6 +1754,12 @@ def cast(x: Tensor | Parameter | ParameterUse, dtype: DType | str) -> Tensor:
     """
     Converted to f32, bf16 or f64; the gradient is converted back.
     """
+def check_gradients(f: typing.Any, inputs: collections.abc.Sequence[Tensor | Parameter | ParameterUse], *, step: typing.SupportsFloat | typing.SupportsIndex = 1e-05) -> GradientCheck:
+    """
+    Compares the backward of f(*inputs), a scalar f64 tensor, with central differences: the test of a gradient written by hand.
+
+    inputs: contiguous f64 tensors on the CPU, moved up and down by step and put back. result.worst.error should be below about 1e-6. Raises InvalidArgument for other inputs, or if f does not depend on one.
+    """
 def collect_gradients(parameters: typing.Any) -> None:
     """
     After one or more backward(): moves what the uses of each parameter collected into its .grad; zeros where no gradient came. parameters: a layer, or Parameters.
@@ -1804,7 +1916,7 @@ def matmul(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | Paramet
     """
     (M, K) x (K, N), or (B, M, K) x (B, K, N).
     """
-def max(x: Tensor | Parameter | ParameterUse, dims: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
+def max(x: Tensor | Parameter | ParameterUse, dims: typing.SupportsInt | typing.SupportsIndex | collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
     """
     The largest over the dims, which stay with size 1, or of everything. Elements that share the maximum share its gradient.
     """
@@ -1812,9 +1924,13 @@ def maximum(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | Parame
     """
     The larger; where equal, each gets half of the gradient.
     """
-def mean(x: Tensor | Parameter | ParameterUse, dims: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
+def mean(x: Tensor | Parameter | ParameterUse, dims: typing.SupportsInt | typing.SupportsIndex | collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
     """
     Like sum(), divided by the number of elements.
+    """
+def memory_report(device: Device | str | None = None, blocks: typing.SupportsInt | typing.SupportsIndex = 10) -> str:
+    """
+    Where a device's memory is at this moment, as a table to read: live bytes by purpose, and the largest blocks.
     """
 def minimum(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
     """
@@ -1916,7 +2032,7 @@ def sqrt(x: Tensor | Parameter | ParameterUse) -> Tensor:
     """
     Square root.
     """
-def state_digest(model: nn.Layer, optimizer: optim.Optimizer = None) -> str:
+def state_digest(model: nn.Layer, optimizer: optim.Optimizer | None = None) -> str:
     """
     One number, 16 hex digits, for all weights and optimizer state: equal states, equal bits.
     """
@@ -1924,9 +2040,9 @@ def sub(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterU
     """
     a - b; f32, bf16 or f64, sizes broadcast as in numpy.
     """
-def sum(x: Tensor | Parameter | ParameterUse, dims: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
+def sum(x: Tensor | Parameter | ParameterUse, dims: typing.SupportsInt | typing.SupportsIndex | collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
     """
-    Over the dims (negative counts from the end), which stay with size 1; of everything when none is given: a scalar of shape ().
+    Over the dims, one or several (negative counts from the end), which stay with size 1; of everything when none is given: a scalar of shape ().
     """
 def swiglu(gate: Tensor | Parameter | ParameterUse, up: Tensor | Parameter | ParameterUse | None = None) -> Tensor:
     """
@@ -1960,7 +2076,7 @@ def top_k(x: Tensor | Parameter | ParameterUse, k: typing.SupportsInt | typing.S
     """
     (values, indices i32), both (..., k): the k largest of the last dim, descending.
     """
-def train_run(config: Config, *, device: Device | str | None = None, mode: str = 'fresh', observer: typing.Any = None) -> RunOutcome:
+def train_run(config: Config, *, device: Device | str | None = None, mode: str = 'fresh', observer: typing.Any | None = None) -> RunOutcome:
     """
     A whole run: data, model, optimizer, run folder, metrics, evaluation, checkpoints.
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import collections.abc
 import gigatrain._core
 import typing
-__all__: list[str] = ['BatchContext', 'ClassificationHead', 'Conv1d', 'Conv2d', 'Dropout', 'Embedding', 'Function', 'GptConfig', 'GroupNorm', 'LanguageModel', 'Layer', 'LayerNorm', 'Linear', 'LlamaConfig', 'Model', 'MultiHeadAttention', 'RegressionHead', 'RmsNorm', 'Sequential', 'TransformerBlock', 'context', 'gpt', 'llama', 'materialize', 'parameter_count']
+__all__: list[str] = ['BatchContext', 'ClassificationHead', 'Conv1d', 'Conv2d', 'Dropout', 'Embedding', 'Function', 'Gelu', 'GptConfig', 'GroupNorm', 'LanguageModel', 'Layer', 'LayerNorm', 'Linear', 'LlamaConfig', 'Model', 'MultiHeadAttention', 'PackedLinear', 'RegressionHead', 'Relu', 'RmsNorm', 'Sequential', 'Sigmoid', 'Silu', 'Tanh', 'TransformerBlock', 'context', 'gpt', 'llama', 'materialize', 'parameter_count']
 class BatchContext:
     """
     Facts of the batch at hand that layers need besides their input. `with gt.nn.BatchContext(training=True, seed=1, step=i): loss = model(x)` hands them to every layer called inside; the Trainer does so by itself. Without one, layers evaluate: no dropout.
@@ -134,6 +134,14 @@ class Linear(Layer):
         """
         Parameters weight (n_out, n_in), or (n_in, n_out) with layout "in_out", and bias (n_out).
         """
+class PackedLinear(Layer):
+    """
+    Several linear maps of one input as one product: x (..., n_in) -> [y_0 | y_1 | ...], side by side in the last dim.
+    """
+    def __init__(self, n_in: typing.SupportsInt | typing.SupportsIndex, parts: dict[str, int], *, bias: bool = True, init_std: typing.SupportsFloat | typing.SupportsIndex = 0.019999999552965164) -> None:
+        """
+        parts: {name: n_out}, in their order: parameters "<name>.weight" (n_out, n_in) and "<name>.bias" (n_out) of their own, which lie one after the other in memory.
+        """
 class LayerNorm(Layer):
     """
     Layer normalisation over the last dim, arXiv:1607.06450.
@@ -191,6 +199,36 @@ class Function(Layer):
     """
     A function of one tensor as a layer.
     """
+class Gelu(Function):
+    """
+    GELU in the tanh form, arXiv:1606.08415.
+    """
+    def __init__(self) -> None:
+        ...
+class Relu(Function):
+    """
+    max(x, 0).
+    """
+    def __init__(self) -> None:
+        ...
+class Sigmoid(Function):
+    """
+    1 / (1 + exp(-x)).
+    """
+    def __init__(self) -> None:
+        ...
+class Silu(Function):
+    """
+    x sigmoid(x), arXiv:1702.03118.
+    """
+    def __init__(self) -> None:
+        ...
+class Tanh(Function):
+    """
+    Hyperbolic tangent.
+    """
+    def __init__(self) -> None:
+        ...
 class Dropout(Layer):
     """
     Zeroes elements of x (B, ..., C) while training, and scales the others.
@@ -252,17 +290,17 @@ class ClassificationHead(Model):
     """
     Cross-entropy of linear(body(x)); one term a label, -1 ignored.
     """
-    def __init__(self, body: Layer, *, channels: typing.SupportsInt | typing.SupportsIndex, classes: typing.SupportsInt | typing.SupportsIndex, x: str = 'x', label: str = 'label') -> None:
+    def __init__(self, body: Layer, *, channels: typing.SupportsInt | typing.SupportsIndex, classes: typing.SupportsInt | typing.SupportsIndex, x: str = 'x', label: str = 'label', label_smoothing: typing.SupportsFloat | typing.SupportsIndex = 0.0, z_loss: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> None:
         """
-        channels: of the body's output (B, ..., channels). x, label: fields of the batch; labels i32 (B, ...).
+        channels: of the body's output (B, ..., channels). x, label: fields of the batch; labels i32 (B, ...). label_smoothing, z_loss: as in cross_entropy().
         """
 class RegressionHead(Model):
     """
-    Mean over outputs of (prediction - target)^2, one term a sample.
+    Mean over outputs of (prediction - target)^2, or of the Huber loss; one term a sample.
     """
-    def __init__(self, body: Layer, *, channels: typing.SupportsInt | typing.SupportsIndex, outputs: typing.SupportsInt | typing.SupportsIndex = 1, x: str = 'x', target: str = 'target') -> None:
+    def __init__(self, body: Layer, *, channels: typing.SupportsInt | typing.SupportsIndex, outputs: typing.SupportsInt | typing.SupportsIndex = 1, x: str = 'x', target: str = 'target', huber_delta: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> None:
         """
-        channels: of the body's output (B, channels). x, target: fields of the batch; target (B, outputs) or (B).
+        channels: of the body's output (B, channels). x, target: fields of the batch; target (B, outputs) or (B). huber_delta: where the Huber loss turns linear; 0: squares.
         """
 class LanguageModel(Model):
     """
@@ -276,7 +314,7 @@ class LanguageModel(Model):
         """
         Hugging Face's config.json, as text.
         """
-    def loss(self, tokens: gigatrain._core.Tensor | gigatrain._core.Parameter | gigatrain._core.ParameterUse, targets: gigatrain._core.Tensor | gigatrain._core.Parameter | gigatrain._core.ParameterUse, scale: typing.SupportsFloat | typing.SupportsIndex = 1.0, context: BatchContext = None) -> gigatrain._core.Tensor:
+    def loss(self, tokens: gigatrain._core.Tensor | gigatrain._core.Parameter | gigatrain._core.ParameterUse, targets: gigatrain._core.Tensor | gigatrain._core.Parameter | gigatrain._core.ParameterUse, scale: typing.SupportsFloat | typing.SupportsIndex = 1.0, context: BatchContext | None = None) -> gigatrain._core.Tensor:
         """
         scale * sum of the targets' cross-entropies in nats, a scalar f32. tokens, targets (B, T) i32; target -1: ignored. scale = 1 / number of targets gives their mean.
         """

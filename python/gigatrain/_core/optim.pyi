@@ -6,7 +6,7 @@ from __future__ import annotations
 import collections.abc
 import gigatrain._core
 import typing
-__all__: list[str] = ['AdamW', 'Ema', 'GroupRule', 'Lion', 'Optimizer', 'ParameterGroup', 'Schedule', 'Sgd', 'clip', 'gradient_norm', 'groups_by_pattern', 'make_optimizer', 'optimizer_names']
+__all__: list[str] = ['Adafactor', 'AdamW', 'AdamW8bit', 'Ema', 'GroupRule', 'Lion', 'Muon', 'Optimizer', 'ParameterGroup', 'Schedule', 'Sgd', 'clip', 'gradient_norm', 'groups_by_pattern', 'make_optimizer', 'optimizer_names']
 class Optimizer:
     """
     A pure update of parameters from their .grad. To write one, derive and define
@@ -81,6 +81,14 @@ class AdamW(Optimizer):
         """
         parameters: a layer, parameters (matrices decay, vectors do not), or ParameterGroups (weight_decay is then theirs). seed: of stochastic rounding, for weights without an f32 master. Raises InvalidArgument for what is frozen or no parameter.
         """
+class AdamW8bit(Optimizer):
+    """
+    AdamW with its moments in 8 bits, by blocks of 256 (arXiv:2110.02861): about 2 bytes of state a weight in place of 8. Parameters below 4096 elements keep f32 moments.
+    """
+    def __init__(self, parameters: typing.Any, *, weight_decay: typing.SupportsFloat | typing.SupportsIndex = 0.10000000149011612, beta1: typing.SupportsFloat | typing.SupportsIndex = 0.8999999761581421, beta2: typing.SupportsFloat | typing.SupportsIndex = 0.949999988079071, eps: typing.SupportsFloat | typing.SupportsIndex = 9.99999993922529e-09, seed: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
+        """
+        parameters: a layer, parameters (matrices decay, vectors do not), or ParameterGroups (weight_decay is then theirs). seed: of stochastic rounding, for weights without an f32 master. Raises InvalidArgument for what is frozen or no parameter.
+        """
 class Sgd(Optimizer):
     """
     Stochastic gradient descent with (Nesterov) momentum (Sutskever et al., 2013).
@@ -96,6 +104,22 @@ class Lion(Optimizer):
     def __init__(self, parameters: typing.Any, *, weight_decay: typing.SupportsFloat | typing.SupportsIndex = 0.10000000149011612, beta1: typing.SupportsFloat | typing.SupportsIndex = 0.8999999761581421, beta2: typing.SupportsFloat | typing.SupportsIndex = 0.9900000095367432, seed: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
         """
         parameters: a layer, parameters (matrices decay, vectors do not), or ParameterGroups (weight_decay is then theirs). seed: of stochastic rounding, for weights without an f32 master. Raises InvalidArgument for what is frozen or no parameter.
+        """
+class Muon(Optimizer):
+    """
+    Momentum made orthogonal by five Newton-Schulz steps, for hidden matrices (https://kellerjordan.github.io/posts/muon); scaled as in arXiv:2502.16982, so that AdamW's learning rates and decays serve it too. All else is AdamW's.
+    """
+    def __init__(self, parameters: typing.Any, *, weight_decay: typing.SupportsFloat | typing.SupportsIndex = 0.10000000149011612, momentum: typing.SupportsFloat | typing.SupportsIndex = 0.949999988079071, nesterov: bool = True, adamw_names: collections.abc.Sequence[str] = ['*wte.*', '*wpe.*', '*embed*', '*head.*'], beta1: typing.SupportsFloat | typing.SupportsIndex = 0.8999999761581421, beta2: typing.SupportsFloat | typing.SupportsIndex = 0.949999988079071, eps: typing.SupportsFloat | typing.SupportsIndex = 9.99999993922529e-09, seed: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
+        """
+        adamw_names: patterns (see GroupRule) of matrices that are AdamW's, as vectors are: embeddings and heads. beta1, beta2, eps: AdamW's. parameters: a layer, parameters (matrices decay, vectors do not), or ParameterGroups (weight_decay is then theirs). seed: of stochastic rounding, for weights without an f32 master. Raises InvalidArgument for what is frozen or no parameter.
+        """
+class Adafactor(Optimizer):
+    """
+    Shazeer and Stern, arXiv:1804.04235, without momentum: of the second moment of a matrix, the means of its rows and columns alone are kept.
+    """
+    def __init__(self, parameters: typing.Any, *, weight_decay: typing.SupportsFloat | typing.SupportsIndex = 0.0, eps1: typing.SupportsFloat | typing.SupportsIndex = 1.0000000031710769e-30, eps2: typing.SupportsFloat | typing.SupportsIndex = 0.0010000000474974513, threshold: typing.SupportsFloat | typing.SupportsIndex = 1.0, decay_power: typing.SupportsFloat | typing.SupportsIndex = 0.800000011920929, scale_parameter: bool = False, relative_step: bool = False, seed: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
+        """
+        eps1: added to squared gradients. eps2: least size of a weight. threshold: largest root mean square of an update. decay_power: means decay by 1 - step^-decay_power. scale_parameter: the rate is multiplied by the root mean square of the weights. relative_step: the rate is min(0.01, 1 / sqrt(step)), not the step's. parameters: a layer, parameters (matrices decay, vectors do not), or ParameterGroups (weight_decay is then theirs). seed: of stochastic rounding, for weights without an f32 master. Raises InvalidArgument for what is frozen or no parameter.
         """
 class Schedule:
     """
@@ -177,9 +201,11 @@ def groups_by_pattern(parameters: typing.Any, rules: collections.abc.Sequence[Gr
     """
     ParameterGroups for an optimizer: the first rule that matches a name holds.
     """
-def make_optimizer(name: str, parameters: typing.Any, *, weight_decay: typing.SupportsFloat | typing.SupportsIndex = 0.10000000149011612, beta1: typing.SupportsFloat | typing.SupportsIndex = 0.8999999761581421, beta2: typing.SupportsFloat | typing.SupportsIndex = 0.949999988079071, eps: typing.SupportsFloat | typing.SupportsIndex = 9.99999993922529e-09, momentum: typing.SupportsFloat | typing.SupportsIndex = 0.949999988079071, nesterov: bool = True, decoupled: bool = False, groups: collections.abc.Sequence[GroupRule] = [], ema: typing.SupportsFloat | typing.SupportsIndex = 0.0, seed: typing.SupportsInt | typing.SupportsIndex = 0) -> Optimizer:
+def make_optimizer(name: str, parameters: typing.Any, *, weight_decay: typing.SupportsFloat | typing.SupportsIndex = 0.10000000149011612, beta1: typing.SupportsFloat | typing.SupportsIndex = 0.8999999761581421, beta2: typing.SupportsFloat | typing.SupportsIndex = 0.949999988079071, eps: typing.SupportsFloat | typing.SupportsIndex = 9.99999993922529e-09, momentum: typing.SupportsFloat | typing.SupportsIndex = 0.949999988079071, nesterov: bool = True, decoupled: bool = False, threshold: typing.SupportsFloat | typing.SupportsIndex = 1.0, relative_step: bool = False, groups: collections.abc.Sequence[GroupRule] = [], ema: typing.SupportsFloat | typing.SupportsIndex = 0.0, ema_bias_correction: bool = True, seed: typing.SupportsInt | typing.SupportsIndex = 0) -> Optimizer:
     """
-    An optimizer by its name in configurations, with the options that it has; see optimizer_names(). ema above 0: the decay of an average of the weights kept beside them.
+    An optimizer by its name in configurations, with the options that it has, of which the others are not used; see optimizer_names().
+
+    momentum, nesterov: of sgd and muon. decoupled: of sgd. threshold, relative_step: of adafactor. groups: GroupRules. ema above 0: the decay of an average of the weights kept beside them; ema_bias_correction: it weighs the first steps as Adam does. Raises InvalidArgument for an unknown name, and for what is frozen or no parameter.
     """
 def optimizer_names() -> list[str]:
     """
