@@ -14,7 +14,7 @@ version = release = re.search(
     r'GIGATRAIN_VERSION "([0-9.]+)"', (ROOT / "include/gigatrain/version.h").read_text()
 ).group(1)
 
-extensions = ["myst_parser", "breathe", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "breathe", "sphinx.ext.autodoc"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
@@ -33,3 +33,22 @@ autodoc_default_options = {"members": True, "undoc-members": False}
 html_theme = "furo"
 html_title = f"gigatrain {version}"
 html_copy_source = False
+
+
+def plain_docstring(app, what, name, obj, options, lines):
+    """Docstrings are plain text: what reStructuredText would read into it is escaped, and a part that is
+    indented is code."""
+    out, inside = [], False
+    for line in lines:
+        code = line.startswith("  ")
+        if code and not inside:
+            out += ["", "::", ""]
+        elif inside and line and not code:
+            out.append("")
+        inside = code or (inside and not line)
+        out.append(line if code else re.sub(r"([\\*|`_])", r"\\\1", line))
+    lines[:] = out
+
+
+def setup(app):
+    app.connect("autodoc-process-docstring", plain_docstring)

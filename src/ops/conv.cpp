@@ -1,6 +1,6 @@
 // Convolution: checks and node. The arithmetic is in conv_products.cpp.
 
-#include "gigatrain/ops/conv.h"
+#include "gigatrain/ops/convolution.h"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
 // Convolution and group norm beyond op_cases.h: chunks, batches, accumulation, options, errors.
 
-#include "gigatrain/ops/conv.h"
+#include "gigatrain/ops/convolution.h"
 
 #include <catch2/catch.hpp>
 
