@@ -4,7 +4,7 @@
 //
 //   Data:   ./scripts/fetch_datasets.sh
 //   Run:    ./example_breast_cancer data/breast_cancer.csv      (a second)
-//   Expect: ROC-AUC (0\.99\d*|1\.0*) on 143 held-out patients
+//   Expect: ROC-AUC (0\.99[0-9]*|1\.0*) on 143 held-out patients
 
 #include <cmath>
 #include <cstdio>

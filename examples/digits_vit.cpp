@@ -4,7 +4,7 @@
 //
 //   Data:   ./scripts/fetch_datasets.sh
 //   Run:    ./example_digits_vit data/digits.csv      (about 20 seconds on two cores)
-//   Expect: (9[7-9]\.\d|100\.0) % of 360 held-out images are read right
+//   Expect: (9[7-9]\.[0-9]|100\.0) % of 360 held-out images are read right
 
 #include <cstdio>
 

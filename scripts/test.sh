@@ -76,6 +76,7 @@ if command -v nvcc >/dev/null || [[ -x /usr/local/cuda/bin/nvcc ]]; then
   main=cuda
   ./scripts/fetch_cuda_parts.sh || failed=$((failed + 1))
 fi
+./scripts/fetch_datasets.sh >/dev/null || failed=$((failed + 1))  # for two examples
 say "g++, all tests (preset $main)"
 build $main && run_tests $main -LE slow
 

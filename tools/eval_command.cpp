@@ -59,7 +59,7 @@ void add_eval(CLI::App& app, const Globals& globals, Action& action) {
   command->add_option("--batches", o->batches, "at most so many micro-batches; 0: all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->add_option("--compute", o->compute, "f32 or bf16")->capture_default_str();
+  command->add_option("--compute", o->compute, "f32, bf16 or f16")->capture_default_str();
   command->callback(
       [&globals, &action, o] { action = [&globals, o] { return evaluate(globals, *o); }; });
 }

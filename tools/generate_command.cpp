@@ -84,7 +84,7 @@ void add_generate(CLI::App& app, const Globals& globals, Action& action) {
                    "keep the likeliest tokens of this much probability")
       ->capture_default_str();
   command->add_option("--seed", o->generate.seed, "same seed, same text")->capture_default_str();
-  command->add_option("--compute", o->compute, "f32 or bf16")->capture_default_str();
+  command->add_option("--compute", o->compute, "f32, bf16 or f16")->capture_default_str();
   command->callback(
       [&globals, &action, o] { action = [&globals, o] { return generate(globals, *o); }; });
 }

@@ -94,7 +94,7 @@ void Progress::draw(const StepLine& l) {
 void Progress::on_step(const StepLine& l) {
   if (quiet_) return;
   if (l.report.skipped)
-    on_warning(fmt::format("step {} has no target tokens and was skipped", l.report.step));
+    on_warning(fmt::format("step {} was skipped: {}", l.report.step, l.report.reason));
   if (l.log) {
     const auto width = std::to_string(l.steps).size();
     print(fmt::format("{}  {}  {:.0f} ms  eta {}", numbers(l, width),

@@ -23,8 +23,8 @@ def source(rows):
     return gt.ArraySource({"x": x[rows], "label": label[rows]}, global_batch=64, seed=1)
 
 
-body = gt.nn.Sequential([gt.nn.Linear(30, 32, gelu=True, init_std=0.18), gt.nn.Dropout(0.2),
-                         gt.nn.Linear(32, 16, gelu=True, init_std=0.18)])
+body = gt.nn.Sequential(gt.nn.Linear(30, 32, gelu=True, init_std=0.18), gt.nn.Dropout(0.2),
+                        gt.nn.Linear(32, 16, gelu=True, init_std=0.18))
 model = gt.nn.ClassificationHead(body, channels=16, classes=2)
 gt.nn.materialize(model)
 trainer = gt.Trainer(model, gt.optim.AdamW(model, weight_decay=0.1), source(~held_out), steps=200,

@@ -16,8 +16,9 @@ def points(seed, count):
     return x, (np.square(x).sum(1) < 0.6).astype(np.int32)
 
 
-net = gt.nn.materialize(gt.nn.Sequential([gt.nn.Linear(2, 32, gelu=True, init_std=0.7),
-                                          gt.nn.Linear(32, 2, init_std=0.2)]), seed=1)
+net = gt.nn.Sequential(gt.nn.Linear(2, 32, gelu=True, init_std=0.7),
+                       gt.nn.Linear(32, 2, init_std=0.2))
+gt.nn.materialize(net, seed=1)
 adamw = gt.optim.AdamW(net, weight_decay=0.0)
 schedule = gt.optim.Schedule("cosine", lr=1e-2, warmup=20, steps=400)
 for step in range(1, 401):

@@ -21,8 +21,8 @@ class VisionTransformer(gt.nn.Layer):
         super().__init__()
         self.embed = gt.nn.Linear(4, CHANNELS, init_std=0.3)
         self.positions = gt.Parameter((16, CHANNELS), std=0.3)
-        self.blocks = gt.nn.Sequential([
-            gt.nn.TransformerBlock(CHANNELS, 4, dropout=0.1, init_std=0.1) for _ in range(3)])
+        self.blocks = gt.nn.Sequential(
+            *(gt.nn.TransformerBlock(CHANNELS, 4, dropout=0.1, init_std=0.1) for _ in range(3)))
         self.norm = gt.nn.LayerNorm(CHANNELS)
 
     def forward(self, x):

@@ -29,11 +29,11 @@ with tempfile.TemporaryDirectory() as folder:
     trainer = gt.Trainer(model, gt.optim.AdamW(model, weight_decay=0.1), train, steps=STEPS,
                          schedule=gt.optim.Schedule("cosine", lr=3e-3, warmup=30, min_lr=0.05))
     trainer.on_step(lambda r: r.step % 50 == 0 and print(
-        f"step {r.step}  loss {r.loss:.3f}  {r.batch_tokens / r.step_ms * 1e3:.0f} tokens/s"))
+        f"step {r.step}  loss {r.loss:.3f}  {r.samples * SEQ_LEN / r.step_ms * 1e3:.0f} tokens/s"))
     trainer.fit()
 
     prompt = "This License "
     ids = gt.generate(model, tokenizer.encode(prompt), max_tokens=120, temperature=0.5)
-    print(prompt + tokenizer.decode(ids).decode("utf-8", "replace").replace("\n", " "))
+    print(prompt + tokenizer.decode(ids).replace("\n", " "))
     held_out = gt.evaluate(model, val, micro_batch=BATCH)
     print(f"held-out loss {held_out.loss:.3f} nats a byte")

@@ -76,29 +76,33 @@ void bind_transformer(py::module_& m) {
                                    "Attention of a sequence to itself, x (B, T, C) -> (B, T, C); "
                                    "arXiv:1706.03762. Children qkv and proj.")
       .def(py::init([](std::int64_t channels, std::int64_t heads, std::int64_t kv_heads,
-                       bool causal, bool bias) {
+                       bool causal, bool bias, float init_std) {
              return std::make_shared<Attention>(Attention::Options{.channels = channels,
                                                                    .heads = heads,
                                                                    .kv_heads = kv_heads,
                                                                    .causal = causal,
-                                                                   .bias = bias});
+                                                                   .bias = bias,
+                                                                   .init_std = init_std});
            }),
            py::arg("channels"), py::arg("heads"), py::kw_only(), py::arg("kv_heads") = 0,
-           py::arg("causal") = false, py::arg("bias") = true,
+           py::arg("causal") = false, py::arg("bias") = true, py::arg("init_std") = 0.02f,
            "kv_heads: fewer share keys and values; 0: heads. causal: a position sees itself and "
            "earlier ones only.");
   py::classh<Block, nn::Layer>(
       m, "TransformerBlock",
       "x + attn(norm_1(x)), then + mlp(norm_2(...)), x (B, T, C); arXiv:2002.04745.")
       .def(py::init([](std::int64_t channels, std::int64_t heads, bool causal, std::int64_t inner,
-                       float dropout) {
-             return std::make_shared<Block>(Block::Options{
-                 .attention = {.channels = channels, .heads = heads, .causal = causal},
-                 .inner = inner,
-                 .dropout = dropout});
+                       float dropout, float init_std) {
+             return std::make_shared<Block>(Block::Options{.attention = {.channels = channels,
+                                                                         .heads = heads,
+                                                                         .causal = causal,
+                                                                         .init_std = init_std},
+                                                           .inner = inner,
+                                                           .dropout = dropout});
            }),
            py::arg("channels"), py::arg("heads"), py::kw_only(), py::arg("causal") = false,
-           py::arg("inner") = 0, py::arg("dropout") = 0.0f, "inner: of the MLP; 0: 4 channels.");
+           py::arg("inner") = 0, py::arg("dropout") = 0.0f, py::arg("init_std") = 0.02f,
+           "inner: of the MLP; 0: 4 channels. init_std: of every matrix.");
 }
 
 }  // namespace

@@ -98,7 +98,7 @@ void bind_methods(py::class_<Tensor>& t) {
   t.def("transpose", &ops::transpose, Unlocked(), py::arg("dim0"), py::arg("dim1"),
         "A view with two dims exchanged.");
   t.def("contiguous", &ops::contiguous, Unlocked(), "Row-major; the tensor itself when it is.");
-  t.def("cast", &ops::cast, Unlocked(), py::arg("dtype"), "Converted to f32, bf16 or f64.");
+  t.def("cast", &ops::cast, Unlocked(), py::arg("dtype"), "Converted to f32, bf16, f16 or f64.");
   t.def(
       "sum", [](const Tensor& x, const Dims& dims) { return ops::sum(x, list_of(dims)); },
       Unlocked(), py::arg("dims") = std::vector<int>{},

@@ -11,10 +11,10 @@ void bind_ops(py::module_& m) {
                           const char* doc) {
     m.def(name, op, Unlocked(), py::arg("a"), py::arg("b"), doc);
   };
-  binary("add", &ops::add, "a + b; f32, bf16 or f64, sizes broadcast as in numpy.");
-  binary("sub", &ops::sub, "a - b; f32, bf16 or f64, sizes broadcast as in numpy.");
-  binary("mul", &ops::mul, "a * b; f32, bf16 or f64, sizes broadcast as in numpy.");
-  binary("div", &ops::div, "a / b; f32, bf16 or f64, sizes broadcast as in numpy.");
+  binary("add", &ops::add, "a + b; f32, bf16, f16 or f64, sizes broadcast as in numpy.");
+  binary("sub", &ops::sub, "a - b; f32, bf16, f16 or f64, sizes broadcast as in numpy.");
+  binary("mul", &ops::mul, "a * b; f32, bf16, f16 or f64, sizes broadcast as in numpy.");
+  binary("div", &ops::div, "a / b; f32, bf16, f16 or f64, sizes broadcast as in numpy.");
   binary("matmul", &ops::matmul, "(M, K) x (K, N), or (B, M, K) x (B, K, N).");
 
   const auto unary = [&](const char* name, Tensor (*op)(const Tensor&), const char* doc) {
@@ -44,7 +44,7 @@ void bind_ops(py::module_& m) {
   m.def("transpose", &ops::transpose, Unlocked(), py::arg("x"), py::arg("dim0"), py::arg("dim1"),
         "A view with two dims exchanged.");
   m.def("cast", &ops::cast, Unlocked(), py::arg("x"), py::arg("dtype"),
-        "Converted to f32, bf16 or f64; the gradient is converted back.");
+        "Converted to f32, bf16, f16 or f64; the gradient is converted back.");
 }
 
 }  // namespace gigatrain::python

@@ -52,7 +52,7 @@ void bind_parameter(py::module_& m) {
                              "The master values: f32, or bf16 without a master; None before "
                              "materialize(). After writing into it call changed().")
       .def_property_readonly("compute_dtype", &Parameter::compute_dtype,
-                             "What products use: f32 or bf16.")
+                             "What products use: f32, bf16 or f16.")
       .def_property(
           "grad", [](const Parameter& p) { return p.grad; },
           [](Parameter& p, const std::optional<Tensor>& g) { p.grad = or_none(g); },

@@ -125,8 +125,8 @@ void bind_state(py::module_& m) {
       py::arg("compute") = DType::f32, py::arg("params") = DType::f32, py::arg("seed") = 1337,
       "Names every layer and parameter below the model by its path, gives the parameters memory "
       "on the device and their initial values, and returns the model.\n\n"
-      "compute: f32, or bf16 for matrices. params: of the masters; bf16 (with bf16 compute) keeps "
-      "no f32 copy. seed: value i of a parameter depends on (seed, name, i) only.");
+      "compute: f32, or bf16 or f16 for matrices. params: of the masters; bf16 (with bf16 compute) "
+      "keeps no f32 copy. seed: value i of a parameter depends on (seed, name, i) only.");
   auto layer = py::reinterpret_borrow<py::class_<nn::Layer>>(m.attr("Layer"));
   layer.def("state_dict", &state_dict,
             "{path: tensor} of the live values: writing into them changes the model.");

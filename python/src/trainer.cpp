@@ -46,7 +46,9 @@ void bind_report(py::module_& m) {
       .def_readonly("lr", &StepReport::lr, "Learning rate.")
       .def_readonly("step_ms", &StepReport::step_ms, "Wall time in ms, callbacks not counted.")
       .def_readonly("samples", &StepReport::samples, "Of this step.")
-      .def_readonly("skipped", &StepReport::skipped, "No loss terms: the weights stayed.")
+      .def_readonly("loss_scale", &StepReport::loss_scale, "Of this step: 1 unless in f16.")
+      .def_readonly("skipped", &StepReport::skipped, "The weights stayed.")
+      .def_readonly("reason", &StepReport::reason, "Why it was skipped.")
       .def("__repr__", [](const StepReport& r) {
         return "StepReport(step=" + std::to_string(r.step) + ", loss=" + std::to_string(r.loss) +
                ", grad_norm=" + std::to_string(r.grad_norm) + ", lr=" + std::to_string(r.lr) + ")";
@@ -61,8 +63,8 @@ void bind_trainer_class(py::module_& m) {
       .def(
           py::init([](nn::Model& model, optim::Optimizer& optimizer, const BatchSource& data,
                       std::int64_t steps, const optim::Schedule& schedule, std::int64_t micro_batch,
-                      std::int64_t leaves, std::uint64_t seed, float clip, double limit_seconds,
-                      bool anomaly, Trace* trace) {
+                      std::int64_t leaves, std::uint64_t seed, float clip, double loss_scale,
+                      double limit_seconds, bool anomaly, Trace* trace) {
             const std::int64_t micro = micro_batch ? micro_batch : data.global_batch() / leaves;
             const BatchShape batch{.leaves = leaves,
                                    .micro_batches = data.global_batch() / (leaves * micro),
@@ -74,29 +76,41 @@ void bind_trainer_class(py::module_& m) {
                                                               .seed = seed,
                                                               .schedule = schedule,
                                                               .clip = clip,
+                                                              .loss_scale = {.fixed = loss_scale},
                                                               .limit_seconds = limit_seconds,
                                                               .anomaly = anomaly,
                                                               .trace = trace});
           }),
           py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>(),
-          py::keep_alive<1, 13>(), py::arg("model"), py::arg("optimizer"), py::arg("data"),
+          py::keep_alive<1, 14>(), py::arg("model"), py::arg("optimizer"), py::arg("data"),
           py::kw_only(), py::arg("steps"),
           py::arg("schedule") = optim::Schedule{.kind = optim::Schedule::Kind::constant},
           py::arg("micro_batch") = 0, py::arg("leaves") = 1, py::arg("seed") = 1,
-          py::arg("clip") = 1.0f, py::arg("limit_seconds") = 0.0, py::arg("anomaly") = false,
-          py::arg("trace") = py::none(),
+          py::arg("clip") = 1.0f, py::arg("loss_scale") = 0.0, py::arg("limit_seconds") = 0.0,
+          py::arg("anomaly") = false, py::arg("trace") = py::none(),
           "steps: of the whole run; also the schedule's. micro_batch: samples of one forward; 0: "
-          "as "
-          "many as a leaf has. leaves: of the gradient tree, a power of two; global batch = leaves "
-          "* A * micro_batch. clip: largest gradient norm; 0: off. limit_seconds: of training; 0: "
-          "none. anomaly: look at every value as it is made, and raise Cancelled that names step, "
-          "op, "
+          "as many as a leaf has. leaves: of the gradient tree, a power of two; global batch = "
+          "leaves * A * micro_batch. clip: largest gradient norm; 0: off. loss_scale: of a model "
+          "that computes in f16, a power of two; 0: dynamic. limit_seconds: of training; 0: none. "
+          "anomaly: look at every value as it is made, and raise Cancelled that names step, op, "
           "layer and parameter of the first NaN or Inf; several times slower. trace: a Trace, "
           "which "
           "records some of the steps. Raises InvalidArgument when the data do not fit the model.")
       .def("step", &Trainer::step, Unlocked(),
            "One optimizer step; returns its StepReport. Raises Cancelled when the loss or the "
-           "gradient is not finite: the weights are then those of the step before.")
+           "gradient is not finite: the weights are then those of the step before. In f16 with a "
+           "dynamic loss scale such a step is skipped and the scale halved.")
+      .def_property_readonly(
+          "loss_scale",
+          [](const PyTrainer& t) -> std::optional<std::pair<double, std::int64_t>> {
+            const auto& scale = t.loss_scale();
+            if (!scale) return std::nullopt;
+            return std::pair(scale->value(), scale->good_steps());
+          },
+          "(value, good steps since it changed) of the next step, for restore_loss_scale(); None "
+          "unless the model computes in f16.")
+      .def("restore_loss_scale", &Trainer::restore_loss_scale, py::arg("value"),
+           py::arg("good_steps"), "Continue with the loss scale of an earlier run.")
       .def(
           "fit", [](PyTrainer& t) { return name_of(t.run()); },
           "Trains until the steps are done (\"finished\"), the time is up (\"time_limit\") or "

@@ -1,5 +1,5 @@
 // GELU, tanh form (Hendrycks and Gimpel, arXiv:1606.08415):
-// gelu(x) = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). Any shape, contiguous, f32, bf16 or f64.
+// gelu(x) = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))). Contiguous; f32, bf16, f16 or f64.
 #pragma once
 
 #include "gigatrain/base/tensor_view.h"
@@ -17,7 +17,7 @@ struct GeluBackward {
   TensorView x, dy, dx;  // dx may be dy
 };
 
-// dbias (C) f32 = sum over rows of dy (N, C) f32 or bf16: fixed blocks of rows, then over blocks.
+// dbias (C) f32 = sum over rows of dy (N, C): fixed blocks of rows, then over blocks.
 struct BiasGradient {
   static constexpr const char* kName = "bias_gradient";
   TensorView dy, dbias;

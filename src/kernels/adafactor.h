@@ -14,11 +14,11 @@
 namespace gigatrain::kernels {
 
 struct AdafactorTensor {
-  float* weight = nullptr;  // f32 master; none: `compute` is the weight, rounded stochastically
+  float* weight = nullptr;  // f32 master; none: `compute` (bf16) is it, rounded stochastically
   const float* grad = nullptr;
   float* row = nullptr;  // (rows), or none for a vector
   float* col = nullptr;  // (cols)
-  bf16* compute = nullptr;
+  NarrowWeight compute{};
   PhiloxKey rounding{};
   std::int64_t numel = 0;
   std::int64_t cols = 0;

@@ -16,11 +16,11 @@ inline constexpr std::int64_t kStateBlock = 256;
 inline constexpr int kCodes = 256;
 
 struct AdamW8bitTensor {
-  float* weight = nullptr;  // f32 master; none: `compute` is the weight, rounded stochastically
+  float* weight = nullptr;  // f32 master; none: `compute` (bf16) is it, rounded stochastically
   const float* grad = nullptr;
   std::uint8_t *exp_avg = nullptr, *exp_avg_sq = nullptr;         // codes of m and v
   float *exp_avg_absmax = nullptr, *exp_avg_sq_absmax = nullptr;  // scales, one a block
-  bf16* compute = nullptr;
+  NarrowWeight compute{};
   PhiloxKey rounding{};
   std::int64_t numel = 0;
   float lr_scale = 1;

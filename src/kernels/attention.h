@@ -2,7 +2,7 @@
 // O = softmax(scale Q K^T + mask) V without ever holding the (Tq, Tk) matrix.
 //
 // Views are strided and 4-D: q, out (B, Tq, H, D); k, v (B, Tk, Hkv, D); H is a multiple of Hkv and
-// query head h reads key head h / (H / Hkv). Unit stride in D. dtype f32 or bf16, all the same.
+// query head h reads key head h / (H / Hkv). Unit stride in D. dtype f32, bf16 or f16, all one.
 // causal: query t sees keys s <= t + (Tk - Tq), so a cache may hold earlier keys.
 // lse (B, H, Tq) f32: log of the sum of exponentials, for the backward; +inf where a query sees no
 // key: its `out` and its gradients are zeros.

@@ -1,5 +1,5 @@
 // What a convolution is made of besides the matrix product (ops/conv.cpp): its columns, their
-// inverse, and the sum that gives the bias gradient. f32 or bf16, one dtype a call.
+// inverse, and the sum that gives the bias gradient. f32, bf16 or f16, one dtype a call.
 //
 // Column (s, k, p) is the input that output pixel p of sample s sees through tap k = (c KH + i) KW
 // + j of channel c, and 0 where that is padding:

@@ -7,10 +7,10 @@
 //   loss[n] = scale * (L - z[n, target[n]] + e mean_v(z[n, target[n]] - z[n,v]) + c L^2)
 //   dz[n,v] = scale * (softmax(z[n,:])[v] (1 + 2 c L) - e / V - (1 - e) [v == target[n]])
 //
-// logits (N, V) f32 or bf16; dlogits has their dtype and may be the same memory. A row's elements
-// are side by side, and rows strides[0] >= V apart: padded to a multiple of 16 bytes, a GPU reads
-// rows of an odd V in packs. What lies between the rows is left alone. target (N) i32 in [0, V) or
-// -1; any other gives NaN, for the loss and for the whole row of dlogits; loss (N) f32.
+// logits (N, V) f32, bf16 or f16; dlogits has their dtype and may be the same memory. A row's
+// elements are side by side, and rows strides[0] >= V apart: padded to a multiple of 16 bytes, a
+// GPU reads rows of an odd V in packs. What lies between the rows is left alone. target (N) i32 in
+// [0, V) or -1; any other gives NaN, for the loss and for the whole row of dlogits; loss (N) f32.
 #pragma once
 
 #include "gigatrain/base/tensor_view.h"

@@ -1,5 +1,5 @@
 // y = dropout(x) [+ residual]; the backward is the same kernel without the residual.
-// x (rows, C) contiguous, f32 or bf16. The mask is in dropout_args.h.
+// x (rows, C) contiguous, f32, bf16 or f16. The mask is in dropout_args.h.
 #pragma once
 
 #include "gigatrain/base/dropout_args.h"

@@ -1,5 +1,5 @@
 // Element by element, with broadcasting: a stride of 0 repeats a dim. Views of equal shape, any
-// strides, f32, bf16 or f64 (one dtype a call, but for masks). Contiguous f32 and bf16 take a
+// strides, f32, bf16, f16 or f64 (one dtype a call, but for masks). Contiguous ones but f64 take a
 // vector path.
 #pragma once
 

@@ -2,7 +2,7 @@
 //
 // tokens (B, T) i32, all in [0, V): the op checks that where the host can read them; on a GPU any
 // other gives a row of NaN, and no gradient. table (V, C), positions (P, C) or none, of the dtype
-// of out (B, T, C), f32 or bf16.
+// of out (B, T, C), f32, bf16 or f16.
 #pragma once
 
 #include "gigatrain/base/dropout_args.h"

@@ -1,11 +1,11 @@
 // C = op(A) op(B), the matrix product, with an epilogue.
 //
-//   C (M, N)  f32 or bf16     A (M, K), or (K, M) when trans_a     B (K, N), or (N, K) when trans_b
+//   C (M, N)  f32, bf16, f16  A (M, K), or (K, M) when trans_a     B (K, N), or (N, K) when trans_b
 //   v = [C[m,n] +] sum_k A[m,k] B[k,n]  (f32)  [+ bias[n]]  ->  [pre[m,n] = v; v = gelu(v)]  ->  C
 //
-// A and B have the same dtype: f32, bf16 or f64 (f64: reference path, everything f64), and f16 on a
-// GPU (C f32, or f16 without bias and gelu). Rows may be
-// strided (view.strides), columns must be unit-stride in one of the two dims.
+// A and B have the same dtype: f32, bf16, f16 or f64 (f64: reference path, everything f64); a
+// 16-bit C has it too, unless A and B are f32. Rows may be strided (view.strides), columns must be
+// unit-stride in one of the two dims.
 // Order of arithmetic: each C[m,n] is one chain of fused multiply-adds in ascending k, cut into
 // fixed blocks of kGemmK, the block sums added in ascending order (to C when accumulating). It
 // depends on K only: not on M, N, the tile, the thread count or (f32) the class of vector code.

@@ -3,8 +3,8 @@
 //
 //   y = (x - mean) * rstd * weight[c] [+ bias[c]],   rstd = 1 / sqrt(var + eps)
 //
-// Activations (N, C, P) contiguous, f32 or bf16, the same dtype; weight, bias (C) f32; mean, rstd
-// (N, G) f32.
+// Activations (N, C, P) contiguous, f32, bf16 or f16, the same dtype; weight, bias (C) f32; mean,
+// rstd (N, G) f32.
 #pragma once
 
 #include "gigatrain/base/tensor_view.h"

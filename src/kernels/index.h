@@ -1,5 +1,5 @@
-// Elements picked by an index, the gradient of that, and the largest of each row. f32, bf16 or f64;
-// indices i32; all contiguous.
+// Elements picked by an index, the gradient of that, and the largest of each row. f32, bf16, f16 or
+// f64; indices i32; all contiguous.
 #pragma once
 
 #include "gigatrain/base/tensor_view.h"

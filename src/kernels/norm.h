@@ -7,7 +7,7 @@
 // Not `centered`, it is RMS normalisation (Zhang and Sennrich, arXiv:1910.07467): mean is 0 and
 // not stored, rstd = 1 / sqrt(mean(s^2) + eps).
 //
-// All activations (N, C) contiguous, f32 or bf16, the same dtype; weight, bias (C) f32;
+// All activations (N, C) contiguous, f32, bf16 or f16, the same dtype; weight, bias (C) f32;
 // mean, rstd (N) f32.
 #pragma once
 

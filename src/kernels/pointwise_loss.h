@@ -6,9 +6,9 @@
 //   huber  c (|e| - c / 2), c = min(|e|, parameter)
 //   bce    (1 - t) softplus(x) + parameter t softplus(-x); NaN for a target t outside [0, 1]
 //
-// x contiguous, f32 or bf16; target and dx of its shape, contiguous; target f32 or x's dtype, dx
-// x's dtype, and maybe x's memory; loss: one f32. Terms are f32; they are added in f64 over chunks
-// of kScalarChunk (kernels/reduce.h), chunks by the aligned tree.
+// x contiguous, f32, bf16 or f16; target and dx of its shape, contiguous; target f32 or x's dtype,
+// dx x's dtype, and maybe x's memory; loss: one f32. Terms are f32; they are added in f64 over
+// chunks of kScalarChunk (kernels/reduce.h), chunks by the aligned tree.
 #pragma once
 
 #include "gigatrain/base/tensor_view.h"

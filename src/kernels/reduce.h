@@ -23,7 +23,9 @@ inline constexpr std::int64_t kScalarChunk = 4096;
 
 // Global gradient norm (Pascanu et al., arXiv:1211.5063), and the factor that clips it:
 //   norm = sqrt of the tree over tensors of the tree over chunks of sums of squares
-//   result[0] = norm, result[1] = clip_factor(norm, max_norm), f64, in the device's memory
+//   norm /= loss_scale, a power of two: the tensors are that many times the gradients
+//   result[0] = norm, result[1] = clip_factor(norm, max_norm) / loss_scale, f64, in the device's
+//   memory
 // The factor is NaN, which tells the optimizer to change nothing, when the norm or any of `guard`
 // (the losses of the step) is not finite.
 struct NormTensor {
@@ -37,6 +39,7 @@ struct GlobalNorm {
   const float* guard = nullptr;
   std::int64_t guard_count = 0;
   float max_norm = 0;  // 0: no clipping
+  double loss_scale = 1;
   double* result = nullptr;
 };
 

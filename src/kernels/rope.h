@@ -29,9 +29,9 @@ struct RopeAngles {
   std::int64_t first_position = 0;
 };
 
-// x, y (B, T, heads, D) f32 or bf16, D contiguous and at most kMaxHeadDim; y may be x. The first
-// `q_heads` are normalised with q_weight, the next `k_heads` with k_weight, (D) f32 or none; both
-// are rotated; the heads after them are copied.
+// x, y (B, T, heads, D) f32, bf16 or f16, D contiguous and at most kMaxHeadDim; y may be x. The
+// first `q_heads` are normalised with q_weight, the next `k_heads` with k_weight, (D) f32 or none;
+// both are rotated; the heads after them are copied.
 struct RopeForward {
   static constexpr const char* kName = "rope_forward";
   TensorView x, y;

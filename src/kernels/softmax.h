@@ -1,4 +1,4 @@
-// Softmax over the last dim, and its logarithm; contiguous, f32 or bf16, arithmetic in f32:
+// Softmax over the last dim, and its logarithm; contiguous, f32, bf16 or f16, arithmetic in f32:
 //   y = e^(x - highest) / sum of e^(x - highest), or x - highest - log of that sum
 // A row whose highest is +inf, or that has a NaN or -inf only, is NaN where it is not defined.
 #pragma once

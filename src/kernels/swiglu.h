@@ -2,8 +2,8 @@
 //
 //   dgate = dy up sigmoid(gate) (1 + gate (1 - sigmoid(gate))),   dup = dy silu(gate)
 //
-// Views of equal shape, f32 or bf16, the last dim contiguous. Their rows may have gaps, so that
-// gate and up, or their gradients, may be the halves of one tensor (..., 2 F).
+// Views of equal shape, f32, bf16 or f16, the last dim contiguous. Their rows may have gaps, so
+// that gate and up, or their gradients, may be the halves of one tensor (..., 2 F).
 #pragma once
 
 #include "gigatrain/base/tensor_view.h"

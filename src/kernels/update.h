@@ -14,6 +14,7 @@
 // be replayed.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "gigatrain/base/dtype.h"
@@ -30,12 +31,28 @@ struct UpdateScalars {
   std::uint32_t step = 0;  // for stochastic rounding
 };
 
+// A 16-bit copy of a weight: bf16 or f16.
+struct NarrowWeight {
+  void* data = nullptr;
+  DType dtype = DType::bf16;
+
+  constexpr NarrowWeight() = default;
+  constexpr NarrowWeight(std::nullptr_t) {}
+  constexpr NarrowWeight(bf16* p) : data(p) {}
+  constexpr NarrowWeight(f16* p) : data(p), dtype(DType::f16) {}
+  constexpr explicit operator bool() const { return data != nullptr; }
+  template <class T>
+  constexpr T* as() const {
+    return static_cast<T*>(data);
+  }
+};
+
 struct UpdateTensor {
-  float* weight = nullptr;  // f32 master; none: `compute` is the weight, rounded stochastically
+  float* weight = nullptr;  // f32 master; none: `compute` (bf16) is it, rounded stochastically
   const float* grad = nullptr;
   float* exp_avg = nullptr;     // m; none for SGD without momentum
   float* exp_avg_sq = nullptr;  // v; AdamW only
-  bf16* compute = nullptr;      // the weight rounded to bf16 is written here too, if given
+  NarrowWeight compute{};       // the weight, rounded to nearest, is written here too, if given
   PhiloxKey rounding{};         // without a master: element i takes word i of (key, sample 0, step)
   std::int64_t numel = 0;
   float lr_scale = 1;

@@ -130,9 +130,10 @@ std::vector<Parameter*> trainable_parameters(Layer& root) {
 }
 
 void materialize(Layer& root, Device& device, const MaterializeOptions& options) {
-  if (options.compute != DType::f32 && options.compute != DType::bf16)
-    throw Error(ErrorCode::unsupported, fmt::format("the compute dtype must be f32 or bf16, got {}",
-                                                    name(options.compute)));
+  if (!is_floating(options.compute) || options.compute == DType::f64)
+    throw Error(
+        ErrorCode::unsupported,
+        fmt::format("the compute dtype must be f32, bf16 or f16, got {}", name(options.compute)));
   for (auto* parameter : named_parameters(root)) {
     parameter->allocate(device, options.compute, options.params);
     parameter->initialize(options.seed);

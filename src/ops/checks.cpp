@@ -22,17 +22,15 @@ void require_floating(std::string_view op, std::string_view what, const Tensor& 
   if (!is_floating(x.dtype()))
     throw Error(
         ErrorCode::invalid_argument,
-        quoted(op, fmt::format("{} must be f32, bf16 or f64, got {}", what, name(x.dtype()))));
+        quoted(op, fmt::format("{} must be f32, bf16, f16 or f64, got {}", what, name(x.dtype()))));
 }
 
 void require_activation(std::string_view op, std::string_view what, const Tensor& x) {
   require_floating(op, what, x);
-  if (x.dtype() == DType::f64 || x.dtype() == DType::f16)
+  if (x.dtype() == DType::f64)
     throw Error(ErrorCode::unsupported,
-                quoted(op, fmt::format("{} must be f32 or bf16, got {}", what, name(x.dtype()))),
-                x.dtype() == DType::f64
-                    ? "use the composed definition (ops/composed.h), which has f64"
-                    : "cast it to bf16");
+                quoted(op, fmt::format("{} must be f32, bf16 or f16, got f64", what)),
+                "use the composed definition (ops/composed.h), which has f64");
 }
 
 void require_same_dtype(std::string_view op, const Tensor& a, const Tensor& b) {

@@ -101,7 +101,7 @@ Tensor cast(const Tensor& x, DType dtype) {
   if (x.dtype() == dtype) return x;
   require_floating("cast", "x", x);
   require(is_floating(dtype), "cast",
-          fmt::format("the target must be f32, bf16 or f64, got {}", name(dtype)));
+          fmt::format("the target must be f32, bf16, f16 or f64, got {}", name(dtype)));
   Tensor y = copy_to(x, dtype, "cast");
   if (grad_needed({x})) Node::connect(std::make_shared<CopyNode>("cast", x.dtype()), {x}, {&y});
   return y;

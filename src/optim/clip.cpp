@@ -5,7 +5,8 @@
 
 namespace gigatrain::optim {
 
-Tensor clip_scale(const std::vector<Parameter*>& parameters, float max_norm, const Tensor& guard) {
+Tensor clip_scale(const std::vector<Parameter*>& parameters, float max_norm, const Tensor& guard,
+                  double loss_scale) {
   std::vector<kernels::NormTensor> tensors;
   Device* device = nullptr;
   for (auto* p : parameters) {
@@ -23,6 +24,7 @@ Tensor clip_scale(const std::vector<Parameter*>& parameters, float max_norm, con
                                          .guard = guard ? guard.view().as<float>() : nullptr,
                                          .guard_count = guard ? guard.numel() : 0,
                                          .max_norm = max_norm,
+                                         .loss_scale = loss_scale,
                                          .result = result.view().as<double>()});
   return result;
 }

@@ -38,6 +38,11 @@ float scale_of(const Shape& matrix) {
   return 0.2f * std::sqrt(static_cast<float>(std::max(matrix[1], matrix[2])));
 }
 
+// Of the products. Updates are not scaled as losses are: in f16 small ones would vanish.
+DType product_dtype(const Parameter& p) {
+  return p.compute_dtype() == DType::f16 ? DType::bf16 : p.compute_dtype();
+}
+
 // updates (K, M, N): part by part.
 void orthogonalize_parts(const Tensor& updates, const Parameter& p) {
   std::int64_t begin = 0;
@@ -45,7 +50,7 @@ void orthogonalize_parts(const Tensor& updates, const Parameter& p) {
   if (parts.empty()) parts = {p.shape()[0]};
   for (const std::int64_t size : parts) {
     const Tensor part = ops::slice(updates, 1 + p.parts_dim(), begin, begin + size);
-    orthogonalize(part, p.compute_dtype(), scale_of(part.shape()));
+    orthogonalize(part, product_dtype(p), scale_of(part.shape()));
     begin += size;
   }
 }

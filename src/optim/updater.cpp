@@ -55,6 +55,13 @@ const Tensor& gradient_of(const Parameter& parameter) {
   return parameter.grad;
 }
 
+kernels::NarrowWeight narrow_weight(const Parameter& parameter) {
+  const Tensor copy = parameter.compute_copy();
+  if (!copy) return nullptr;
+  if (copy.dtype() == DType::f16) return copy.view().as<f16>();
+  return copy.view().as<bf16>();
+}
+
 Tensor zero_state(const Parameter& parameter, const char* what) {
   return zero_state(parameter.value().device(), parameter.shape(), what);
 }

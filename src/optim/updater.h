@@ -54,6 +54,9 @@ class StepScalars {
   Tensor memory_;
 };
 
+// The parameter's copy in its compute dtype, as kernels take it.
+kernels::NarrowWeight narrow_weight(const Parameter& parameter);
+
 // A kernel's entry for a slot, its state aside. T: UpdateTensor, or another with these fields.
 template <class T>
 T weight_entry(const Slot& slot) {
@@ -61,7 +64,7 @@ T weight_entry(const Slot& slot) {
   T entry;
   entry.weight = value.dtype() == DType::f32 ? value.view().as<float>() : nullptr;
   entry.grad = gradient_of(*slot.parameter).view().template as<float>();
-  entry.compute = slot.parameter->compute_copy();
+  entry.compute = narrow_weight(*slot.parameter);
   entry.rounding = slot.rounding;
   entry.numel = value.numel();
   entry.lr_scale = slot.lr_scale;

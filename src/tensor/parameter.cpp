@@ -64,7 +64,7 @@ void Parameter::allocate(Device& device, DType compute, DType master) {
   const bool matrix = shape_.dims() >= 2;
   compute_ = matrix ? compute : DType::f32;
   const DType dtype = matrix ? master : DType::f32;
-  if (dtype != DType::f32 && dtype != compute_)
+  if (dtype == DType::f16 || (dtype != DType::f32 && dtype != compute_))
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("the master of '{}' must be f32, or bf16 as its compute dtype, got {} "
                             "beside {}",

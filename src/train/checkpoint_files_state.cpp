@@ -28,6 +28,7 @@ std::string state_to_json(const TrainState& s) {
                      {"leaves", s.leaves},
                      {"scalar_chunk", s.scalar_chunk},
                      {"loss_scale", finite_or_null(s.loss_scale)},
+                     {"loss_scale_good_steps", s.loss_scale_good_steps},
                      {"best_eval_loss", finite_or_null(s.best_eval_loss)},
                      {"numerics", s.numerics},
                      {"schedule", s.schedule},
@@ -55,6 +56,8 @@ TrainState state_from_json(std::string_view text, const std::string& file) {
   s.leaves = fields.integer("leaves");
   s.scalar_chunk = fields.integer("scalar_chunk");
   s.loss_scale = fields.number("loss_scale", 1.0);
+  if (json.contains("loss_scale_good_steps"))  // not in checkpoints of earlier versions
+    s.loss_scale_good_steps = fields.integer("loss_scale_good_steps");
   s.best_eval_loss = fields.number("best_eval_loss", std::numeric_limits<double>::infinity());
   s.numerics = fields.text("numerics");
   s.schedule = fields.text("schedule");

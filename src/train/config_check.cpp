@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 
 #include "config_internal.h"
 #include "gigatrain/base/error.h"
 #include "gigatrain/train/config_fields.h"
+#include "gigatrain/train/loss_scale.h"
 #include "gigatrain/train/tokenizer.h"
 #include "model_kind.h"
 
@@ -181,6 +183,17 @@ void Checker::precision() {
         "precision.params",
         fmt::format("precision.params = \"bf16\" needs precision.compute = \"bf16\", got \"{}\"",
                     p.compute));
+  if (p.loss_scale == 0) return;
+  int exponent = 0;
+  if (p.compute != "f16")
+    invalid("precision.loss_scale",
+            fmt::format("precision.loss_scale = {:g} needs precision.compute = \"f16\", got \"{}\"",
+                        p.loss_scale, p.compute));
+  else if (p.loss_scale < LossScale::kLeast || std::frexp(p.loss_scale, &exponent) != 0.5)
+    invalid("precision.loss_scale", fmt::format("precision.loss_scale must be a power of two of at "
+                                                "least 2^-14, or 0 for a dynamic one, "
+                                                "got {:g}",
+                                                p.loss_scale));
 }
 
 void Checker::one_rank() {

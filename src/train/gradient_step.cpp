@@ -81,18 +81,20 @@ void GradientStep::run_leaf(std::int64_t leaf, std::int64_t step, double scale,
   }
 }
 
-std::int64_t GradientStep::run(const BatchSource& data, std::int64_t step) {
+std::int64_t GradientStep::run(const BatchSource& data, std::int64_t step, double loss_scale) {
   const std::int64_t terms = load(data, step);
-  if (terms > 0) submit(step, terms, shape_.micro_batches);
+  if (terms > 0) submit(step, terms, shape_.micro_batches, loss_scale);
   return terms;
 }
 
-void GradientStep::submit(std::int64_t step, std::int64_t terms, std::int64_t micro_batches) {
+void GradientStep::submit(std::int64_t step, std::int64_t terms, std::int64_t micro_batches,
+                          double loss_scale) {
+  loss_scale_ = loss_scale;
   for (auto* p : parameters_) p->grad = {};  // of the step before: makes room for this one's
   tree_.discard();                           // should the step before have been broken off
   for (const auto leaf : order_) {
     tree_.begin_leaf();
-    run_leaf(leaf, step, 1.0 / static_cast<double>(terms), micro_batches);
+    run_leaf(leaf, step, loss_scale / static_cast<double>(terms), micro_batches);
     tree_.end_leaf(leaf);
   }
   tree_.finish();
@@ -103,7 +105,7 @@ double GradientStep::loss() const {
   std::vector<double> leaves(static_cast<std::size_t>(shape_.leaves));
   for (std::size_t i = 0; i < each.size(); ++i)
     leaves[i / static_cast<std::size_t>(shape_.micro_batches)] += each[i];
-  return kernels::tree_sum(leaves.data(), shape_.leaves);
+  return kernels::tree_sum(leaves.data(), shape_.leaves) / loss_scale_;
 }
 
 }  // namespace gigatrain

@@ -131,7 +131,7 @@ void MetricsWriter::step(const StepMetrics& m) {
   line.set("tokens", m.tokens).set("loss", m.loss).set("lr", m.lr).set("grad_norm", m.grad_norm);
   line.maybe("step_ms", m.step_ms).maybe("tokens_per_s", m.tokens_per_s).maybe("mfu", m.mfu);
   line.set("mem_bytes", m.mem_bytes).maybe("comm_ms", m.comm_ms).maybe("data_ms", m.data_ms);
-  append(line);
+  append(line.maybe("loss_scale", m.loss_scale));
 }
 
 void MetricsWriter::eval(const EvalMetrics& m) {

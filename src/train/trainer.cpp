@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <optional>
@@ -48,12 +49,20 @@ TrainerOptions checked(TrainerOptions o, const nn::Model& model, const BatchSour
   return o;
 }
 
-void require_finite(double loss, double norm, std::int64_t step) {
-  if (std::isfinite(loss) && std::isfinite(norm)) return;
+// The loss is scaled where anything is computed in f16.
+std::optional<LossScale> make_loss_scale(const std::vector<Parameter*>& parameters,
+                                         const LossScaleOptions& options) {
+  const bool f16 = std::any_of(parameters.begin(), parameters.end(),
+                               [](const Parameter* p) { return p->compute_dtype() == DType::f16; });
+  return f16 ? std::optional<LossScale>(options) : std::nullopt;
+}
+
+[[noreturn]] void stop_not_finite(const StepReport& r, std::int64_t step, bool scaled) {
   throw Error(ErrorCode::cancelled,
-              fmt::format("step {}: the loss is {} and the gradient norm {}; the weights were not "
-                          "changed by this step",
-                          step, loss, norm),
+              fmt::format("step {}: the loss is {} and the gradient norm {}{}; the weights were "
+                          "not changed by this step",
+                          step, r.loss, r.grad_norm,
+                          scaled ? fmt::format(", with loss scale {:g}", r.loss_scale) : ""),
               "lower optim.lr, raise schedule.warmup, or set precision.compute = \"f32\", and "
               "continue from the last checkpoint");
 }
@@ -66,7 +75,8 @@ Trainer::Trainer(nn::Model& model, optim::Optimizer& optimizer, const BatchSourc
       optimizer_(optimizer),
       data_(data),
       gradient_(model, device_of(model), options.batch, options.seed, options.leaf_order,
-                data.fields()) {}
+                data.fields()),
+      loss_scale_(make_loss_scale(gradient_.parameters(), options.loss_scale)) {}
 
 StepReport Trainer::step() {
   std::optional<DetectAnomaly> checks;
@@ -82,16 +92,19 @@ StepReport Trainer::make_step() {
   StepReport report{.batch_tokens = options_.batch.tokens(),
                     .samples = options_.batch.global_batch()};
   report.lr = options_.schedule.at(step_);
-  report.terms = gradient_.run(data_, step_);
-  report.skipped = report.terms == 0;
-  if (!report.skipped) {
+  if (loss_scale_) report.loss_scale = loss_scale_->value();
+  report.terms = gradient_.run(data_, step_, report.loss_scale);
+  if (report.terms == 0) {
+    report.skipped = true;
+    report.reason = "no loss terms";
+  } else {
     // Everything is submitted before anything is waited for. Should the loss or the norm not be
     // finite, the clip scale makes the optimizer change nothing.
-    const Tensor clip = update(report.lr);
+    const Tensor clip = update(report);
     const Scope wait("phase", "wait");
     report.loss = gradient_.loss();
     report.grad_norm = clip.to_vector<double>().front();
-    require_finite(report.loss, report.grad_norm, step_ + 1);
+    accept(report);
   }
   report.step = ++step_;
   report.tokens = tokens_ += report.batch_tokens;
@@ -99,11 +112,25 @@ StepReport Trainer::make_step() {
   return report;
 }
 
-Tensor Trainer::update(float lr) {
+Tensor Trainer::update(const StepReport& report) {
   const Scope phase("phase", "optimizer");
-  const Tensor clip = optim::clip_scale(gradient_.parameters(), options_.clip, gradient_.losses());
-  optimizer_.step({.step = step_ + 1, .lr = lr, .clip = clip});
+  const Tensor clip = optim::clip_scale(gradient_.parameters(), options_.clip, gradient_.losses(),
+                                        report.loss_scale);
+  optimizer_.step({.step = step_ + 1, .lr = report.lr, .clip = clip});
   return clip;
+}
+
+void Trainer::accept(StepReport& report) {
+  if (std::isfinite(report.loss) && std::isfinite(report.grad_norm)) {
+    if (loss_scale_) loss_scale_->good();
+    return;
+  }
+  if (!loss_scale_ || !loss_scale_->halve())
+    stop_not_finite(report, step_ + 1, loss_scale_.has_value());
+  report.skipped = true;
+  report.reason =
+      fmt::format("the loss is {} and the gradient norm {} with loss scale {:g}, now {:g}",
+                  report.loss, report.grad_norm, report.loss_scale, loss_scale_->value());
 }
 
 StopReason Trainer::fit() {
@@ -134,6 +161,10 @@ void Trainer::resume_at(std::int64_t step, std::int64_t tokens) {
         "raise train.steps");
   step_ = step;
   tokens_ = tokens;
+}
+
+void Trainer::restore_loss_scale(double value, std::int64_t good_steps) {
+  if (loss_scale_) loss_scale_->restore(value, good_steps);
 }
 
 }  // namespace gigatrain

@@ -41,6 +41,7 @@ TrainerOptions trainer_options(const Config& c, const BatchShape& batch) {
                        .decay = static_cast<float>(c.schedule.decay),
                        .shape = optim::parse_decay_shape(c.schedule.decay_shape)},
           .clip = static_cast<float>(c.optim.clip),
+          .loss_scale = {.fixed = c.precision.loss_scale},
           .limit_seconds = c.train.limit_seconds,
           .anomaly = c.train.anomaly};
 }
@@ -118,6 +119,8 @@ class Run {
     s.seed = static_cast<std::uint64_t>(config_.train.seed);
     s.leaves = batch_.leaves;
     s.scalar_chunk = kernels::kScalarChunk;
+    if (const auto& scale = trainer_->loss_scale())
+      s.loss_scale = scale->value(), s.loss_scale_good_steps = scale->good_steps();
     s.best_eval_loss = best_;
     s.numerics = config_.train.numerics;
     s.schedule = config_.schedule.kind;
@@ -139,10 +142,19 @@ class Run {
       backend->set_algorithms(checkpoint.state().algorithms);
     restore(checkpoint, *model_, *optimizer_);
     trainer_->resume_at(checkpoint.state().step, checkpoint.state().tokens);
+    resume_loss_scale(checkpoint);
     best_ = checkpoint.state().best_eval_loss;
     saved_step_ = checkpoint.state().step;
     outcome_.checkpoint = checkpoint.folder();
     outcome_.digest = fmt::format("{:016x}", checkpoint.state().state_digest);
+  }
+
+  // Of a run in f16; another's scale says nothing.
+  void resume_loss_scale(const Checkpoint& checkpoint) {
+    const TrainState& saved = checkpoint.state();
+    const Config before = parse_config(saved.config, checkpoint.folder() + "/state.json");
+    if (compute_dtype(before) == DType::f16)
+      trainer_->restore_loss_scale(saved.loss_scale, saved.loss_scale_good_steps);
   }
 
   void start() {
@@ -187,8 +199,10 @@ class Run {
                    .step_ms = r.step_ms,
                    .tokens_per_s = static_cast<double>(r.batch_tokens) / r.step_ms * 1e3,
                    .mfu = used,
-                   .mem_bytes = memory});
-    if (r.skipped) metrics_.warn("no target tokens: the step was skipped", r.step);
+                   .mem_bytes = memory,
+                   .loss_scale = trainer_->loss_scale() ? r.loss_scale : kNotMeasured});
+    if (r.skipped) metrics_.warn("the step was skipped: " + r.reason, r.step);
+    report_loss_scale(r);
     observer_.on_step(
         {.report = r,
          .steps = config_.train.steps,
@@ -198,6 +212,12 @@ class Run {
          .memory_bytes = memory,
          .log = log});
     if (log) interval_ms_ = 0, interval_tokens_ = 0;
+  }
+
+  void report_loss_scale(const StepReport& r) {
+    const auto& scale = trainer_->loss_scale();
+    if (scale && scale->value() > r.loss_scale)  // a lower one is the reason of a skipped step
+      warn(fmt::format("the loss scale rises from {:g} to {:g}", r.loss_scale, scale->value()));
   }
 
   void run_evaluation(std::int64_t step) {

@@ -106,7 +106,7 @@ TEST_CASE("gpu: attention by cuDNN and by our kernel agree with f64", "[gpu][att
     if (s.tq == s.tk && s.causal) cases.push_back(packed(s));
     for (const auto& c : cases) {
       const Evaluation truth = truth_of(cpu, c);
-      for (const DType dtype : {DType::f32, DType::bf16}) {
+      for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
         INFO(c.name << " b " << s.b << " tq " << s.tq << " tk " << s.tk << " heads " << s.heads
                     << "/" << s.kv_heads << " d " << s.d << " causal " << s.causal << ", "
                     << name(dtype));
@@ -131,7 +131,7 @@ TEST_CASE("gpu: sequences of different lengths in one row", "[gpu][attention]") 
   for (const auto& s : kSequences)
     for (const auto& c : sequence_cases_of(s)) {
       const Evaluation truth = truth_of(cpu, c);
-      for (const DType dtype : {DType::f32, DType::bf16}) {
+      for (const DType dtype : {DType::f32, DType::bf16, DType::f16}) {
         INFO(c.name << " first " << s.lengths[0] << " of " << s.lengths.size() << " heads "
                     << s.heads << "/" << s.kv_heads << " d " << s.d << " causal " << s.causal
                     << ", " << name(dtype));

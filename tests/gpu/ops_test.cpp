@@ -38,6 +38,7 @@ void check_all(Device& gpu, const Sizes& sizes) {
     const Evaluation truth = truth_of(cpu, c);
     check_on_gpu(gpu, c, DType::f32, truth);
     check_on_gpu(gpu, c, DType::bf16, truth);
+    check_on_gpu(gpu, c, DType::f16, truth);
     if (!c.composed) check_on_gpu(gpu, c, DType::f64, truth);
   }
 }

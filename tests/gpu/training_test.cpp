@@ -45,7 +45,7 @@ TEST_CASE("gpu: one digest for two runs and for every dealing of the leaves",
   Device* gpu = gpu_device();
   if (!gpu) return;
   const TestData shard;
-  for (const DType compute : {DType::f32, DType::bf16}) {
+  for (const DType compute : {DType::f32, DType::bf16, DType::f16}) {
     INFO(name(compute));
     const auto run = [&](LeafOrder order) {
       return TinyRun(shard.path, {.compute = compute, .order = order}, *gpu)
@@ -122,7 +122,7 @@ TEST_CASE("gpu: losses and gradient norms are the CPU's", "[gpu][train]") {
   Device* gpu = gpu_device();
   if (!gpu) return;
   const TestData shard;
-  for (const DType compute : {DType::f32, DType::bf16}) {
+  for (const DType compute : {DType::f32, DType::bf16, DType::f16}) {
     INFO(name(compute));
     const double limit = compute == DType::f32 ? 1e-4 : 1e-2;
     TinyRun want(shard.path, {.compute = compute}), got(shard.path, {.compute = compute}, *gpu);
@@ -154,7 +154,7 @@ TEST_CASE("gpu: a token outside the vocabulary ends the step before the weights 
   const TestData shard(3 * TinyRun::kVocab);  // data of another tokenizer
   TinyRun tiny(shard.path, {}, *gpu);
   const auto before = tiny.digest();
-  CHECK_THROWS_WITH(tiny.trainer->step(), Catch::Matchers::Contains("step 1: the loss is nan"));
+  CHECK_THROWS_WITH(tiny.trainer->step(), Catch::Matchers::Contains("must be in [0, 37)"));
   CHECK(tiny.digest() == before);
 }
 

@@ -92,6 +92,9 @@ TEST_CASE("a product has the value of f64 arithmetic, and one result for every l
     check_value<bf16, float>(s, 1e-5);
     check_value<bf16, float>(s, 1e-6, false);
     check_value<bf16, bf16>(s, 1e-2);
+    check_value<f16, float>(s, 1e-6);
+    check_value<f16, f16>(s, 1e-3);
+    check_value<float, f16>(s, 1e-3);
   }
 }
 
@@ -148,6 +151,8 @@ TEST_CASE("a product has the same bits for every class and thread count", "[unit
     auto a = random_array<float>({s.m, s.k}, 1), b = random_array<float>({s.k, s.n}, 2);
     auto bias = random_array<float>({s.n}, 3);
     auto a16 = random_array<bf16>({s.m, s.k}, 4), b16 = random_array<bf16>({s.n, s.k}, 5);
+    auto ah = random_array<f16>({s.m, s.k}, 4), bh = random_array<f16>({s.n, s.k}, 5);
+    auto bt = transposed(bh);
     check_same_bits([&](Stream& stream) {
       Array<float> c({s.m, s.n}, 0.5f), activated({s.m, s.n}), pre({s.m, s.n});
       stream.submit(Gemm{.a = a.view(), .b = b.view(), .c = c.view(), .accumulate = true});
@@ -157,7 +162,8 @@ TEST_CASE("a product has the same bits for every class and thread count", "[unit
                          .bias = bias.view(),
                          .pre = pre.view(),
                          .gelu = true});
-      return bytes_of(c, activated, pre, product(stream, a16, b16, false, true));
+      return bytes_of(c, activated, pre, product(stream, a16, b16, false, true),
+                      product(stream, ah, bh, false, true), product(stream, ah, bt));
     });
   }
 }

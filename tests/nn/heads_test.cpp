@@ -118,8 +118,7 @@ TEST_CASE("one digest of a classifier for any split of the batch over leaves",
   CHECK(digest({}) == digest({.blocks = 2, .strided = true}));
 }
 
-TEST_CASE("a regressor learns, with squares, the Huber loss, or one's own",
-          "[unit][nn][heads]") {
+TEST_CASE("a regressor learns, with squares, the Huber loss, or one's own", "[unit][nn][heads]") {
   const auto x = points();
   std::vector<float> y;
   for (std::size_t i = 0; i < kSamples; ++i)

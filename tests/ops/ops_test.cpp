@@ -17,14 +17,17 @@ TEST_CASE("every op: value and gradient", "[unit][ops]") {
     const Evaluation truth = evaluate(c, true, in64);
     const Evaluation f32 = evaluate(c, false, make_inputs(device, c, DType::f32));
     const Evaluation bf = evaluate(c, false, make_inputs(device, c, DType::bf16));
+    const Evaluation half = evaluate(c, false, make_inputs(device, c, DType::f16));
     CHECK(relative_error(f32.outputs, truth.outputs) < 1e-6);
     CHECK(relative_error(bf.outputs, truth.outputs) < 2e-2);
+    CHECK(relative_error(half.outputs, truth.outputs) < 2.5e-3);
     for (std::size_t i = 0; i < c.inputs.size(); ++i) {
       INFO("input " << i);
       const auto numeric = central_differences(c, in64, i);
       CHECK(relative_error(truth.gradients[i], numeric) < 1e-7);
       CHECK(relative_error(f32.gradients[i], numeric) < 3e-6);
       CHECK(relative_error(bf.gradients[i], numeric) < 3e-2);
+      CHECK(relative_error(half.gradients[i], numeric) < 4e-3);
     }
   }
 }

@@ -53,7 +53,7 @@ TEST_CASE("simt: every kernel of the table runs in these tests", "[simt]") {
 TEST_CASE("simt: a training run has one digest in every order, and the CPU's losses",
           "[simt][train]") {
   const TestData shard;
-  for (const DType compute : {DType::f32, DType::bf16}) {
+  for (const DType compute : {DType::f32, DType::bf16, DType::f16}) {
     INFO(name(compute));
     constexpr std::int64_t kSteps = 3;
     const auto want = TinyRun(shard.path, options(compute)).losses_to(kSteps);

@@ -49,12 +49,14 @@ void check_products(double tolerance) {
     }
 }
 
-// A bf16 product is rounded before and after its epilogue here, on the CPU after it only.
+// A 16-bit product is rounded before and after its epilogue here, on the CPU after it only.
 TEST_CASE("simt: the epilogue of a product", "[simt]") {
   check_products<float, float>(4 * kRounding<float>);
   check_products<bf16, bf16>(2 * kRounding<bf16>);
   check_products<bf16, float>(4 * kRounding<float>);
   check_products<float, bf16>(kRounding<bf16>);
+  check_products<f16, f16>(2 * 0x1p-11);
+  check_products<float, f16>(0x1p-11);
   check_products<double, double, double>(8 * kRounding<double>);
 }
 

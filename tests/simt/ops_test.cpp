@@ -52,6 +52,11 @@ TEST_CASE("simt: every op in bf16: value and gradient", "[simt][ops]") {
   for (const auto& c : op_cases(Sizes::small())) orders.check(c, DType::bf16, 2e-2, 3e-2);
 }
 
+TEST_CASE("simt: every op in f16: value and gradient", "[simt][ops]") {
+  Orders orders;
+  for (const auto& c : op_cases(Sizes::small())) orders.check(c, DType::f16, 2.5e-3, 4e-3);
+}
+
 TEST_CASE("simt: basic ops in f64: value and gradient", "[simt][ops]") {
   Orders orders;
   for (const auto& c : op_cases(Sizes::small()))
@@ -69,5 +74,6 @@ TEST_CASE("simt: every op at a wider size", "[simt][ops]") {
     const Evaluation truth = truth_of(cpu, c);
     check_close(evaluate_on(*device, c, DType::f32), truth, 2e-6, 5e-6);
     check_close(evaluate_on(*device, c, DType::bf16), truth, 2e-2, 3e-2);
+    check_close(evaluate_on(*device, c, DType::f16), truth, 2.5e-3, 4e-3);
   }
 }

@@ -8,12 +8,13 @@ namespace {
 
 using namespace testing;
 
-// Parameters of several sizes; every second one has a copy in bf16, and every fourth nothing else:
-// its weight is rounded stochastically. `skipped` elements at the front of each array move its data
-// away from a multiple of 16 bytes.
+// Parameters of several sizes; every second one has a copy, in f16 or bf16, and every fourth
+// nothing else: its weight, in bf16, is rounded stochastically. `skipped` elements at the front of
+// each array move its data away from a multiple of 16 bytes.
 struct Parameters {
   std::vector<Array<float>> weight, grad, m, v;
   std::vector<Array<bf16>> compute;
+  std::vector<Array<f16>> half;
   std::vector<UpdateTensor> tensors;
 
   explicit Parameters(const std::vector<std::int64_t>& sizes, std::int64_t skipped = 0) {
@@ -25,11 +26,15 @@ struct Parameters {
       m.push_back(random_array<float>(shape, 2000 + seed));
       v.push_back(random_array<float>(shape, 3000 + seed, 0, 2));
       compute.push_back(Array<bf16>(shape, bf16(3.0f)));
+      half.push_back(Array<f16>(shape, f16(3.0f)));
+      NarrowWeight copy;
+      if (i % 4 == 1) copy = half[i].values.data() + skipped;
+      if (i % 4 == 3) copy = compute[i].values.data() + skipped;
       tensors.push_back({.weight = weight[i].values.data() + skipped,
                          .grad = grad[i].values.data() + skipped,
                          .exp_avg = m[i].values.data() + skipped,
                          .exp_avg_sq = v[i].values.data() + skipped,
-                         .compute = i % 2 ? compute[i].values.data() + skipped : nullptr,
+                         .compute = copy,
                          .rounding = {seed, 9},
                          .numel = sizes[i],
                          .lr_scale = 1.0f + 0.5f * static_cast<float>(i),
@@ -49,8 +54,8 @@ struct Parameters {
   Outputs outputs() const {
     Outputs all;
     for (std::size_t i = 0; i < tensors.size(); ++i)
-      for (const auto& values :
-           {values_of(weight[i]), values_of(m[i]), values_of(v[i]), values_of(compute[i])})
+      for (const auto& values : {values_of(weight[i]), values_of(m[i]), values_of(v[i]),
+                                 values_of(compute[i]), values_of(half[i])})
         all.push_back(values);
     return all;
   }

@@ -15,7 +15,7 @@ using Tensors = std::vector<Tensor>;
 
 struct Input {
   Shape shape;
-  bool vector_f32 = false;  // biases and norm weights stay f32 beside bf16 activations
+  bool vector_f32 = false;  // biases and norm weights stay f32 beside 16-bit activations
   double offset = 0.0;      // added to values in (-1, 1)
   double factor = 1.0;
 };

@@ -270,7 +270,7 @@ inline Tensors make_inputs(Device& device, const OpCase& c, DType dtype) {
     for (double& v : values)  // representable in bf16, so that every dtype sees the same numbers
       v = static_cast<double>(
           static_cast<float>(bf16(static_cast<float>(v * in.factor + in.offset))));
-    const DType own = in.vector_f32 && dtype == DType::bf16 ? DType::f32 : dtype;
+    const DType own = in.vector_f32 && size_of(dtype) == 2 ? DType::f32 : dtype;
     inputs.push_back(tensor_of(device, in.shape, values, own));
     inputs.back().require_grad();
   }

@@ -69,6 +69,8 @@ struct TinyOptions {
   bool llama = false;    // in place of the GPT: packed weights, norms of q and k, an untied head
   optim::OptimizerOptions optimizer{.seed = 5};
   float lr = 3e-3f;
+  LossScaleOptions loss_scale{};
+  std::int64_t steps = 6;
 };
 
 struct TinyRun {
@@ -115,9 +117,10 @@ struct TinyRun {
     optimizer = optim::make_optimizer(nn::named_parameters(*model), o.optimizer);
     trainer = std::make_unique<Trainer>(*model, *optimizer, data,
                                         TrainerOptions{.batch = o.batch,
-                                                       .steps = kSteps,
+                                                       .steps = o.steps,
                                                        .seed = 5,
                                                        .schedule = {.lr = o.lr, .warmup = 2},
+                                                       .loss_scale = o.loss_scale,
                                                        .leaf_order = o.order});
   }
   std::uint64_t digest() { return state_digest(trainer->parameters(), optimizer.get()).value; }

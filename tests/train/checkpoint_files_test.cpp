@@ -36,6 +36,7 @@ TEST_CASE("checkpoint: everything comes back", "[unit]") {
   CheckpointContents contents = tiny.at(1000);
   contents.state.best_eval_loss = 0.1 + 0.2;
   contents.state.loss_scale = 0x1p-1074;
+  contents.state.loss_scale_good_steps = 1999;
   contents.state.leaves = 8;
   contents.state.run_name = "b\xc3\xa4r \"quoted\"\n";
   contents.state.algorithms = {{"gemm 1", "7"}};
@@ -50,6 +51,7 @@ TEST_CASE("checkpoint: everything comes back", "[unit]") {
     CHECK(c.state().seed == 0xfedcba9876543210u);
     CHECK(c.state().best_eval_loss == 0.1 + 0.2);
     CHECK(c.state().loss_scale == 0x1p-1074);
+    CHECK(c.state().loss_scale_good_steps == 1999);
     CHECK(c.state().leaves == 8);
     CHECK(c.state().run_name == contents.state.run_name);
     CHECK(c.state().config == contents.state.config);

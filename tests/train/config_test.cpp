@@ -126,6 +126,24 @@ TEST_CASE("configuration: parameter groups are text, and read at once", "[unit][
   CHECK_THAT(text, Contains("schedule.decay must be > 0 and <= 1, got 0"));
 }
 
+TEST_CASE("configuration: f16 and its loss scale", "[unit][train][config]") {
+  const auto with = [](const char* keys) { return kSmall + "[precision]\n" + keys; };
+  const Config c = parse_config(with("compute = 'f16'\nloss_scale = 1024\n"), "a.toml");
+  CHECK(c.precision.loss_scale == 1024.0);
+  CHECK(parse_config(with("compute = 'f16'\n"), "a.toml").precision.loss_scale == 0.0);
+  CHECK_THAT(problem(with("compute = 'f16'\nloss_scale = 1000\n")),
+             Contains("precision.loss_scale must be a power of two of at least 2^-14, or 0 for a "
+                      "dynamic one, got 1000"));
+  CHECK_THAT(
+      problem(with("loss_scale = 1024\n")),
+      Contains("precision.loss_scale = 1024 needs precision.compute = \"f16\", got \"f32\""));
+  CHECK_THAT(problem(with("compute = 'f16'\nloss_scale = -2\n")), Contains("must be >= 0"));
+  CHECK_THAT(problem(with("compute = 'f16'\nparams = 'f16'\n")),
+             Contains("precision.params must be one of f32, bf16"));
+  CHECK_THAT(problem(with("compute = 'f16'\nparams = 'bf16'\n")),
+             Contains("precision.params = \"bf16\" needs precision.compute = \"bf16\""));
+}
+
 TEST_CASE("configuration: sizes that do not divide print their numbers", "[unit][train][config]") {
   const std::string text = problem(
       kSmall, {"model.n_embd=100", "model.n_kv_head=5", "train.global_batch=10",

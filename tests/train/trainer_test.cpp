@@ -56,7 +56,8 @@ const TinyOptions kPrecisions[] = {{},
                                    {.compute = DType::bf16},
                                    {.compute = DType::bf16, .params = DType::bf16},
                                    {.llama = true},
-                                   {.compute = DType::bf16, .params = DType::bf16, .llama = true}};
+                                   {.compute = DType::bf16, .params = DType::bf16, .llama = true},
+                                   {.compute = DType::f16}};
 
 }  // namespace
 

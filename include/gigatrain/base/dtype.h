@@ -1,5 +1,5 @@
 // Element types. bf16 and f16 are storage: arithmetic happens in f32, conversion rounds to nearest
-// even. f16 (IEEE 754 binary16) is for products on a GPU and for reading files.
+// even. f16 is IEEE 754 binary16; training in it needs a loss scale (train/loss_scale.h).
 #pragma once
 
 #include <bit>

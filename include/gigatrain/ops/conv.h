@@ -1,7 +1,7 @@
 // What image and audio models add to a transformer's ops: convolutions, group normalisation, and
 // simple changes of resolution. Layouts are PyTorch's: N samples, C channels, then time (T) or
-// height and width (H, W). Activations are f32 or bf16; biases and norm weights f32. Bad shapes,
-// dtypes and options throw Error(invalid_argument) with both sides printed.
+// height and width (H, W). Activations are f32, bf16 or f16; biases and norm weights f32. Bad
+// shapes, dtypes and options throw Error(invalid_argument) with both sides printed.
 #pragma once
 
 #include <array>
@@ -40,12 +40,12 @@ Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
 Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight,
                   const Tensor& bias = {}, float eps = 1e-5f);
 
-// Means of windows of `size` x `size`, side by side; x (N, C, H, W), f32, bf16 or f64, H and W
+// Means of windows of `size` x `size`, side by side; x (N, C, H, W), f32, bf16, f16 or f64, H and W
 // multiples of size; result (N, C, H / size, W / size). The mean over a whole image is mean(x, {2,
 // 3}).
 Tensor avg_pool2d(const Tensor& x, std::int64_t size);
-// Each pixel becomes `factor` x `factor` equal ones; x (N, C, H, W), f32, bf16 or f64; result (N,
-// C, factor H, factor W).
+// Each pixel becomes `factor` x `factor` equal ones; x (N, C, H, W), f32, bf16, f16 or f64; result
+// (N, C, factor H, factor W).
 Tensor upsample_nearest2d(const Tensor& x, std::int64_t factor);
 
 }  // namespace gigatrain::ops

@@ -1,4 +1,4 @@
-// Element by element (f32, bf16, f64). Two or three operands broadcast as in numpy: sizes are
+// Element by element (f32, bf16, f16, f64). Two or three operands broadcast as in numpy: sizes are
 // aligned at the last dim and 1 repeats. NaN in, NaN out, but for comparisons.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Maxima, and elements picked by an index (f32, bf16, f64; indices i32). An index out of range
+// Maxima, and elements picked by an index (f32, bf16, f16, f64; indices i32). An index out of range
 // throws Error(data) where the host can read it; on a GPU it gives NaN and takes no gradient. All
 // gradients are summed in a fixed order.
 #pragma once

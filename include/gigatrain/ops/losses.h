@@ -11,7 +11,7 @@
 
 namespace gigatrain::ops {
 
-// (x - target)^2. x any shape, f32, bf16 or f64; target of x's shape, f32 or x's dtype.
+// (x - target)^2. x any shape, f32, bf16, f16 or f64; target of x's shape, f32 or x's dtype.
 Tensor mse_loss(const Tensor& x, const Tensor& target, double scale = 1.0);
 
 // e^2 / 2 where |e| = |x - target| <= delta, else delta (|e| - delta / 2) (Huber 1964); delta > 0.
@@ -31,14 +31,14 @@ struct CrossEntropyOptions {
   double z_loss = 0.0;
 };
 
-// -log softmax(logits)[target]. logits (..., V) f32, bf16 or f64; targets (N) or the leading shape
-// of logits, i32 in [0, V) or -1 (ignored: no loss, no gradient). A target out of range throws
-// Error(data) on the CPU and gives NaN on a GPU.
+// -log softmax(logits)[target]. logits (..., V) f32, bf16, f16 or f64; targets (N) or the leading
+// shape of logits, i32 in [0, V) or -1 (ignored: no loss, no gradient). A target out of range
+// throws Error(data) on the CPU and gives NaN on a GPU.
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets, double scale = 1.0,
                      const CrossEntropyOptions& options = {});
 
 // cross_entropy(x weight^T, targets) without ever holding the (N, V) logits: chunks of rows, the
-// gradient made in the same pass. x (..., C) f32 or bf16; weight (V, C).
+// gradient made in the same pass. x (..., C) f32, bf16 or f16; weight (V, C).
 Tensor linear_cross_entropy(const Tensor& x, const Tensor& weight, const Tensor& targets,
                             double scale = 1.0, const CrossEntropyOptions& options = {});
 

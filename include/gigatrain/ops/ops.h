@@ -2,7 +2,7 @@
 // composed definition in basic ops, which is its oracle in tests, is in composed.h.
 //
 // Sizes: B batch, T positions, C channels, H heads, D channels a head, V vocabulary, N rows (B*T).
-// Activations are f32 or bf16 (basic ops: f64 too). Bad shapes and dtypes throw
+// Activations are f32, bf16, f16 (basic ops: f64 too). Bad shapes and dtypes throw
 // Error(invalid_argument) with both sides printed.
 #pragma once
 
@@ -19,7 +19,7 @@
 
 namespace gigatrain::ops {
 
-// --- basic ops (f32, bf16, f64); more in elementwise.h and index.h
+// --- basic ops (f32, bf16, f16, f64); more in elementwise.h and index.h
 
 // Over the given dims (negative counts from the end), or all of them; the dims stay with size 1
 // unless all are reduced, which gives a scalar of shape ().

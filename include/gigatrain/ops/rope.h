@@ -59,7 +59,7 @@ struct RopeFrequencies {
 RopeFrequencies rope_frequencies(const RopeOptions& options, std::int64_t head_dim,
                                  std::int64_t length);
 
-// x (B, T, H, D), f32 or bf16, D at most 512; result like x.
+// x (B, T, H, D), f32, bf16 or f16, D at most 512; result like x.
 Tensor rope(const Tensor& x, const RopeOptions& options = {});
 
 // The queries and keys of a packed qkv (B, T, (H + 2 Hkv) D), as one product makes it: each head

@@ -13,9 +13,10 @@ namespace gigatrain::optim {
 // sqrt of the sum of squares of every parameter's `grad`; factor brings it down to max_norm: 1 when
 // it is within, or when max_norm is 0 (off). When the norm is not finite, or any element of `guard`
 // (f32; the step's losses) is not, the factor is NaN, and an optimizer that gets it changes
-// nothing.
+// nothing. `loss_scale`, a power of two: the gradients are those of so many times the loss; norm
+// and clipping are of the loss itself, and factor divides it out.
 Tensor clip_scale(const std::vector<Parameter*>& parameters, float max_norm,
-                  const Tensor& guard = {});
+                  const Tensor& guard = {}, double loss_scale = 1.0);
 
 // The norm alone, on the host: waits for the device.
 double gradient_norm(const std::vector<Parameter*>& parameters);

@@ -73,9 +73,9 @@ class Parameter {
     ++version_;  // uses make their tensors anew, with a leaf or without
   }
 
-  // Gives it memory; values are set by initialize() or a load. `compute`: f32, bf16 (matrices only:
-  // vectors stay f32). `master`: f32, or bf16 with bf16 compute: no f32 copy exists, and the
-  // optimizer rounds stochastically.
+  // Gives it memory; values are set by initialize() or a load. `compute`: f32, bf16 or f16
+  // (matrices only: vectors stay f32). `master`: f32, or bf16 with bf16 compute: no f32 copy
+  // exists, and the optimizer rounds stochastically.
   void allocate(Device& device, DType compute, DType master = DType::f32);
   // Philox: value i depends on (seed, name, i) only.
   void initialize(std::uint64_t seed);
@@ -94,10 +94,8 @@ class Parameter {
     ++version_;
     if (compute_copy_too && up_to_date) copied_version_ = version_;
   }
-  // Where an optimizer that updates value() writes its bf16 rounding; null when compute is f32.
-  bf16* compute_copy() const {
-    return compute_ == DType::bf16 ? compute_copy_.view().as<bf16>() : nullptr;
-  }
+  // Where an optimizer that updates value() writes it rounded; undefined when compute is f32.
+  Tensor compute_copy() const { return compute_ == DType::f32 ? Tensor{} : compute_copy_; }
 
   std::shared_ptr<ParameterUse> add_use();
   const std::vector<std::shared_ptr<ParameterUse>>& uses() const { return uses_; }

@@ -24,6 +24,7 @@ struct TrainState {
   std::int64_t leaves = 1;
   std::int64_t scalar_chunk = 4096;  // elements of one partial f64 sum
   double loss_scale = 1.0;
+  std::int64_t loss_scale_good_steps = 0;  // since it last changed
   double best_eval_loss = std::numeric_limits<double>::infinity();
   std::string numerics;        // "deterministic"
   std::string schedule;        // TOML

@@ -101,6 +101,7 @@ struct PrecisionConfig {
   std::string params = "f32";
   std::string compute = "f32";
   std::string grads = "f32";
+  double loss_scale = 0;
 };
 
 struct CheckpointConfig {

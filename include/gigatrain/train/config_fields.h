@@ -265,9 +265,16 @@ void visit_fields(S& s, auto&& visit) {
               .doc = "weights; bf16: no f32 master, stochastic rounding",
               .choices = {"f32", "bf16"}},
         s.params);
-  visit(Field{.name = "compute", .doc = "matrix products, attention", .choices = {"f32", "bf16"}},
+  visit(Field{.name = "compute",
+              .doc = "matrix products, attention",
+              .choices = {"f32", "bf16", "f16"}},
         s.compute);
   visit(Field{.name = "grads", .doc = "gradient sums", .choices = {"f32"}}, s.grads);
+  visit(Field{.name = "loss_scale",
+              .doc = "f16: the loss is multiplied by this power of two; 0: as large as fits",
+              .min = 0,
+              .max = 16777216},
+        s.loss_scale);
 }
 
 template <SectionOf<CheckpointConfig> S>

@@ -39,13 +39,15 @@ class GradientStep {
 
   // Submits the step and does not wait for it: each parameter's `grad` will hold its gradient.
   // Returns the number of loss terms; 0: nothing to learn from, and no gradient is made.
-  std::int64_t run(const BatchSource& data, std::int64_t step);
+  // `loss_scale`: gradients and losses() are of so many times the loss (loss_scale.h).
+  std::int64_t run(const BatchSource& data, std::int64_t step, double loss_scale = 1.0);
   // The part of run() after the batch is in the device's memory. `micro_batches`: of each leaf, A
   // unless a memory plan, which computes nothing, is content with fewer.
-  void submit(std::int64_t step, std::int64_t terms, std::int64_t micro_batches);
+  void submit(std::int64_t step, std::int64_t terms, std::int64_t micro_batches,
+              double loss_scale = 1.0);
   // Of each micro-batch of the last run, in the device's memory: f32 (V * A).
   const Tensor& losses() const { return losses_; }
-  // Mean over the loss terms. Waits for the device.
+  // Mean over the loss terms, not scaled. Waits for the device.
   double loss() const;
 
   // The trainable ones.
@@ -69,6 +71,7 @@ class GradientStep {
   std::optional<HostBatch> host_batch_;
   nn::Batch batch_;
   Tensor losses_;
+  double loss_scale_ = 1.0;  // of the last run
 };
 
 }  // namespace gigatrain

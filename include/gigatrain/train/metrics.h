@@ -18,6 +18,7 @@ struct StepMetrics {
   double mfu = kNotMeasured;  // fraction of the machine's limit
   std::int64_t mem_bytes = -1;
   double comm_ms = kNotMeasured, data_ms = kNotMeasured;
+  double loss_scale = kNotMeasured;  // of f16
 };
 
 struct EvalMetrics {

@@ -23,7 +23,7 @@ std::shared_ptr<const Tokenizer> make_tokenizer(const Config& config);
 nn::ModelSpec model_spec(const Config& config, const Tokenizer* tokenizer);
 
 BatchShape batch_shape(const Config& config, std::int64_t parameters);
-DType compute_dtype(const Config& config);  // f32 or bf16
+DType compute_dtype(const Config& config);  // f32, bf16 or f16
 nn::MaterializeOptions weight_options(const Config& config);
 optim::OptimizerOptions optimizer_options(const Config& config);
 

@@ -8,11 +8,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "gigatrain/optim/optimizer.h"
 #include "gigatrain/optim/schedule.h"
 #include "gigatrain/train/gradient_step.h"
+#include "gigatrain/train/loss_scale.h"
 
 namespace gigatrain {
 
@@ -22,10 +25,11 @@ struct TrainerOptions {
   BatchShape batch{};
   std::int64_t steps = 100;  // of the whole run
   std::uint64_t seed = 1;
-  optim::Schedule schedule{};  // its `steps` is the field above
-  float clip = 1.0f;           // largest gradient norm; 0: no clipping
-  double limit_seconds = 0;    // of training in this process; 0: none
-  LeafOrder leaf_order{};      // changes no bit
+  optim::Schedule schedule{};     // its `steps` is the field above
+  float clip = 1.0f;              // largest gradient norm; 0: no clipping
+  LossScaleOptions loss_scale{};  // where weights are computed with in f16; not used elsewhere
+  double limit_seconds = 0;       // of training in this process; 0: none
+  LeafOrder leaf_order{};         // changes no bit
   // Look at every value as it is made and stop where the first NaN or Inf appears, by name
   // (tensor/anomaly.h). Changes no bit; several times slower.
   bool anomaly = false;
@@ -43,7 +47,9 @@ struct StepReport {
   std::int64_t batch_tokens = 0;  // of this step: tokens, or samples
   std::int64_t samples = 0;       // of this step
   std::int64_t terms = 0;         // of this step's loss: target tokens, or samples
-  bool skipped = false;           // no loss terms: the weights stayed
+  double loss_scale = 1;          // of this step
+  bool skipped = false;           // the weights stayed
+  std::string reason{};           // why
 };
 
 enum class StopReason { finished, time_limit, requested };
@@ -53,8 +59,8 @@ class Trainer {
   Trainer(nn::Model& model, optim::Optimizer& optimizer, const BatchSource& data,
           const TrainerOptions& options);
 
-  // One optimizer step. Throws Error(cancelled) when the loss or the gradient is not finite; the
-  // weights are then those of the step before.
+  // One optimizer step. Throws Error(cancelled) when the loss or the gradient is not finite, in f16
+  // once the loss scale cannot be lowered any more; the weights are then those of the step before.
   StepReport step();
   StopReason fit();
 
@@ -64,6 +70,9 @@ class Trainer {
 
   // Continue a run: `step` steps and `tokens` tokens are behind us.
   void resume_at(std::int64_t step, std::int64_t tokens);
+  void restore_loss_scale(double value, std::int64_t good_steps);
+  // Of the next step. None: nothing is computed in f16.
+  const std::optional<LossScale>& loss_scale() const { return loss_scale_; }
   std::int64_t steps_done() const { return step_; }
   std::int64_t tokens_done() const { return tokens_; }
   const std::vector<Parameter*>& parameters() const { return gradient_.parameters(); }
@@ -71,11 +80,13 @@ class Trainer {
 
  private:
   StepReport make_step();
-  Tensor update(float lr);  // the clip's {norm, factor}
+  Tensor update(const StepReport& report);  // the clip's {norm, factor}
+  void accept(StepReport& report);          // once loss and norm are known
   TrainerOptions options_;
   optim::Optimizer& optimizer_;
   const BatchSource& data_;
   GradientStep gradient_;
+  std::optional<LossScale> loss_scale_;
   std::vector<std::function<void(const StepReport&)>> callbacks_;
   std::function<bool()> stop_;
   std::int64_t step_ = 0, tokens_ = 0;

@@ -52,6 +52,10 @@ template <>
 struct UnitOf<bf16> {
   using type = UnitBf16;
 };
+template <>
+struct UnitOf<f16> {
+  using type = UnitF16;
+};
 
 // Rows [t, t + n) of one head.
 template <class T>

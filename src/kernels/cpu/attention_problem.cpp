@@ -18,8 +18,8 @@ namespace {
 
 Heads heads(const TensorView& v, const TensorView& like, const char* what) {
   if (v.shape.dims() != 4) broken("views must be (B, T, heads, D)", v, what);
-  if (v.dtype != like.dtype || (v.dtype != DType::f32 && v.dtype != DType::bf16))
-    broken("all views must be f32, or all bf16", v, what);
+  if (v.dtype != like.dtype || !is_floating(v.dtype) || v.dtype == DType::f64)
+    broken("all views must be f32, or all bf16, or all f16", v, what);
   if (!(v.shape == like.shape)) broken("a view differs in shape from its partner", v, what);
   if (v.shape[3] > 1 && v.strides[3] != 1) broken("D must have unit stride", v, what);
   return {v.data, v.strides[0], v.strides[1], v.strides[2]};

@@ -1,6 +1,6 @@
-// How an elementwise operation runs: over the runs of its views, sixteen f32 lanes at a time (bf16
-// goes through f32), or one f64 at a time. An operation is a small struct with a function for
-// lanes and one for f64, the reference.
+// How an elementwise operation runs: over the runs of its views, sixteen f32 lanes at a time
+// (16-bit types go through f32), or one f64 at a time. An operation is a small struct with a
+// function for lanes and one for f64, the reference.
 #pragma once
 
 #include "kernels/cpu/vec_math.h"
@@ -8,7 +8,7 @@
 
 GT_ISA_BEGIN
 
-// op on n contiguous elements: of f32 and bf16 by lanes, of f64 one by one.
+// op on n contiguous elements: of f64 one by one, of the others by lanes.
 template <class T, class Op, class... In>
 GT_INLINE void apply(const Op& op, std::int64_t n, T* y, const In*... x) {
   if constexpr (sizeof(T) == sizeof(double)) {
@@ -40,7 +40,7 @@ void binary_as(CpuQueue& queue, const TensorView& a, const TensorView& b, const 
   });
 }
 
-// Calls f(T{}) with the element type: float, bf16 or double.
+// Calls f(T{}) with the element type: float, bf16, f16 or double.
 template <class F>
 GT_INLINE void with_type(const char* kernel, DType dtype, const F& f) {
   if (dtype == DType::f64) return f(double{});

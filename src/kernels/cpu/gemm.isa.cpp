@@ -98,7 +98,7 @@ class Product {
         a_(queue, bytes(grid_.rows, p.m, grid_.packing == Packing::own_a), "gemm.packed_a"),
         b_(queue, bytes(grid_.columns, ld_, grid_.packing == Packing::own_b), "gemm.packed_b"),
         tile_(queue, queue.pool.threads() * tile_size() * 4, "gemm.tile"),
-        partial_(queue, p.out == DType::bf16 && p.k > chunk_ ? p.m * ld_ * 4 : 0, "gemm.partial") {}
+        partial_(queue, narrow() && p.k > chunk_ ? p.m * ld_ * 4 : 0, "gemm.partial") {}
 
   void run(Operand a, Operand b, const Epilogue& epilogue) {
     epilogue_ = epilogue;
@@ -112,6 +112,8 @@ class Product {
   }
 
  private:
+  bool narrow() const { return size_of(p_.out) == 2; }
+
   // Packed vectors: all of them, or a tile's a thread.
   std::int64_t bytes(const Tiles& tiles, std::int64_t all, bool own) const {
     const std::int64_t widest = tiles.strips.even ? kRows : kNR;
@@ -176,8 +178,8 @@ class Product {
     const std::int64_t c0 = grid_.columns.begin(j), c1 = grid_.columns.begin(j + 1);
     const std::int64_t top = rows.start(r0), height = rows.start(r1) - top, ld = (c1 - c0) * kNR;
     float* partial = partial_.as<float>() + top * ld_ + c0 * kNR;
-    const bool waits = p_.out == DType::bf16 && k0_ + k_ < p_.k;  // in f32, for the next chunk
-    if (p_.out == DType::bf16 && k0_ > 0) copy(partial, ld_, tile, ld, height, ld);
+    const bool waits = narrow() && k0_ + k_ < p_.k;  // in f32, for the next chunk
+    if (narrow() && k0_ > 0) copy(partial, ld_, tile, ld, height, ld);
     for (std::int64_t at = 0; at == 0 || at < k_; at += kGemmK) {
       const std::int64_t size = smaller(kGemmK, k_ - at), skip = at / Unit::kPerUnit;
       Step step{.k = blocks_of(size, Unit::kPerUnit),
@@ -191,8 +193,8 @@ class Product {
           const std::int64_t right = (c - c0) * kNR;
           step.column = c * kNR, step.columns = columns.filled(c);
           step.b = b + right * units_ + skip * kNR;
-          if (p_.out == DType::bf16)
-            run_bf16(step, tile + below * ld + right, ld);
+          if (narrow())
+            run_narrow(step, tile + below * ld + right, ld);
           else
             run_f32(step, tile);
         }
@@ -209,9 +211,12 @@ class Product {
     const float *a = nullptr, *b = nullptr;
   };
 
-  void run_bf16(const Step& s, float* block, std::int64_t ld) const {
+  // The running sum stands in a tile, and is rounded at the end.
+  void run_narrow(const Step& s, float* block, std::int64_t ld) const {
     micro_.entry[s.rows](s.a, s.b, s.k, block, ld, !s.first);
-    if (s.last) finish_block<bf16>(epilogue_, s.row, s.column, s.rows, s.columns, block, ld);
+    if (!s.last) return;
+    const auto finish = p_.out == DType::bf16 ? finish_block<bf16> : finish_block<f16>;
+    finish(epilogue_, s.row, s.column, s.rows, s.columns, block, ld);
   }
 
   // The running sum stands in C; a strip that ends beyond C's last column takes a detour.
@@ -284,9 +289,9 @@ constexpr MicroTable kPackedBf16 = bf16_table();
 void run(CpuQueue& queue, const Gemm& args) {
   const GemmProblem p = check_gemm(args);
   if (p.batch == 0 || p.m == 0 || p.n == 0) return;
-  if (p.in == DType::f16) unsupported_dtype(args.kName, DType::f16);
   if (p.in == DType::f64) return gemm_f64(queue, p, args);
   if (p.in == DType::f32) return multiply<UnitF32>(queue, args, p, kPackedF32);
+  if (p.in == DType::f16) return multiply<UnitF16>(queue, args, p, kPackedF32);
 #if defined(__AVX512F__)
   if (queue.hardware_bf16) return multiply<UnitPair>(queue, args, p, kPackedBf16);
 #endif

@@ -1,6 +1,6 @@
 // What is done to a finished block of a product while it is still in the first cache:
 //
-//   v [+ bias] -> [pre = v; v = gelu(v)] -> C, rounded once if C is bf16
+//   v [+ bias] -> [pre = v; v = gelu(v)] -> C, rounded once if C is 16-bit
 #pragma once
 
 #include "kernels/cpu/vec_math.h"

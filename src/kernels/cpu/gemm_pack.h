@@ -5,9 +5,12 @@
 //
 //   packed[strip][k][i]        i < width of the strip
 //
-// A "unit" is what lies at one (k, i): an f32; or a bf16 widened to f32; or, for the processor's
-// own bf16 arithmetic, two bf16 of adjacent k in the place of one f32 (an odd k is filled with 0).
+// A "unit" is what lies at one (k, i): an f32; or a bf16 or f16 widened to it; or, for the
+// processor's own bf16 arithmetic, two bf16 of adjacent k in the place of one f32 (an odd k is
+// filled with 0).
 #pragma once
+
+#include <type_traits>
 
 #include "kernels/cpu/gemm_micro.h"
 #include "kernels/cpu/gemm_problem.h"
@@ -40,6 +43,10 @@ struct UnitBf16 {
   using Element = bf16;
   static constexpr std::int64_t kPerUnit = 1;
 };
+struct UnitF16 {
+  using Element = f16;
+  static constexpr std::int64_t kPerUnit = 1;
+};
 struct UnitPair {
   using Element = bf16;
   static constexpr std::int64_t kPerUnit = 2;
@@ -57,6 +64,10 @@ GT_INLINE u32x16 load_first(const bf16* p, std::int64_t n) {
   const __m256i h = _mm256_maskz_loadu_epi16(static_cast<__mmask16>(first_lanes(n)), p);
   return __builtin_convertvector((u16x16)h, u32x16);
 }
+GT_INLINE f32x16 load_first(const f16* p, std::int64_t n) {
+  const __m256i h = _mm256_maskz_loadu_epi16(static_cast<__mmask16>(first_lanes(n)), p);
+  return (f32x16)_mm512_maskz_cvtph_ps(0xffff, h);
+}
 GT_INLINE void store_first(float* p, f32x16 v, std::int64_t n) {
   _mm512_mask_storeu_ps(p, static_cast<__mmask16>(first_lanes(n)), (__m512)v);
 }
@@ -67,6 +78,9 @@ GT_INLINE f32x16 units_along_k(UnitF32, const float* p, std::int64_t left) {
 }
 GT_INLINE f32x16 units_along_k(UnitBf16, const bf16* p, std::int64_t left) {
   return (f32x16)(load_first(p, left) << 16);
+}
+GT_INLINE f32x16 units_along_k(UnitF16, const f16* p, std::int64_t left) {
+  return load_first(p, left);
 }
 GT_INLINE f32x16 units_along_k(UnitPair, const bf16* p, std::int64_t left) {
   return (f32x16)_mm512_maskz_loadu_epi16(first_lanes(left), p);
@@ -80,6 +94,9 @@ GT_INLINE f32x16 units_along_i(UnitF32, const float* p, std::int64_t, std::int64
 GT_INLINE f32x16 units_along_i(UnitBf16, const bf16* p, std::int64_t, std::int64_t,
                                std::int64_t n) {
   return (f32x16)(load_first(p, n) << 16);
+}
+GT_INLINE f32x16 units_along_i(UnitF16, const f16* p, std::int64_t, std::int64_t, std::int64_t n) {
+  return load_first(p, n);
 }
 GT_INLINE f32x16 units_along_i(UnitPair, const bf16* p, std::int64_t k_step, std::int64_t left,
                                std::int64_t n) {
@@ -140,7 +157,9 @@ GT_INLINE void pack_along_k(Unit unit, const typename Unit::Element* p, std::int
 template <class Unit>
 GT_INLINE float one_unit(Unit, const typename Unit::Element* p, std::int64_t k_step,
                          std::int64_t left) {
-  if constexpr (Unit::kPerUnit == 1) {
+  if constexpr (std::is_same_v<Unit, UnitF16>) {
+    return widen(*p);
+  } else if constexpr (Unit::kPerUnit == 1) {
     return float(*p);
   } else {
     const std::uint32_t high = left > 1 ? p[k_step].bits : 0;

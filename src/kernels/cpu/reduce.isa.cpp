@@ -21,6 +21,9 @@ GT_INLINE double to_f64(float x) {
 GT_INLINE double to_f64(bf16 x) {
   return static_cast<double>(static_cast<float>(x));
 }
+GT_INLINE double to_f64(f16 x) {
+  return static_cast<double>(widen(x));
+}
 
 // The two halves of a Sum's index space: dims that y keeps (offsets in x and y), dims it sums.
 struct SumPlan {
@@ -164,11 +167,11 @@ void run(CpuQueue& queue, const GlobalNorm& args) {
     });
     sums.as<double>()[i] = tree_sum(partials.as<double>(), blocks_of(n, kScalarChunk));
   }
-  const double norm = __builtin_sqrt(tree_sum(sums.as<double>(), args.count));
+  const double norm = __builtin_sqrt(tree_sum(sums.as<double>(), args.count)) / args.loss_scale;
   double poison = 0.0;  // stays 0 when every guard is finite
   for (std::int64_t i = 0; i < args.guard_count; ++i) poison += args.guard[i] - args.guard[i];
   args.result[0] = norm;
-  args.result[1] = clip_factor(norm + poison, args.max_norm);
+  args.result[1] = clip_factor(norm + poison, args.max_norm) / args.loss_scale;
 }
 
 GT_ISA_END

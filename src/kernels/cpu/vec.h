@@ -142,6 +142,62 @@ GT_INLINE void store(bf16* p, f32x16 v) {
 #endif
 }
 
+// f16: every class gives the bits of the struct in dtype.h, but that reading a NaN makes it quiet.
+#if defined(__F16C__)
+GT_INLINE float widen(f16 x) {
+  return _cvtsh_ss(x.bits);
+}
+#else
+GT_INLINE float widen(f16 x) {
+  return static_cast<float>(x);
+}
+#endif
+GT_INLINE f32x16 load(const f16* p) {
+#if defined(__AVX512F__)
+  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return (f32x16)_mm512_maskz_cvtph_ps(0xffff, bits);
+#elif defined(__AVX2__)
+  Halves v;
+  for (int h = 0; h < 2; ++h)
+    v.half[h] = _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8 * h)));
+  return v.whole;
+#else
+  u16x16 h;
+  std::memcpy(&h, p, sizeof h);
+  const u32x16 u = __builtin_convertvector(h, u32x16), sign = (u & 0x8000u) << 16;
+  const i32x16 a = (i32x16)(u & 0x7fffu);
+  const f32x16 small = (f32x16)((a << 13) + (113 << 23)) - 0x1p-14f;  // exact
+  const i32x16 quiet = (a > 0x7c00) & 0x400000;
+  const i32x16 other = ((a << 13) + (112 << 23) + ((a >= 0x7c00) & (112 << 23))) | quiet;
+  return (f32x16)((u32x16)select(a < 0x400, small, (f32x16)other) | sign);
+#endif
+}
+GT_INLINE void store(f16* p, f32x16 v) {
+  const u32x16 u = (u32x16)v;
+#if defined(__AVX2__)
+  const f32x16 x = select(equal(v, v), v, (f32x16)((u & 0x80000000u) | 0x7fc00000u));
+#if defined(__AVX512F__)
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm512_maskz_cvtps_ph(0xffff, (__m512)x, _MM_FROUND_TO_NEAREST_INT));
+#else
+  const Halves halves{x};
+  for (int h = 0; h < 2; ++h)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p + 8 * h),
+                     _mm256_cvtps_ph(halves.half[h], _MM_FROUND_TO_NEAREST_INT));
+#endif
+#else
+  const u32x16 sign = (u >> 16) & 0x8000u, a = u & 0x7fffffffu;
+  const u32x16 small = (u32x16)((f32x16)a + 0.5f) - 0x3f000000u;
+  const u32x16 normal = (a - (112u << 23) + 0xfffu + ((a >> 13) & 1u)) >> 13;
+  const i32x16 size = (i32x16)a;
+  f32x16 bits = select(size < 0x38800000, (f32x16)small, (f32x16)normal);
+  bits = select(size >= 0x477ff000, (f32x16)(u32x16{} + 0x7c00u), bits);
+  bits = select(size > 0x7f800000, (f32x16)(u32x16{} + 0x7e00u), bits);
+  const u16x16 h = __builtin_convertvector((u32x16)bits | sign, u16x16);
+  std::memcpy(p, &h, sizeof h);
+#endif
+}
+
 // The first n < 16 elements; the other lanes are `fill`.
 template <class T>
 GT_INLINE f32x16 load_part(const T* p, std::int64_t n, float fill = 0.0f) {

@@ -33,7 +33,7 @@ GT_INLINE UpdateFactors factors_of(const UpdateScalars& s, const Tensor& p, floa
 
 template <class Tensor, class Lanes>
 GT_INLINE f32x16 get_weight(const Tensor& p, const Lanes& lanes, std::int64_t i) {
-  return p.weight ? lanes.get(p.weight + i) : lanes.get(p.compute + i);
+  return p.weight ? lanes.get(p.weight + i) : lanes.get(p.compute.template as<bf16>() + i);
 }
 
 template <class Tensor>
@@ -45,7 +45,8 @@ GT_INLINE void put_stochastic(const Tensor& p, std::uint32_t step, std::int64_t 
     std::int64_t i = first + k;
     const PhiloxBlock words = philox_block(p.rounding, static_cast<std::uint64_t>(i), 0, step);
     do {
-      p.compute[i] = round_stochastic(values[k], words[static_cast<std::size_t>(i % 4)]);
+      p.compute.template as<bf16>()[i] =
+          round_stochastic(values[k], words[static_cast<std::size_t>(i % 4)]);
       ++i, ++k;
     } while (k < n && i % 4 != 0);
   }
@@ -56,7 +57,11 @@ GT_INLINE void put_weight(const Tensor& p, std::uint32_t step, const Lanes& lane
                           f32x16 w) {
   if (!p.weight) return put_stochastic(p, step, i, lanes.n, w);
   lanes.put(p.weight + i, w);
-  if (p.compute) lanes.put(p.compute + i, w);
+  if (!p.compute) return;
+  if (p.compute.dtype == DType::f16)
+    lanes.put(p.compute.template as<f16>() + i, w);
+  else
+    lanes.put(p.compute.template as<bf16>() + i, w);
 }
 
 // The tensor of a task: the last one whose first chunk is not after it.

@@ -54,11 +54,12 @@ class Scratch {
   detail::Block* block_;
 };
 
-// Calls f(T{}) with the element type of an activation: float or bf16.
+// Calls f(T{}) with the element type of an activation: float, bf16 or f16.
 template <class F>
 GT_INLINE void with_activation_type(const char* kernel, DType dtype, const F& f) {
   if (dtype == DType::f32) return f(float{});
   if (dtype == DType::bf16) return f(bf16{});
+  if (dtype == DType::f16) return f(f16{});
   unsupported_dtype(kernel, dtype);
 }
 

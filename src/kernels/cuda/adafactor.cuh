@@ -234,7 +234,7 @@ inline bool packs_fit(const FactorList& list) {
   bool fit = true;
   for (int i = 0; i < list.count; ++i) {
     const FactorEntry& e = list.entries[i];
-    fit = fit && cuda::packs_fit<float>(e.cols, {e.weight, e.grad, e.col, e.compute});
+    fit = fit && cuda::packs_fit<float>(e.cols, {e.weight, e.grad, e.col, e.compute.data});
   }
   return fit;
 }

@@ -27,7 +27,7 @@ inline constexpr std::int64_t kLengthsQ = 50, kLengthsK = 51, kOffsets = 100;
 
 // One call's problem: `batch` sequences.
 struct AttentionKey {
-  bool backward = false, causal = false, lse = false;
+  bool backward = false, causal = false, lse = false, f16 = false;
   std::int64_t batch = 0, h = 0, h_kv = 0, tq = 0, tk = 0, d = 0;
   std::int64_t rows = 0;    // of all sequences, of different lengths; or 0
   std::uint32_t scale = 0;  // bits
@@ -42,9 +42,10 @@ struct AttentionKey {
   }
   std::string text() const {
     const std::string lengths = rows ? fmt::format("sequences in {} rows ", rows) : "";
-    return fmt::format("attention {} {}{}{}batch {} heads {}/{} queries {} keys {} dim {}",
-                       backward ? "backward" : "forward", causal ? "causal " : "",
-                       lse ? "lse " : "", lengths, batch, h, h_kv, tq, tk, d);
+    return fmt::format("attention {} {}{}{}{}batch {} heads {}/{} queries {} keys {} dim {}",
+                       backward ? "backward" : "forward", f16 ? "f16 " : "",
+                       causal ? "causal " : "", lse ? "lse " : "", lengths, batch, h, h_kv, tq, tk,
+                       d);
   }
 };
 
@@ -62,6 +63,7 @@ inline AttentionKey key_of(const AttentionProblem& p, std::int64_t batch, std::i
   AttentionKey key{.backward = backward,
                    .causal = p.causal,
                    .lse = p.lse != nullptr,
+                   .f16 = p.dtype == DType::f16,
                    .batch = batch,
                    .h = p.h,
                    .h_kv = p.h_kv,
@@ -87,7 +89,7 @@ class AttentionGraph {
  public:
   AttentionGraph(const AttentionKey& key, int compute_capability)
       : key_(key), graph_(std::make_shared<fe::graph::Graph>()) {
-    graph_->set_io_data_type(fe::DataType_t::BFLOAT16)
+    graph_->set_io_data_type(data_type())
         .set_intermediate_data_type(fe::DataType_t::FLOAT)
         .set_compute_data_type(fe::DataType_t::FLOAT)
         .set_sm_version(compute_capability);
@@ -102,13 +104,16 @@ class AttentionGraph {
   using Tensor = fe::graph::Tensor_attributes;
   using TensorPtr = std::shared_ptr<Tensor>;
 
+  fe::DataType_t data_type() const {
+    return key_.f16 ? fe::DataType_t::HALF : fe::DataType_t::BFLOAT16;
+  }
   bool of_keys(Uid uid) const { return uid == kK || uid == kV || uid == kDk || uid == kDv; }
   void place(Tensor& t, Uid uid) {
     const auto& s = key_.steps[uid - kQ];
     const std::int64_t heads = of_keys(uid) ? key_.h_kv : key_.h;
     const std::int64_t length = of_keys(uid) ? key_.tk : key_.tq;
     t.set_uid(uid)
-        .set_data_type(fe::DataType_t::BFLOAT16)
+        .set_data_type(data_type())
         .set_dim({key_.batch, heads, length, key_.d})
         .set_stride({s[0], s[1], s[2], 1});
     if (key_.rows) t.set_ragged_offset(offsets(uid));

@@ -14,7 +14,7 @@ class SimtQueue;
 
 namespace gigatrain::kernels::cuda {
 
-// cuDNN, for bf16 (cudnn_attention.cpp).
+// cuDNN, for bf16 and f16 (cudnn_attention.cpp).
 bool native_attention(CudaQueue& queue, const AttentionForward& args);
 bool native_attention(CudaQueue& queue, const AttentionBackward& args);
 // "cuDNN 9.19.0", or why it is not used; for reports.

@@ -1,7 +1,7 @@
 // Which attention problems cuDNN is asked for, and in which workspace: the rule that the GPU and
 // the dry run share, so that a plan of memory holds.
 //
-// cuDNN's reproducible backward keeps dS, the gradient of the scores, in bf16: Tq Tk 2 bytes for
+// cuDNN's reproducible backward keeps dS, the gradient of the scores, in 16 bits: Tq Tk 2 bytes for
 // each head of each sequence (cudnn-frontend 1.32, scaled_dot_product_flash_attention.h: "force dP
 // workspace ... deterministic"). So a batch goes through it in even slices that keep to about 1
 // GiB; slices are independent of each other, and their bits of the slicing.
@@ -67,7 +67,7 @@ inline bool heads_aligned(const AttentionProblem& p, std::int64_t heads, std::in
 }
 
 inline bool attention_served(const AttentionProblem& p, bool backward) {
-  if (p.dtype != DType::bf16 || p.d % 8 != 0 || p.d < 8 || p.d > 128) return false;
+  if (size_of(p.dtype) != 2 || p.d % 8 != 0 || p.d < 8 || p.d > 128) return false;
   if (p.b < 1 || p.tq < 1 || p.tk < 1 || p.masked()) return false;
   if (p.causal && p.tq > p.tk) return false;  // its bottom-right mask wants Tq <= Tk
   bool aligned = heads_aligned(p, p.h, p.tq, p.q) && heads_aligned(p, p.h_kv, p.tk, p.k) &&

@@ -42,7 +42,7 @@ namespace gigatrain::kernels::cuda {
 
 inline constexpr int kWarp = 32;
 
-// --- conversions; bf16 rounds to nearest even
+// --- conversions; bf16 and f16 round to nearest even
 GT_DEVICE float to_float(float x) {
   return x;
 }
@@ -52,6 +52,15 @@ GT_DEVICE double to_float(double x) {
 GT_DEVICE float to_float(bf16 x) {
 #if defined(__CUDA_ARCH__)
   return __uint_as_float(static_cast<unsigned>(x.bits) << 16);
+#else
+  return static_cast<float>(x);
+#endif
+}
+GT_DEVICE float to_float(f16 x) {
+#if defined(__CUDA_ARCH__)
+  float out;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(out) : "h"(x.bits));
+  return out;
 #else
   return static_cast<float>(x);
 #endif
@@ -91,12 +100,27 @@ struct From<bf16> {
     return cast(static_cast<float>(x));
   }
 };
+template <>
+struct From<f16> {
+  static GT_DEVICE f16 cast(float x) {
+#if defined(__CUDA_ARCH__)
+    f16 out;
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(out.bits) : "f"(x));
+    return out;
+#else
+    return f16(x);
+#endif
+  }
+  static GT_DEVICE f16 cast(double x) {
+    return cast(static_cast<float>(x));
+  }
+};
 // from_float<T>(x): x rounded to T.
 template <class T, class F>
 GT_DEVICE T from_float(F x) {
   return From<T>::cast(x);
 }
-// The arithmetic type of T: float for float and bf16, else T itself.
+// The arithmetic type of T: float for float, bf16 and f16, else T itself.
 template <class T>
 struct Wide {
   using type = float;

@@ -148,7 +148,7 @@ void Attention::execute(const Plan& plan, const AttentionKey& key,
 std::unordered_map<std::int64_t, void*> pointers(const AttentionProblem& p, std::int64_t first,
                                                  bool backward) {
   const auto from = [&](const Heads& x) -> void* {
-    return static_cast<bf16*>(x.data) + first * x.b_step;
+    return static_cast<char*>(x.data) + first * x.b_step * size_of(p.dtype);
   };
   std::unordered_map<std::int64_t, void*> pack = {
       {kQ, from(p.q)}, {kK, from(p.k)}, {kV, from(p.v)}, {kOut, from(p.out)}};

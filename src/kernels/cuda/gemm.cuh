@@ -18,21 +18,22 @@ inline constexpr std::int64_t kProductWorkspace = 32 << 20;
 inline constexpr const char* kProductWorkspaceName = "cublaslt workspace";
 
 // The device's product, of a problem with K > 0, and A and C of kinds that go together (not f32
-// and bf16). `bias` is in C's dtype. True: C is done. False: C = [C +] op(A) op(B), and bias, pre
+// and 16-bit). `bias` is in C's dtype. True: C is done. False: C = [C +] op(A) op(B), and bias, pre
 // and gelu are left to do.
 bool native_product(CudaQueue& queue, const Gemm& g, const GemmProblem& p, const void* bias);
 bool native_product(DryQueue& queue, const Gemm& g, const GemmProblem& p, const void* bias);
 bool native_product(SimtQueue& queue, const Gemm& g, const GemmProblem& p, const void* bias);
 
-// f32 A and B, bf16 C: libraries have no such product, so it is made in f32 and rounded once.
+// f32 A and B, 16-bit C: libraries have no such product, so it is made in f32 and rounded once.
 template <class Queue>
 void launch_rounded(Queue& queue, const Gemm& g, const GemmProblem& p) {
   const Storage sums = queue.scratch(p.batch * p.m * p.n * 4, "gemm.f32");
   Gemm plain{.a = g.a, .b = g.b, .c = {}, .trans_a = g.trans_a, .trans_b = g.trans_b};
   plain.c = TensorView(sums.data(), DType::f32, g.c.shape);
   native_product(queue, plain, check_gemm(plain), nullptr);
-  launch_epilogue_as<float, bf16, float>(queue, g, p,
-                                         {plain.c.template as<float>(), p.m * p.n, p.n});
+  const Rows<const float> source{plain.c.template as<float>(), p.m * p.n, p.n};
+  if (p.out == DType::f16) return launch_epilogue_as<float, f16, float>(queue, g, p, source);
+  launch_epilogue_as<float, bf16, float>(queue, g, p, source);
 }
 
 template <class Queue>
@@ -40,12 +41,13 @@ void launch(Queue& queue, const Gemm& g) {
   const GemmProblem p = check_gemm(g);
   if (p.batch == 0 || p.m == 0 || p.n == 0) return;
   if (p.k == 0) return launch_epilogue(queue, g, p, !g.accumulate);
-  if (p.in == DType::f32 && p.out == DType::bf16) return launch_rounded(queue, g, p);
+  const bool narrow = size_of(p.out) == 2;
+  if (p.in == DType::f32 && narrow) return launch_rounded(queue, g, p);
   Storage rounded;
   const void* bias = g.bias.data;
-  if (g.bias && p.out == DType::bf16) {
+  if (g.bias && narrow) {
     rounded = queue.scratch(p.n * 2, "gemm.bias");
-    round_bias(queue, g.bias, rounded.data());
+    round_bias(queue, g.bias, p.out, rounded.data());
     bias = rounded.data();
   }
   if (native_product(queue, g, p, bias)) return;

@@ -55,26 +55,30 @@ struct EpilogueKernel {
   }
 };
 
-// y = x rounded to bf16: a bias as the library wants it beside a bf16 C.
+// y = x rounded to T: a bias as the library wants it beside a 16-bit C.
+template <class T>
 struct RoundKernel {
   static constexpr int kThreads = 256;
   struct Shared {};
   const float* x;
-  bf16* y;
+  T* y;
   std::int64_t n;
 
   template <class Cta>
   GT_DEVICE void operator()(Cta& cta, Shared&) const {
     const std::int64_t i = cta.block() * kThreads + cta.thread();
-    if (i < n) y[i] = from_float<bf16>(x[i]);
+    if (i < n) y[i] = from_float<T>(x[i]);
   }
 };
 
 template <class Queue>
-void round_bias(Queue& queue, const TensorView& bias, void* rounded) {
+void round_bias(Queue& queue, const TensorView& bias, DType dtype, void* rounded) {
   const std::int64_t n = bias.numel();
-  queue.launch(RoundKernel{.x = bias.as<float>(), .y = static_cast<bf16*>(rounded), .n = n},
-               {.x = blocks_for(n, RoundKernel::kThreads)});
+  with_activation_type("gemm", dtype, [&](auto type) {
+    using Kernel = RoundKernel<decltype(type)>;
+    queue.launch(Kernel{.x = bias.as<float>(), .y = static_cast<decltype(type)*>(rounded), .n = n},
+                 {.x = blocks_for(n, Kernel::kThreads)});
+  });
 }
 
 template <class S, class T, class B, class Queue>

@@ -23,11 +23,12 @@ constexpr std::int64_t blocks_for(std::int64_t n, std::int64_t each) {
 // Throws Error(unsupported) that names the kernel: the op's own checks should have caught it.
 [[noreturn]] void unsupported_dtype(const char* kernel, DType dtype);
 
-// f(T{}) with the element type of an activation: f32 or bf16.
+// f(T{}) with the element type of an activation: f32, bf16 or f16.
 template <class F>
 void with_activation_type(const char* kernel, DType dtype, const F& f) {
   if (dtype == DType::f32) return f(float{});
   if (dtype == DType::bf16) return f(bf16{});
+  if (dtype == DType::f16) return f(f16{});
   unsupported_dtype(kernel, dtype);
 }
 // ... or f64, in basic ops.

@@ -81,6 +81,7 @@ struct ClipKernel {
   const float* guard;
   std::int64_t guard_count;
   float max_norm;
+  double loss_scale;
   double* result;
 
   template <class Cta>
@@ -89,10 +90,10 @@ struct ClipKernel {
     for (std::int64_t i = cta.thread(); i < guard_count; i += kThreads)
       poison += static_cast<double>(guard[i] - guard[i]);
     poison = block_sum<kThreads>(cta, poison, s.slots);
-    const double norm = sqrt(block_tree<kThreads>(cta, sums, count));
+    const double norm = sqrt(block_tree<kThreads>(cta, sums, count)) / loss_scale;
     if (cta.thread() != 0) return;
     result[0] = norm;
-    result[1] = clip_factor(norm + poison, max_norm);
+    result[1] = clip_factor(norm + poison, max_norm) / loss_scale;
   }
 };
 
@@ -116,6 +117,7 @@ void launch(Queue& queue, const GlobalNorm& a) {
                           .guard = a.guard,
                           .guard_count = a.guard_count,
                           .max_norm = a.max_norm,
+                          .loss_scale = a.loss_scale,
                           .result = a.result},
                {});
 }

@@ -50,8 +50,10 @@ struct NormBackwardKernel {
   static constexpr int kThreads = Layout::kThreads;
   // Registers that do without spills, found by trial: two f32 sums an element, three tensors held,
   // and the rest.
-  static constexpr int kOthers =
-      (sizeof(T) == 2 ? 44 : 52) + (Layout::kRows == 1 || (kDropout && !kCentered) ? 8 : 0);
+  static constexpr bool kLargestHalf =
+      std::is_same_v<T, f16> && Layout::kElements == 32 && kCentered && kDropout;
+  static constexpr int kOthers = (sizeof(T) == 2 ? 44 : 52) + (kLargestHalf ? 16 : 0) +
+                                 (Layout::kRows == 1 || (kDropout && !kCentered) ? 8 : 0);
   static constexpr int kRegisters = Layout::kElements * (8 + 3 * sizeof(T)) / 4 + kOthers;
   static constexpr int kMinBlocks = Layout::kHeld ? 65536 / kRegisters / kThreads : 0;
   static constexpr bool kAddsWarps = Layout::kHeld && Layout::kRows > 1;

@@ -11,8 +11,8 @@
 
 namespace gigatrain::kernels::cuda {
 
-// A pack of f32 or bf16 kept in registers, as whole words: in an array of its elements each bf16
-// would take a register of its own.
+// A pack kept in registers, as whole words: in an array of its elements each of 16 bits would
+// take a register of its own.
 template <class T, int N>
 class HeldPack {
  public:
@@ -23,7 +23,13 @@ class HeldPack {
     for (int i = 0; i < N; ++i) {
       const std::uint32_t word = words_.v[i / kInWord];
       const bool low = sizeof(T) == 2 && i % kInWord == 0;  // its other half is the next element
-      v[i] = std::bit_cast<float>(low ? word << 16 : sizeof(T) == 2 ? word & 0xffff0000u : word);
+      if constexpr (std::is_same_v<T, f16>) {
+        f16 x;
+        x.bits = static_cast<std::uint16_t>(low ? word : word >> 16);
+        v[i] = to_float(x);
+      } else {
+        v[i] = std::bit_cast<float>(low ? word << 16 : sizeof(T) == 2 ? word & 0xffff0000u : word);
+      }
     }
   }
   GT_DEVICE void set(const float (&v)[N]) {  // rounds to T

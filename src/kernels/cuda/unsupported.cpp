@@ -8,7 +8,7 @@ namespace gigatrain::kernels::cuda {
 void unsupported_dtype(const char* kernel, DType dtype) {
   throw Error(ErrorCode::unsupported,
               fmt::format("the GPU kernel {} has no version for dtype {}", kernel, name(dtype)),
-              "cast the tensor to f32 or bf16");
+              "cast the tensor to f32, bf16 or f16");
 }
 
 }  // namespace gigatrain::kernels::cuda

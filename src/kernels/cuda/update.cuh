@@ -58,7 +58,8 @@ inline bool packs_fit(const UpdateList& list) {
   bool fit = true;
   for (int i = 0; i < list.count; ++i) {
     const UpdateTensor& t = list.entries[i];
-    fit = fit && cuda::packs_fit<float>(0, {t.weight, t.grad, t.exp_avg, t.exp_avg_sq, t.compute});
+    fit = fit &&
+          cuda::packs_fit<float>(0, {t.weight, t.grad, t.exp_avg, t.exp_avg_sq, t.compute.data});
   }
   return fit;
 }

@@ -33,7 +33,7 @@ GT_DEVICE void load_weights(const Tensor& tensor, std::int64_t i, float (&w)[n])
   if (tensor.weight)
     load_wide<n>(tensor.weight + i, w);
   else
-    load_wide<n>(tensor.compute + i, w);
+    load_wide<n>(tensor.compute.template as<bf16>() + i, w);
 }
 
 // With n = 4, i is a multiple of 4: one block of random words.
@@ -47,10 +47,10 @@ GT_DEVICE void store_stochastic(const Tensor& tensor, std::uint32_t step, std::i
     GT_UNROLL
     for (int k = 0; k < n; ++k)
       rounded.v[k] = round_stochastic(w[k], words[static_cast<std::size_t>(k)]);
-    store_pack<n>(tensor.compute + i, rounded);
+    store_pack<n>(tensor.compute.template as<bf16>() + i, rounded);
   } else {
     static_assert(n == 1);
-    tensor.compute[i] = round_stochastic(w[0], pick_word(words, element));
+    tensor.compute.template as<bf16>()[i] = round_stochastic(w[0], pick_word(words, element));
   }
 }
 
@@ -59,7 +59,11 @@ GT_DEVICE void store_weights(const Tensor& tensor, std::uint32_t step, std::int6
                              const float (&w)[n]) {
   if (!tensor.weight) return store_stochastic<n>(tensor, step, i, w);
   store_wide<n>(tensor.weight + i, w);
-  if (tensor.compute) store_wide<n>(tensor.compute + i, w);
+  if (!tensor.compute) return;
+  if (tensor.compute.dtype == DType::f16)
+    store_wide<n>(tensor.compute.template as<f16>() + i, w);
+  else
+    store_wide<n>(tensor.compute.template as<bf16>() + i, w);
 }
 
 }  // namespace gigatrain::kernels::cuda
