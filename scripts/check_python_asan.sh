@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 build/python/tools/bin/pip install -q 'pybind11>=3.0' numpy ml_dtypes pytest
 python=$PWD/build/python/tools/bin/python
 
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 cmake --preset asan -DGIGATRAIN_PYTHON=ON -DPython_EXECUTABLE="$python" \
   -Dpybind11_DIR="$("$python" -m pybind11 --cmakedir)"
 cmake --build --preset asan -j "${GIGATRAIN_JOBS:-$(nproc)}" --target gigatrain_python

@@ -4,7 +4,8 @@
 Usage: PYTHONPATH=build/cpu/python scripts/make_stubs.py [--check]     (pip install pybind11-stubgen)
 
 What pybind11 cannot know is added: arguments that are tensors take parameters too, dtypes and
-devices may be given by name, and methods that derived classes write have signatures of theirs. --check writes nothing and fails when the stubs are out of date.
+devices may be given by name, and methods that derived classes write have signatures of theirs. --check writes
+nothing and fails when the stubs are out of date.
 """
 import pathlib
 import re
@@ -22,6 +23,8 @@ OPEN = {("Layer", "forward"), ("Model", "loss"), ("Model", "predict"), ("Optimiz
 
 def widen(annotation):
     """`Tensor | None` to `Tensor | Parameter | ... | None`, with any module in front."""
+    if "Callable" in annotation:
+        return annotation  # its arguments are tensors
     def replace(match):
         module, name = match.group(1) or "", match.group(2)
         return " | ".join(n if n == "str" else module + n for n in WIDER[name].split(" | "))
@@ -34,8 +37,7 @@ def widen_arguments(line):
         return line
     arguments = re.sub(r"(: )([^=,\[\]]*(?:\[[^\]]*\])?[^=,\[\]]*)",
                        lambda m: m.group(1) + widen(m.group(2)), match.group(2))
-    # Pointers may be None.
-    arguments = re.sub(r": ((?:(?!\| None)[^=,])+) = None", r": \1 | None = None", arguments)
+    arguments = re.sub(r"(?<!\| None) = None", " | None = None", arguments)  # pointers, functions
     return match.group(1) + arguments + match.group(3)
 
 

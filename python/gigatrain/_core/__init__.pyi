@@ -1832,7 +1832,7 @@ def equal(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | Paramete
     """
     1 where a == b, else 0, as u8; no gradient.
     """
-def evaluate(model: nn.Model, data: BatchSource, *, micro_batch: typing.SupportsInt | typing.SupportsIndex = 1, batches: typing.SupportsInt | typing.SupportsIndex = 0, on_batch: collections.abc.Callable[[Batch, Tensor | Parameter | ParameterUse], None] = None) -> Evaluation:
+def evaluate(model: nn.Model, data: BatchSource, *, micro_batch: typing.SupportsInt | typing.SupportsIndex = 1, batches: typing.SupportsInt | typing.SupportsIndex = 0, on_batch: collections.abc.Callable[[Batch, Tensor], None] | None = None) -> Evaluation:
     """
     The loss on every sample once; dropout is off. micro_batch: samples at a time. batches: at most so many, spread evenly; 0: all. on_batch(batch, prediction): for a metric.
     """
