@@ -3,7 +3,7 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/base/philox.h"
-#include "gigatrain/nn/conv.h"
+#include "gigatrain/nn/conv_layers.h"
 #include "gigatrain/nn/dynamic.h"
 #include "gigatrain/nn/heads.h"
 #include "gigatrain/nn/layers.h"

@@ -4,7 +4,7 @@
 #include <variant>
 
 #include "common.h"
-#include "gigatrain/ops/convolution.h"
+#include "gigatrain/ops/conv.h"
 
 namespace gigatrain::python {
 

@@ -4,7 +4,7 @@
 
 #include <pybind11/typing.h>
 
-#include "gigatrain/nn/conv.h"
+#include "gigatrain/nn/conv_layers.h"
 #include "gigatrain/nn/transformer.h"
 #include "nn.h"
 

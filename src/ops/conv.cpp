@@ -1,6 +1,6 @@
 // Convolution: checks and node. The arithmetic is in conv_products.cpp.
 
-#include "gigatrain/ops/convolution.h"
+#include "gigatrain/ops/conv.h"
 
 #include <fmt/format.h>
 

@@ -1,10 +1,10 @@
 // Convolution and group norm beyond op_cases.h: chunks, batches, accumulation, options, errors.
 
-#include "gigatrain/ops/convolution.h"
+#include "gigatrain/ops/conv.h"
 
 #include <catch2/catch.hpp>
 
-#include "gigatrain/nn/conv.h"
+#include "gigatrain/nn/conv_layers.h"
 #include "gigatrain/tensor/node.h"
 #include "ops/conv_products.h"
 #include "support/op_harness.h"

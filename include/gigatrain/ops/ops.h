@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "gigatrain/base/dropout_args.h"
-#include "gigatrain/ops/convolution.h"
+#include "gigatrain/ops/conv.h"
 #include "gigatrain/ops/elementwise.h"
 #include "gigatrain/ops/index.h"
 #include "gigatrain/ops/losses.h"

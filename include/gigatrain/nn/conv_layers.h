@@ -2,11 +2,11 @@
 #pragma once
 
 #include "gigatrain/nn/layer.h"
-#include "gigatrain/ops/convolution.h"
+#include "gigatrain/ops/conv.h"
 
 namespace gigatrain::nn {
 
-// y = conv2d(x, weight) [+ bias]; x (N, in, H, W), y (N, out, H', W') (ops/convolution.h). The
+// y = conv2d(x, weight) [+ bias]; x (N, in, H, W), y (N, out, H', W') (ops/conv.h). The
 // weight (out, in / groups, KH, KW) is drawn from a normal of deviation init_std, or, where that is
 // 0, of sqrt(2 / (in / groups KH KW)) (He et al., arXiv:1502.01852); the bias is 0.
 class Conv2d : public Layer {

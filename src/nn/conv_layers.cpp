@@ -1,4 +1,4 @@
-#include "gigatrain/nn/conv.h"
+#include "gigatrain/nn/conv_layers.h"
 
 #include <fmt/format.h>
 
