@@ -6,6 +6,8 @@
 // segments of kSegment places, a warp each, and then over segments, all in ascending order.
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/cuda/embedding.cuh"
 #include "kernels/cuda/token_sort.cuh"
 
@@ -114,6 +116,8 @@ template <class Gradient>
 struct TableGradientKernel {
   static constexpr int kThreads = kEmbeddingThreads;
   static constexpr int N = Gradient::kPack;
+  // With f16 and dropout sm_80 would spill.
+  static constexpr int kMinBlocks = std::is_same_v<typename Gradient::Element, f16> ? 1 : 0;
   struct Shared {};
   RowGroups<N> rows;
   Gradient gradient;

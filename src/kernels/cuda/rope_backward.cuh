@@ -15,7 +15,8 @@ namespace gigatrain::kernels::cuda {
 template <class T, int N>
 struct RopeBackwardKernel {
   static constexpr int kThreads = RopeLanes::kThreads;
-  static constexpr int kHeads = N == 8 ? 2 : 1;  // at a time
+  static constexpr int kMinBlocks = N == 8 ? 0 : 1;  // or ptxas spills (sm_80, sm_100)
+  static constexpr int kHeads = N == 8 ? 2 : 1;      // at a time
   using Lane = RopeLane<T, N>;
   using Values = typename Lane::Values;
   struct Shared {
