@@ -31,6 +31,8 @@ python3 -m venv "$env"
 cp -r python/tests examples/python "$work"
 export GIGATRAIN_EXAMPLES=$work/python
 cd "$work"
+status=0
 # The stubs belong to the sources; what is installed is what they describe.
-"$env/bin/python" "$OLDPWD/scripts/make_stubs.py" --check
-"$env/bin/python" -m pytest tests -q -p no:cacheprovider --junitxml="$junit"
+"$env/bin/python" "$OLDPWD/scripts/make_stubs.py" --check || status=1
+"$env/bin/python" -m pytest tests -q -p no:cacheprovider --junitxml="$junit" || status=1
+exit $status

@@ -261,7 +261,7 @@ class Tensor:
         """
     def cast(self, dtype: DType | str) -> Tensor:
         """
-        Converted to f32, bf16 or f64.
+        Converted to f32, bf16, f16 or f64.
         """
     def contiguous(self) -> Tensor:
         """
@@ -389,7 +389,7 @@ class Parameter:
     @property
     def compute_dtype(self) -> DType:
         """
-        What products use: f32 or bf16.
+        What products use: f32, bf16 or f16.
         """
     @property
     def grad(self) -> Tensor:
@@ -1180,7 +1180,7 @@ class PrecisionConfig:
     @property
     def compute(self) -> str:
         """
-        matrix products, attention; one of f32, bf16
+        matrix products, attention; one of f32, bf16, f16
         """
     @compute.setter
     def compute(self, arg1: str) -> None:
@@ -1192,6 +1192,14 @@ class PrecisionConfig:
         """
     @grads.setter
     def grads(self, arg1: str) -> None:
+        ...
+    @property
+    def loss_scale(self) -> float:
+        """
+        f16: the loss is multiplied by this power of two; 0: as large as fits
+        """
+    @loss_scale.setter
+    def loss_scale(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
         ...
     @property
     def params(self) -> str:
@@ -1498,9 +1506,19 @@ class StepReport:
         Mean over the loss terms; of text: nats a token.
         """
     @property
+    def loss_scale(self) -> float:
+        """
+        Of this step: 1 unless in f16.
+        """
+    @property
     def lr(self) -> float:
         """
         Learning rate.
+        """
+    @property
+    def reason(self) -> str:
+        """
+        Why it was skipped.
         """
     @property
     def samples(self) -> int:
@@ -1510,7 +1528,7 @@ class StepReport:
     @property
     def skipped(self) -> bool:
         """
-        No loss terms: the weights stayed.
+        The weights stayed.
         """
     @property
     def step(self) -> int:
@@ -1531,9 +1549,9 @@ class Trainer:
     """
     The training loop: gradient, clip, update, callbacks. It prints and writes nothing.
     """
-    def __init__(self, model: nn.Model, optimizer: optim.Optimizer, data: BatchSource, *, steps: typing.SupportsInt | typing.SupportsIndex, schedule: optim.Schedule = ..., micro_batch: typing.SupportsInt | typing.SupportsIndex = 0, leaves: typing.SupportsInt | typing.SupportsIndex = 1, seed: typing.SupportsInt | typing.SupportsIndex = 1, clip: typing.SupportsFloat | typing.SupportsIndex = 1.0, limit_seconds: typing.SupportsFloat | typing.SupportsIndex = 0.0, anomaly: bool = False, trace: Trace | None = None) -> None:
+    def __init__(self, model: nn.Model, optimizer: optim.Optimizer, data: BatchSource, *, steps: typing.SupportsInt | typing.SupportsIndex, schedule: optim.Schedule = ..., micro_batch: typing.SupportsInt | typing.SupportsIndex = 0, leaves: typing.SupportsInt | typing.SupportsIndex = 1, seed: typing.SupportsInt | typing.SupportsIndex = 1, clip: typing.SupportsFloat | typing.SupportsIndex = 1.0, loss_scale: typing.SupportsFloat | typing.SupportsIndex = 0.0, limit_seconds: typing.SupportsFloat | typing.SupportsIndex = 0.0, anomaly: bool = False, trace: Trace | None = None) -> None:
         """
-        steps: of the whole run; also the schedule's. micro_batch: samples of one forward; 0: as many as a leaf has. leaves: of the gradient tree, a power of two; global batch = leaves * A * micro_batch. clip: largest gradient norm; 0: off. limit_seconds: of training; 0: none. anomaly: look at every value as it is made, and raise Cancelled that names step, op, layer and parameter of the first NaN or Inf; several times slower. trace: a Trace, which records some of the steps. Raises InvalidArgument when the data do not fit the model.
+        steps: of the whole run; also the schedule's. micro_batch: samples of one forward; 0: as many as a leaf has. leaves: of the gradient tree, a power of two; global batch = leaves * A * micro_batch. clip: largest gradient norm; 0: off. loss_scale: of a model that computes in f16, a power of two; 0: dynamic. limit_seconds: of training; 0: none. anomaly: look at every value as it is made, and raise Cancelled that names step, op, layer and parameter of the first NaN or Inf; several times slower. trace: a Trace, which records some of the steps. Raises InvalidArgument when the data do not fit the model.
         """
     def fit(self) -> str:
         """
@@ -1543,17 +1561,26 @@ class Trainer:
         """
         Calls callback(report) after every step of fit(). What it raises ends fit().
         """
+    def restore_loss_scale(self, value: typing.SupportsFloat | typing.SupportsIndex, good_steps: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        Continue with the loss scale of an earlier run.
+        """
     def resume_at(self, step: typing.SupportsInt | typing.SupportsIndex, tokens: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
         """
         Continues a run: so many steps and tokens are behind us.
         """
     def step(self) -> StepReport:
         """
-        One optimizer step; returns its StepReport. Raises Cancelled when the loss or the gradient is not finite: the weights are then those of the step before.
+        One optimizer step; returns its StepReport. Raises Cancelled when the loss or the gradient is not finite: the weights are then those of the step before. In f16 with a dynamic loss scale such a step is skipped and the scale halved.
         """
     def stop_when(self, asked: collections.abc.Callable[[], bool]) -> None:
         """
         asked() is called between steps; True ends fit().
+        """
+    @property
+    def loss_scale(self) -> tuple[float, int] | None:
+        """
+        (value, good steps since it changed) of the next step, for restore_loss_scale(); None unless the model computes in f16.
         """
     @property
     def steps_done(self) -> int:
@@ -1720,7 +1747,7 @@ def accuracy(model: nn.Model, data: BatchSource, *, micro_batch: typing.Supports
     """
 def add(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
     """
-    a + b; f32, bf16 or f64, sizes broadcast as in numpy.
+    a + b; f32, bf16, f16 or f64, sizes broadcast as in numpy.
     """
 def argmax(x: Tensor | Parameter | ParameterUse) -> Tensor:
     """
@@ -1752,7 +1779,7 @@ def binary_cross_entropy(logits: Tensor | Parameter | ParameterUse, target: Tens
     """
 def cast(x: Tensor | Parameter | ParameterUse, dtype: DType | str) -> Tensor:
     """
-    Converted to f32, bf16 or f64; the gradient is converted back.
+    Converted to f32, bf16, f16 or f64; the gradient is converted back.
     """
 def check_gradients(f: typing.Any, inputs: collections.abc.Sequence[Tensor | Parameter | ParameterUse], *, step: typing.SupportsFloat | typing.SupportsIndex = 1e-05) -> GradientCheck:
     """
@@ -1810,7 +1837,7 @@ def discard_gradients(parameters: typing.Any) -> None:
     """
 def div(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
     """
-    a / b; f32, bf16 or f64, sizes broadcast as in numpy.
+    a / b; f32, bf16, f16 or f64, sizes broadcast as in numpy.
     """
 def dropout(x: Tensor | Parameter | ParameterUse, args: DropoutArgs) -> Tensor:
     """
@@ -1942,7 +1969,7 @@ def mse_loss(x: Tensor | Parameter | ParameterUse, target: Tensor | Parameter | 
     """
 def mul(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
     """
-    a * b; f32, bf16 or f64, sizes broadcast as in numpy.
+    a * b; f32, bf16, f16 or f64, sizes broadcast as in numpy.
     """
 def neg(x: Tensor | Parameter | ParameterUse) -> Tensor:
     """
@@ -2038,7 +2065,7 @@ def state_digest(model: nn.Layer, optimizer: optim.Optimizer | None = None) -> s
     """
 def sub(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
     """
-    a - b; f32, bf16 or f64, sizes broadcast as in numpy.
+    a - b; f32, bf16, f16 or f64, sizes broadcast as in numpy.
     """
 def sum(x: Tensor | Parameter | ParameterUse, dims: typing.SupportsInt | typing.SupportsIndex | collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex] = []) -> Tensor:
     """

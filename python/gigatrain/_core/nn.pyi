@@ -257,7 +257,7 @@ class MultiHeadAttention(Layer):
     """
     Attention of a sequence to itself, x (B, T, C) -> (B, T, C); arXiv:1706.03762. Children qkv and proj.
     """
-    def __init__(self, channels: typing.SupportsInt | typing.SupportsIndex, heads: typing.SupportsInt | typing.SupportsIndex, *, kv_heads: typing.SupportsInt | typing.SupportsIndex = 0, causal: bool = False, bias: bool = True) -> None:
+    def __init__(self, channels: typing.SupportsInt | typing.SupportsIndex, heads: typing.SupportsInt | typing.SupportsIndex, *, kv_heads: typing.SupportsInt | typing.SupportsIndex = 0, causal: bool = False, bias: bool = True, init_std: typing.SupportsFloat | typing.SupportsIndex = 0.019999999552965164) -> None:
         """
         kv_heads: fewer share keys and values; 0: heads. causal: a position sees itself and earlier ones only.
         """
@@ -265,9 +265,9 @@ class TransformerBlock(Layer):
     """
     x + attn(norm_1(x)), then + mlp(norm_2(...)), x (B, T, C); arXiv:2002.04745.
     """
-    def __init__(self, channels: typing.SupportsInt | typing.SupportsIndex, heads: typing.SupportsInt | typing.SupportsIndex, *, causal: bool = False, inner: typing.SupportsInt | typing.SupportsIndex = 0, dropout: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> None:
+    def __init__(self, channels: typing.SupportsInt | typing.SupportsIndex, heads: typing.SupportsInt | typing.SupportsIndex, *, causal: bool = False, inner: typing.SupportsInt | typing.SupportsIndex = 0, dropout: typing.SupportsFloat | typing.SupportsIndex = 0.0, init_std: typing.SupportsFloat | typing.SupportsIndex = 0.019999999552965164) -> None:
         """
-        inner: of the MLP; 0: 4 channels.
+        inner: of the MLP; 0: 4 channels. init_std: of every matrix.
         """
 class Model(Layer):
     """
@@ -588,7 +588,7 @@ def materialize(model: typing.Any, device: gigatrain._core.Device | str | None =
     """
     Names every layer and parameter below the model by its path, gives the parameters memory on the device and their initial values, and returns the model.
 
-    compute: f32, or bf16 for matrices. params: of the masters; bf16 (with bf16 compute) keeps no f32 copy. seed: value i of a parameter depends on (seed, name, i) only.
+    compute: f32, or bf16 or f16 for matrices. params: of the masters; bf16 (with bf16 compute) keeps no f32 copy. seed: value i of a parameter depends on (seed, name, i) only.
     """
 @typing.overload
 def parameter_count(config: GptConfig) -> int:
