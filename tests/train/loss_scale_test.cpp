@@ -161,7 +161,7 @@ TEST_CASE("one f16 digest, through skipped steps and changes of the scale", "[un
     o.threads = 1, o.order = {.blocks = 4, .strided = true};
     CHECK(TinyRun(shard.path, o).digest_after(kSteps) == whole.digest());
     for (const Isa isa : {Isa::base, Isa::avx2}) {
-      if (CpuFeatures::get().best < isa) continue;
+      if (CpuFeatures::get().best < isa || llama) continue;  // one model is enough for the classes
       o.isa = isa;
       CHECK(TinyRun(shard.path, o).digest_after(kSteps) == whole.digest());
     }
@@ -171,7 +171,7 @@ TEST_CASE("one f16 digest, through skipped steps and changes of the scale", "[un
 TEST_CASE("an f16 run resumes with its loss scale, to the same bits", "[unit][train][bits]") {
   const TestData shard;
   const auto want = TinyRun(shard.path, restless()).digest_after(kSteps);
-  for (const std::int64_t at : {1, 5, 8, 9, 11}) {
+  for (const std::int64_t at : {1, 8, 11}) {
     INFO("saved after step " << at);
     test::TempFolder folder;
     TinyRun first(shard.path, restless());
