@@ -18,6 +18,20 @@ struct UpdateFactors {
   float clip, correction1, correction2, decay, minus_rate;
 };
 
+// The clip factor of a step; NaN means that nothing may change.
+GT_RULE float clip_of(const double* clip) {
+  return clip ? static_cast<float>(clip[1]) : 1.0f;
+}
+
+template <class Tensor>
+GT_RULE UpdateFactors factors_of(const UpdateScalars& s, const Tensor& p, float clip) {
+  return {.clip = clip,
+          .correction1 = s.correction1,
+          .correction2 = s.correction2,
+          .decay = p.weight_decay,
+          .minus_rate = -(s.lr * p.lr_scale)};
+}
+
 // Each returns the new weight, and changes m and v to what is kept; g comes unclipped.
 template <class Math, class V>
 GT_RULE V apply(const AdamWRule& r, const UpdateFactors& f, V w, V g, V& m, V& v) {

@@ -40,23 +40,17 @@ void binary_as(CpuQueue& queue, const TensorView& a, const TensorView& b, const 
   });
 }
 
-// Calls f(T{}) with the element type: float, bf16, f16 or double.
-template <class F>
-GT_INLINE void with_type(const char* kernel, DType dtype, const F& f) {
-  if (dtype == DType::f64) return f(double{});
-  with_activation_type(kernel, dtype, f);
-}
-
 template <class Args, class Op>
 GT_INLINE void unary(CpuQueue& queue, const Args& args, const Op& op) {
-  with_type(args.kName, args.x.dtype,
-            [&](auto type) { unary_as<decltype(type)>(queue, args.x, args.y, op); });
+  with_floating_type(args.kName, args.x.dtype,
+                     [&](auto type) { unary_as<decltype(type)>(queue, args.x, args.y, op); });
 }
 
 template <class Args, class Op>
 GT_INLINE void binary(CpuQueue& queue, const Args& args, const Op& op) {
-  with_type(args.kName, args.a.dtype,
-            [&](auto type) { binary_as<decltype(type)>(queue, args.a, args.b, args.y, op); });
+  with_floating_type(args.kName, args.a.dtype, [&](auto type) {
+    binary_as<decltype(type)>(queue, args.a, args.b, args.y, op);
+  });
 }
 
 GT_ISA_END

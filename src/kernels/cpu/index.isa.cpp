@@ -100,9 +100,8 @@ void top_k(CpuQueue& queue, const TopK& a) {
 }  // namespace
 
 void run(CpuQueue& queue, const Gather& args) {
-  if (args.x.dtype == DType::f64) return gather_elements<double>(queue, args);
-  with_activation_type(args.kName, args.x.dtype,
-                       [&](auto type) { gather_elements<decltype(type)>(queue, args); });
+  with_floating_type(args.kName, args.x.dtype,
+                     [&](auto type) { gather_elements<decltype(type)>(queue, args); });
 }
 
 void run(CpuQueue& queue, const ScatterAdd& args) {
@@ -112,9 +111,8 @@ void run(CpuQueue& queue, const ScatterAdd& args) {
 }
 
 void run(CpuQueue& queue, const TopK& args) {
-  if (args.x.dtype == DType::f64) return top_k<double>(queue, args);
-  with_activation_type(args.kName, args.x.dtype,
-                       [&](auto type) { top_k<decltype(type)>(queue, args); });
+  with_floating_type(args.kName, args.x.dtype,
+                     [&](auto type) { top_k<decltype(type)>(queue, args); });
 }
 
 GT_ISA_END

@@ -148,9 +148,8 @@ GT_INLINE double square_sum(const float* x, std::int64_t n) {
 }  // namespace
 
 void run(CpuQueue& queue, const Sum& args) {
-  if (args.x.dtype == DType::f64) return sum<double>(queue, args);
-  with_activation_type(args.kName, args.x.dtype,
-                       [&](auto type) { sum<decltype(type)>(queue, args); });
+  with_floating_type(args.kName, args.x.dtype,
+                     [&](auto type) { sum<decltype(type)>(queue, args); });
 }
 
 void run(CpuQueue& queue, const GlobalNorm& args) {

@@ -29,8 +29,7 @@ template <class Args, class Op>
 void compare(CpuQueue& queue, const Args& args, const Op& op) {
   const auto as = [&](auto type) { compare_as<decltype(type)>(queue, args.a, args.b, args.y, op); };
   if (args.a.dtype == DType::i32) return as(std::int32_t{});
-  if (args.a.dtype == DType::f64) return as(double{});
-  with_activation_type(args.kName, args.a.dtype, as);
+  with_floating_type(args.kName, args.a.dtype, as);
 }
 
 template <class T>
@@ -54,9 +53,8 @@ void run(CpuQueue& queue, const Less& args) {
   compare(queue, args, [](auto a, auto b) GT_BODY { return a < b; });
 }
 void run(CpuQueue& queue, const Where& args) {
-  if (args.y.dtype == DType::f64) return where<double>(queue, args);
-  with_activation_type(args.kName, args.y.dtype,
-                       [&](auto type) { where<decltype(type)>(queue, args); });
+  with_floating_type(args.kName, args.y.dtype,
+                     [&](auto type) { where<decltype(type)>(queue, args); });
 }
 
 GT_ISA_END

@@ -17,20 +17,6 @@ struct LaneMath {
   }
 };
 
-// The clip factor of a step; NaN means that nothing may change.
-GT_INLINE float clip_of(const double* clip) {
-  return clip ? static_cast<float>(clip[1]) : 1.0f;
-}
-
-template <class Tensor>
-GT_INLINE UpdateFactors factors_of(const UpdateScalars& s, const Tensor& p, float clip) {
-  return {.clip = clip,
-          .correction1 = s.correction1,
-          .correction2 = s.correction2,
-          .decay = p.weight_decay,
-          .minus_rate = -(s.lr * p.lr_scale)};
-}
-
 template <class Tensor, class Lanes>
 GT_INLINE f32x16 get_weight(const Tensor& p, const Lanes& lanes, std::int64_t i) {
   return p.weight ? lanes.get(p.weight + i) : lanes.get(p.compute.template as<bf16>() + i);

@@ -62,6 +62,12 @@ GT_INLINE void with_activation_type(const char* kernel, DType dtype, const F& f)
   if (dtype == DType::f16) return f(f16{});
   unsupported_dtype(kernel, dtype);
 }
+// The same with double, for the basic ops.
+template <class F>
+GT_INLINE void with_floating_type(const char* kernel, DType dtype, const F& f) {
+  if (dtype == DType::f64) return f(double{});
+  with_activation_type(kernel, dtype, f);
+}
 
 // sum[c] (+)= partials[0][c] + partials[1][c] + ..., in ascending order of blocks.
 inline void add_partials(CpuQueue& queue, const float* partials, std::int64_t blocks,

@@ -14,20 +14,6 @@ struct FloatMath {
   static GT_DEVICE float sign(float x) { return x > 0.0f ? 1.0f : x < 0.0f ? -1.0f : 0.0f; }
 };
 
-// The clip factor of a step; NaN means that nothing may change.
-GT_DEVICE float clip_of(const double* clip) {
-  return clip ? static_cast<float>(clip[1]) : 1.0f;
-}
-
-template <class Tensor>
-GT_DEVICE UpdateFactors factors_of(const UpdateScalars& s, const Tensor& tensor, float clip) {
-  return {.clip = clip,
-          .correction1 = s.correction1,
-          .correction2 = s.correction2,
-          .decay = tensor.weight_decay,
-          .minus_rate = -(s.lr * tensor.lr_scale)};
-}
-
 template <int n, class Tensor>
 GT_DEVICE void load_weights(const Tensor& tensor, std::int64_t i, float (&w)[n]) {
   if (tensor.weight)
