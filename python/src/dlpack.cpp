@@ -36,7 +36,11 @@ DType our_type(const DLDataType& given) {
 }
 
 DLDevice dl_device(Device& device) {
-  return {device.is_cpu() ? kDLCPU : kDLCUDA, 0};
+  if (device.is_cpu()) return {kDLCPU, 0};
+  return {kDLCUDA, device.facts().ordinal};
+}
+bool same(const DLDevice& a, const DLDevice& b) {
+  return a.device_type == b.device_type && a.device_id == b.device_id;
 }
 
 // --- out
@@ -46,9 +50,18 @@ struct Exported {  // what a capsule keeps alive
   std::array<std::int64_t, kMaxDims> shape{}, strides{};
 };
 
+// The consumer may have work of its own on this memory, in a queue that we do not know, and we would
+// lend the memory out again.
 template <class Managed>
 void delete_managed(Managed* managed) {
-  delete static_cast<Exported*>(managed->manager_ctx);
+  auto* exported = static_cast<Exported*>(managed->manager_ctx);
+  if (Backend* gpu = exported->tensor.device().backend()) {
+    try {
+      gpu->synchronize_all();
+    } catch (const Error&) {  // a fault is reported by the next call that may throw
+    }
+  }
+  delete exported;
   delete managed;
 }
 
@@ -88,7 +101,8 @@ py::object export_tensor(const Tensor& t, std::uint64_t flags) {
 py::object dlpack_of(const Tensor& t, const py::object& /*stream*/, const py::object& max_version,
                      const py::object& device, std::optional<bool> copy) {
   const DLDevice own = dl_device(t.device());
-  if (!device.is_none() && device.cast<std::pair<int, int>>().first != own.device_type)
+  if (!device.is_none() && device.cast<std::pair<int, int>>() !=
+                               std::pair(int{own.device_type}, int{own.device_id}))
     refuse("the tensor is on '" + device_text(t.device()) + "', and another device was asked for",
            "t.to(device) first");
   Tensor out = t;
@@ -127,10 +141,11 @@ TensorView view_of(const DLTensor& d) {
 Device& device_of(const DLTensor& d) {
   if (d.device.device_type == kDLCPU) return host_device();
   Device& device = device_or_default(nullptr);
-  if (d.device.device_type == kDLCUDA && !device.is_cpu()) return device;
-  refuse("the tensor is on DLPack device " + std::to_string(d.device.device_type) +
-             ", where the default device is not",
-         "move it to the CPU first, or gt.set_default_device(\"cuda\")");
+  if (same(d.device, dl_device(device))) return device;
+  refuse("the tensor is on DLPack device (" + std::to_string(d.device.device_type) + ", " +
+             std::to_string(d.device.device_id) + "), where the default device is not",
+         "move it to the CPU first, or gt.set_default_device(gt.device(\"cuda\", ordinal=" +
+             std::to_string(d.device.device_id) + "))");
 }
 
 template <class Managed>
@@ -146,9 +161,14 @@ Tensor import_tensor(const py::object& capsule) {
   const TensorView view = view_of(managed->dl_tensor);
   Device& device = device_of(managed->dl_tensor);
   PyCapsule_SetName(capsule.ptr(), Names<Managed>::used);
-  // The deleter may be Python's: it gets the interpreter's lock.
-  const auto release = [managed] {
+  // The deleter may be Python's: it gets the interpreter's lock. Before it, what our queue still has
+  // to do with the memory is done.
+  const auto release = [managed, gpu = device.backend()] {
     if (!Py_IsInitialized() || !managed->deleter) return;
+    try {
+      if (gpu) gpu->synchronize();
+    } catch (const Error&) {  // a fault is reported by the next call that may throw
+    }
     const py::gil_scoped_acquire lock;
     managed->deleter(managed);
   };
@@ -160,11 +180,17 @@ py::object capsule_of(const py::object& x) {
   if (!py::hasattr(x, "__dlpack__"))
     refuse("from_dlpack() needs an object with __dlpack__(), got " +
            std::string(py::str(py::type::of(x).attr("__name__"))));
+  // On a GPU the producer lets our queue wait for its own.
+  py::dict arguments;
+  if (py::hasattr(x, "__dlpack_device__") &&
+      x.attr("__dlpack_device__")().cast<std::pair<int, int>>().first == kDLCUDA)
+    if (Backend* gpu = device_or_default(nullptr).backend())
+      arguments["stream"] = reinterpret_cast<std::uintptr_t>(gpu->native_queue());
   try {
-    return x.attr("__dlpack__")(py::arg("max_version") = py::make_tuple(1, 0));
+    return x.attr("__dlpack__")(**arguments, py::arg("max_version") = py::make_tuple(1, 0));
   } catch (py::error_already_set& e) {
     if (!e.matches(PyExc_TypeError)) throw;
-    return x.attr("__dlpack__")();  // from before version 1
+    return x.attr("__dlpack__")(**arguments);  // from before version 1
   }
 }
 

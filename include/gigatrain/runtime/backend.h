@@ -20,6 +20,7 @@ struct Table;
 struct DeviceFacts {
   std::string kind;           // "cuda", "simt", "meta"
   std::string model;          // "NVIDIA H100 80GB HBM3"
+  int ordinal = 0;            // which of the machine's devices of this kind
   int processors = 1;         // multiprocessors
   std::int64_t memory = 0;    // bytes, of the whole device; 0: unknown
   std::string software = {};  // driver and library versions
@@ -45,6 +46,11 @@ class Backend : public MemorySource {
   // Waits for everything. Throws Error(device) naming what failed.
   virtual void synchronize() = 0;
   virtual std::unique_ptr<Marker> mark() = 0;
+
+  // For other libraries on the same device: the queue as the driver knows it (a cudaStream_t), and
+  // a wait for every library's work, this one's too.
+  virtual void* native_queue() const { return nullptr; }
+  virtual void synchronize_all() { synchronize(); }
 
   // How a kernel family chose among implementations, by problem; kept in checkpoints, so that a
   // resumed run makes the same choice, hence the same bits. Backends without choices ignore it.

@@ -140,6 +140,7 @@ DeviceFacts CudaQueue::facts() const {
   cudaRuntimeGetVersion(&runtime);
   return {.kind = "cuda",
           .model = p.name,
+          .ordinal = options_.ordinal,
           .processors = p.multiProcessorCount,
           .memory = static_cast<std::int64_t>(p.totalGlobalMem),
           .software = fmt::format("CUDA {} (driver {})", version(runtime), version(driver)),
@@ -198,6 +199,15 @@ void CudaQueue::download(void* to, const void* from, std::int64_t bytes) {
 void CudaQueue::synchronize() {
   if (const auto e = cudaStreamSynchronize(impl_->stream); e != cudaSuccess)
     fail(e, "while waiting for it");
+}
+
+void CudaQueue::synchronize_all() {
+  int current = options_.ordinal;  // of this thread, whichever it is
+  cudaGetDevice(&current);
+  cudaSetDevice(options_.ordinal);
+  const auto e = cudaDeviceSynchronize();
+  cudaSetDevice(current);
+  if (e != cudaSuccess) fail(e, "while waiting for it");
 }
 
 std::unique_ptr<Marker> CudaQueue::mark() {
