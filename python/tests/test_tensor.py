@@ -188,3 +188,12 @@ def test_repr_shows_what_matters():
     text = repr(gt.tensor([[1.0, 2.0]], requires_grad=True) * 1)
     assert "shape=(1, 2)" in text and "f32" in text and "cpu" in text and "requires_grad" in text
     assert len(repr(gt.zeros((100, 100)))) < 200
+
+
+def test_full_of_integers():
+    for dtype, value in [("i32", -7), ("i64", 2**40), ("u8", 255)]:
+        assert gt.full((3,), value, dtype=dtype).tolist() == [value] * 3
+    for dtype, value in [("u8", 256), ("u8", -1), ("i32", 2**31), ("i32", 0.5),
+                         ("i64", float("nan"))]:
+        with pytest.raises(gt.InvalidArgument, match="is no value of dtype"):
+            gt.full((3,), value, dtype=dtype)

@@ -93,7 +93,7 @@ struct Copy {
   static constexpr const char* kName = "copy";
   TensorView x, y;
 };
-struct Fill {
+struct Fill {  // an integer dtype takes a whole number that it can hold
   static constexpr const char* kName = "fill";
   TensorView y;
   double value = 0.0;

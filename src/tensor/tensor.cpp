@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <utility>
 
@@ -21,7 +22,22 @@ Tensor Tensor::empty(Device& device, const Shape& shape, DType dtype, BlockName 
   return t;
 }
 
+namespace {
+
+// The whole numbers of an integer dtype that a double can say; [low, high).
+void check_whole(double value, DType dtype) {
+  const double bits = dtype == DType::u8 ? 8 : dtype == DType::i32 ? 31 : 63;
+  const double high = std::ldexp(1.0, static_cast<int>(bits)), low = dtype == DType::u8 ? 0 : -high;
+  if (value == std::floor(value) && value >= low && value < high) return;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("{} is no value of dtype {}", value, gigatrain::name(dtype)),
+              "give a whole number in its range, or a floating dtype");
+}
+
+}  // namespace
+
 Tensor Tensor::full(Device& device, const Shape& shape, double value, DType dtype, BlockName name) {
+  if (!is_floating(dtype)) check_whole(value, dtype);
   Tensor t = empty(device, shape, dtype, name);
   device.stream().submit(kernels::Fill{.y = t.view(), .value = value});
   return t;

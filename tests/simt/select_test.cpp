@@ -126,6 +126,8 @@ TEMPLATE_TEST_CASE("simt: integers are copied as they are", "[simt]", std::uint8
     bool right = true;
     for (std::int64_t i = 0; i < y.size(); ++i) right = right && y[i] == x[i % 24 * 16 + i / 24];
     CHECK(right);
+    d->stream().submit(Fill{.y = y.view(), .value = 200.0});
+    CHECK(y.values == decltype(y.values)(y.values.size(), TestType(200)));
   }
 }
 

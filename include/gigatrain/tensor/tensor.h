@@ -22,6 +22,7 @@ class Tensor {
   // Uninitialised memory.
   static Tensor empty(Device& device, const Shape& shape, DType dtype = DType::f32,
                       BlockName name = {});
+  // Throws Error(invalid_argument) for a value that an integer dtype cannot hold.
   static Tensor full(Device& device, const Shape& shape, double value, DType dtype = DType::f32,
                      BlockName name = {});
   // Copies `values`, whose count must be shape.numel().

@@ -49,11 +49,10 @@ void fill(CpuQueue& queue, const TensorView& y, T value) {
 
 void run(CpuQueue& queue, const Copy& args) {
   const DType from = args.x.dtype, to = args.y.dtype;
-  if (from == to && from == DType::u8) return copy_scalars<std::uint8_t, std::uint8_t>(queue, args);
-  if (from == to && from == DType::i32)
-    return copy_scalars<std::int32_t, std::int32_t>(queue, args);
-  if (from == to && from == DType::i64)
-    return copy_scalars<std::int64_t, std::int64_t>(queue, args);
+  if (from == to && with_integer_type(from, [&](auto type) {
+        copy_scalars<decltype(type), decltype(type)>(queue, args);
+      }))
+    return;
   if (from == DType::f64 && to == DType::f64) return copy_scalars<double, double>(queue, args);
   if (from == DType::f64)
     return with_activation_type(
@@ -67,10 +66,10 @@ void run(CpuQueue& queue, const Copy& args) {
 }
 
 void run(CpuQueue& queue, const Fill& args) {
-  if (args.y.dtype == DType::f64) return fill(queue, args.y, args.value);
-  with_activation_type(args.kName, args.y.dtype, [&](auto type) {
+  const auto with = [&](auto type) {
     fill(queue, args.y, convert<decltype(type)>(args.value));
-  });
+  };
+  if (!with_integer_type(args.y.dtype, with)) with_floating_type(args.kName, args.y.dtype, with);
 }
 
 GT_ISA_END

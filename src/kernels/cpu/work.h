@@ -68,6 +68,14 @@ GT_INLINE void with_floating_type(const char* kernel, DType dtype, const F& f) {
   if (dtype == DType::f64) return f(double{});
   with_activation_type(kernel, dtype, f);
 }
+// Calls f(T{}) if the elements are integers; returns whether they are.
+template <class F>
+GT_INLINE bool with_integer_type(DType dtype, const F& f) {
+  if (dtype == DType::u8) return f(std::uint8_t{}), true;
+  if (dtype == DType::i32) return f(std::int32_t{}), true;
+  if (dtype == DType::i64) return f(std::int64_t{}), true;
+  return false;
+}
 
 // sum[c] (+)= partials[0][c] + partials[1][c] + ..., in ascending order of blocks.
 inline void add_partials(CpuQueue& queue, const float* partials, std::int64_t blocks,

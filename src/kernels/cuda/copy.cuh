@@ -107,11 +107,7 @@ void launch(Queue& queue, const Copy& a) {
   const auto same = [&](auto type) {
     launch_elementwise<decltype(type), decltype(type)>(queue, CopyOp{}, {&a.x, &a.y});
   };
-  if (a.x.dtype == a.y.dtype) {
-    if (a.x.dtype == DType::u8) return same(std::uint8_t{});
-    if (a.x.dtype == DType::i32) return same(std::int32_t{});
-    if (a.x.dtype == DType::i64) return same(std::int64_t{});
-  }
+  if (a.x.dtype == a.y.dtype && with_integer_type(a.x.dtype, same)) return;
   with_floating_type(a.kName, a.x.dtype, [&](auto from) {
     with_floating_type(a.kName, a.y.dtype, [&](auto to) {
       using In = decltype(from);
@@ -124,11 +120,12 @@ void launch(Queue& queue, const Copy& a) {
 
 template <class Queue>
 void launch(Queue& queue, const Fill& a) {
-  with_floating_type(a.kName, a.y.dtype, [&](auto type) {
+  const auto with = [&](auto type) {
     using T = decltype(type);
     const FillOp<WideOf<T>> op{static_cast<WideOf<T>>(a.value)};
     launch_elementwise<T, T>(queue, op, {&a.y});
-  });
+  };
+  if (!with_integer_type(a.y.dtype, with)) with_floating_type(a.kName, a.y.dtype, with);
 }
 
 }  // namespace gigatrain::kernels::cuda

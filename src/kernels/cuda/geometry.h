@@ -37,6 +37,14 @@ void with_floating_type(const char* kernel, DType dtype, const F& f) {
   if (dtype == DType::f64) return f(double{});
   with_activation_type(kernel, dtype, f);
 }
+// f(T{}) if the elements are integers; returns whether they are.
+template <class F>
+bool with_integer_type(DType dtype, const F& f) {
+  if (dtype == DType::u8) return f(std::uint8_t{}), true;
+  if (dtype == DType::i32) return f(std::int32_t{}), true;
+  if (dtype == DType::i64) return f(std::int64_t{}), true;
+  return false;
+}
 
 template <int N>
 struct Width {
