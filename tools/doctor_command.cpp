@@ -103,7 +103,7 @@ Json to_json(const Findings& f, const Device& cpu_device) {
             {"cores", cpu.cores},
             {"threads", cpu_device.facts().processors},
             {"isa", name(cpu.best)},
-            {"bf16_products", cpu.avx512_bf16 ? "avx512_bf16" : "widened to f32"},
+            {"bf16_products", name(cpu.bf16)},
             {"memory_bytes", memory_bytes()},
             {"cuda", !f.gpus.empty()},
             {"cuda_plugin", f.plugin},
@@ -138,9 +138,10 @@ void print(const Findings& f, const Device& cpu_device) {
   fmt::print("gigatrain {}\n", GIGATRAIN_VERSION);
   fmt::print("processor   {}, {} cores for this process, {} threads\n", cpu.model, cpu.cores,
              cpu_device.facts().processors);
-  fmt::print(
-      "vector code {}; bf16 products {}\n", name(cpu.best),
-      cpu.avx512_bf16 ? "in hardware (AVX512_BF16)" : "widened to f32 (no AVX512_BF16 here)");
+  fmt::print("vector code {}; bf16 products {}\n", name(cpu.best),
+             cpu.bf16 == Bf16Products::widened
+                 ? "widened to f32 (no AVX512_BF16 here)"
+                 : fmt::format("in hardware ({})", name(cpu.bf16)));
   fmt::print("memory      {}\n", format_bytes(memory_bytes()));
   print_gpus(f);
   if (!f.measured.is_null())

@@ -8,7 +8,8 @@
 // unit-stride in one of the two dims.
 // Order of arithmetic: each C[m,n] is one chain of fused multiply-adds in ascending k, cut into
 // fixed blocks of kGemmK, the block sums added in ascending order (to C when accumulating). It
-// depends on K only: not on M, N, the tile, the thread count or (f32) the class of vector code.
+// depends on K only: not on M, N, the tile, the thread count or (f32) the class of vector code. The
+// bf16 of a processor has an order of its own (cpu/gemm_micro.h, cpu/gemm_amx.h), as fixed.
 #pragma once
 
 #include "gigatrain/base/tensor_view.h"

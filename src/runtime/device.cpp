@@ -31,6 +31,11 @@ class HostMarker : public Marker {
   std::chrono::steady_clock::time_point time_ = std::chrono::steady_clock::now();
 };
 
+CpuOptions complete(CpuOptions options) {
+  if (!options.bf16) options.bf16 = Environment::read().bf16.value_or(CpuFeatures::get().bf16);
+  return options;
+}
+
 std::int64_t host_memory_bytes() {
   return std::int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE);
 }
@@ -38,14 +43,14 @@ std::int64_t host_memory_bytes() {
 }  // namespace
 
 Device::Device(const CpuOptions& options)
-    : options_(options),
+    : options_(complete(options)),
       dry_memory_(options.dry ? std::make_unique<DryMemory>() : nullptr),
       allocator_({.source = dry_memory_.get()}),
       pool_(thread_count(options), options.dry),
       stream_(CpuQueue{.pool = pool_,
                        .scratch = allocator_,
                        .isa = options.isa,
-                       .hardware_bf16 = options.hardware_bf16}) {}
+                       .bf16 = *options_.bf16}) {}
 
 Device::Device(std::unique_ptr<Backend> backend, bool exact)
     : backend_(std::move(backend)),
@@ -72,7 +77,8 @@ std::string Device::arithmetic(DType compute) const {
     return fmt::format("{} {}, {}", f.kind, f.isa, name(compute));
   }
   if (compute != DType::bf16) return "f32";  // the same on every processor
-  return options_.hardware_bf16 ? "f32, bf16 by avx512_bf16" : "f32, bf16 widened";
+  if (options_.bf16 == Bf16Products::widened) return "f32, bf16 widened";
+  return fmt::format("f32, bf16 by {}", name(*options_.bf16));
 }
 
 void Device::upload(void* to, const void* from, std::int64_t bytes) {

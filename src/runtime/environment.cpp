@@ -10,6 +10,24 @@
 
 namespace gigatrain {
 
+namespace {
+
+Bf16Products read_bf16(std::string_view text) {
+  const Bf16Products best = CpuFeatures::get().bf16;
+  std::string usable;
+  for (const auto p : {Bf16Products::widened, Bf16Products::avx512_bf16, Bf16Products::amx}) {
+    if (p > best) break;
+    if (text == name(p)) return p;
+    usable += fmt::format("{}{}", usable.empty() ? "" : ", ", name(p));
+  }
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("GIGATRAIN_BF16 must be one of {} on this processor, got '{}'", usable,
+                          text),
+              "unset GIGATRAIN_BF16 for the fastest");
+}
+
+}  // namespace
+
 Environment Environment::read() {
   Environment e;
   if (const char* text = std::getenv("GIGATRAIN_NUM_THREADS"); text && *text) {
@@ -27,6 +45,7 @@ Environment Environment::read() {
     return text && *text;
   };
   if (is_set("GIGATRAIN_DEVICE")) e.device = std::getenv("GIGATRAIN_DEVICE");
+  if (is_set("GIGATRAIN_BF16")) e.bf16 = read_bf16(std::getenv("GIGATRAIN_BF16"));
   e.cuda_sync = is_set("GIGATRAIN_CUDA_SYNC");
   e.trace = is_set("GIGATRAIN_TRACE");
   e.no_color = is_set("NO_COLOR");

@@ -52,8 +52,7 @@ PlanTarget PlanTarget::of(Device& device) {
   if (!device.is_cpu()) return target;
   const CpuQueue& queue = device.stream().cpu();
   target.facts.kind = "cpu";
-  target.cpu = {
-      .threads = device.pool().threads(), .isa = queue.isa, .hardware_bf16 = queue.hardware_bf16};
+  target.cpu = {.threads = device.pool().threads(), .isa = queue.isa, .bf16 = queue.bf16};
   return target;
 }
 

@@ -69,12 +69,14 @@ Array<Out> product(Stream& stream, Array<In>& a, Array<In>& b, bool trans_a = fa
 }
 
 template <class In, class Out>
-void check_value(const Sizes& s, double limit, bool hardware_bf16 = true) {
-  Device device({.threads = 2, .hardware_bf16 = hardware_bf16 && CpuFeatures::get().avx512_bf16});
+void check_value(const Sizes& s, double limit,
+                 Bf16Products products = CpuFeatures::get().bf16) {
+  if (products > CpuFeatures::get().bf16) return;
+  Device device({.threads = 2, .bf16 = products});
   auto a = random_array<In>({s.m, s.k}, 1), b = random_array<In>({s.k, s.n}, 2);
   auto at = transposed(a), bt = transposed(b);
   const auto want = naive(a, b, s);
-  CAPTURE(s.m, s.n, s.k, hardware_bf16);
+  CAPTURE(s.m, s.n, s.k, name(products));
   const auto c = product<In, Out>(device.stream(), a, b);
   CHECK(relative_error(c, want) < limit);
   CHECK((bytes_of(product<In, Out>(device.stream(), at, b, true, false)) == bytes_of(c)));
@@ -89,9 +91,11 @@ TEST_CASE("a product has the value of f64 arithmetic, and one result for every l
   for (const Sizes& s : kSizes) {
     check_value<float, float>(s, 1e-6);
     check_value<double, double>(s, 1e-14);
-    check_value<bf16, float>(s, 1e-5);
-    check_value<bf16, float>(s, 1e-6, false);
-    check_value<bf16, bf16>(s, 1e-2);
+    check_value<bf16, float>(s, 1e-6, Bf16Products::widened);
+    for (const auto products : {Bf16Products::avx512_bf16, Bf16Products::amx}) {
+      check_value<bf16, float>(s, 1e-5, products);
+      check_value<bf16, bf16>(s, 1e-2, products);
+    }
     check_value<f16, float>(s, 1e-6);
     check_value<f16, f16>(s, 1e-3);
     check_value<float, f16>(s, 1e-3);
@@ -169,15 +173,17 @@ TEST_CASE("a product has the same bits for every class and thread count", "[unit
 }
 
 TEST_CASE("the processor's bf16 gives one result for every thread count", "[unit][gemm][threads]") {
-  if (!CpuFeatures::get().avx512_bf16) return;
   auto a = random_array<bf16>({200, 1030}, 1), b = random_array<bf16>({1030, 150}, 2);
-  std::vector<Bytes> results;
-  for (const int threads : {1, 2, 3}) {
-    Device device({.threads = threads});
-    results.push_back(bytes_of(product<bf16, float>(device.stream(), a, b)));
+  for (const auto products : {Bf16Products::avx512_bf16, Bf16Products::amx}) {
+    if (products > CpuFeatures::get().bf16) break;
+    std::vector<Bytes> results;
+    for (const int threads : {1, 2, 3}) {
+      Device device({.threads = threads, .bf16 = products});
+      results.push_back(bytes_of(product<bf16, float>(device.stream(), a, b)));
+    }
+    CHECK((results[0] == results[1]));
+    CHECK((results[0] == results[2]));
   }
-  CHECK((results[0] == results[1]));
-  CHECK((results[0] == results[2]));
 }
 
 namespace {

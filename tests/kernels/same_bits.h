@@ -84,12 +84,12 @@ Bytes bytes_of(const Array<T>&... arrays) {
 
 // `results` runs a kernel on the device's stream and returns the bytes of all its outputs.
 inline void check_same_bits(const std::function<Bytes(Stream&)>& results) {
-  Device reference({.threads = 1, .isa = Isa::base, .hardware_bf16 = false});
+  Device reference({.threads = 1, .isa = Isa::base, .bf16 = Bf16Products::widened});
   const Bytes want = results(reference.stream());
   for (const Isa isa : {Isa::base, Isa::avx2, Isa::avx512}) {
     if (isa > CpuFeatures::get().best) continue;
     for (const int threads : {1, 2, 3}) {
-      Device device({.threads = threads, .isa = isa, .hardware_bf16 = false});
+      Device device({.threads = threads, .isa = isa, .bf16 = Bf16Products::widened});
       CAPTURE(name(isa), threads);
       CHECK((results(device.stream()) == want));
     }

@@ -104,7 +104,7 @@ TEST_CASE("a plan is what a run on the CPU takes, at the byte", "[unit][train][m
       Device device({.threads = threads});
       check_exact(device, c);
     }
-  Device narrow({.threads = 2, .isa = Isa::base, .hardware_bf16 = false});
+  Device narrow({.threads = 2, .isa = Isa::base, .bf16 = Bf16Products::widened});
   check_exact(narrow, cases()[1]);
 }
 

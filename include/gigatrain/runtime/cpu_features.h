@@ -11,9 +11,15 @@ enum class Isa { base, avx2, avx512 };
 
 const char* name(Isa isa);
 
+// What multiplies bf16: f32 arithmetic on widened values, AVX512_BF16's pairs, or AMX's tiles. Each
+// has bits of its own.
+enum class Bf16Products { widened, avx512_bf16, amx };
+
+const char* name(Bf16Products products);
+
 struct CpuFeatures {
   Isa best = Isa::base;
-  bool avx512_bf16 = false;
+  Bf16Products bf16 = Bf16Products::widened;  // the fastest; every one before it is here too
   std::string model;  // "AMD EPYC 9R14", from the operating system
   int cores = 1;      // that this process may run on
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,7 +20,7 @@ namespace gigatrain {
 struct CpuOptions {
   int threads = 0;  // 0: GIGATRAIN_NUM_THREADS, else every core of this process
   Isa isa = CpuFeatures::get().best;
-  bool hardware_bf16 = CpuFeatures::get().avx512_bf16;
+  std::optional<Bf16Products> bf16{};  // none: GIGATRAIN_BF16, else the fastest here
   // Shapes only: memory is counted and never touched, kernels take their workspace and do nothing.
   bool dry = false;
 };

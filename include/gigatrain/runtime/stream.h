@@ -18,7 +18,7 @@ struct CpuQueue {
   ThreadPool& pool;
   Allocator& scratch;  // for a kernel's own workspace (Purpose::workspace)
   Isa isa;             // the class of vector code to run
-  bool hardware_bf16;  // use AVX512_BF16 products
+  Bf16Products bf16;   // how to multiply it
 };
 
 // Called around every kernel when set: the seam for `bench step` and traces.

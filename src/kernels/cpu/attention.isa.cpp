@@ -5,6 +5,7 @@
 //   l = a l + sum P;  O = a O + P V;     at the end  out = O / l,  lse = m + log l
 #include "kernels/attention.h"
 
+#include "kernels/cpu/attention_forward_tiles.h"
 #include "kernels/cpu/attention_mask.h"
 
 GT_ISA_BEGIN
@@ -120,18 +121,30 @@ void run_task(const AttentionProblem& p, const Workspace& w, const Task& task) {
   finish<T>(p, w, task);
 }
 
-template <class T>
-void forward(CpuQueue& queue, const AttentionProblem& p) {
-  if (p.b * p.h * p.tq * p.d == 0) return;
+// body(memory of the worker, task)
+template <class Body>
+void for_tasks(CpuQueue& queue, const AttentionProblem& p, std::int64_t floats, const Body& body) {
   const std::int64_t cuts = blocks_of(p.tq, kTaskQueries), heads = p.b * p.h;
-  const std::int64_t floats = Workspace::floats(p.d);
   const Scratch scratch(queue, queue.pool.threads() * floats * 4, "attention.forward");
   queue.pool.parallel_for(cuts * heads, [&](std::int64_t task, int worker) {
     const std::int64_t cut = cuts - 1 - task / heads, head = task % heads;  // most keys first
-    const Workspace w(scratch.as<float>() + worker * floats, p.d);
-    run_task<T>(p, w,
-                {head / p.h, head % p.h, cut * kTaskQueries,
-                 smaller(kTaskQueries, p.tq - cut * kTaskQueries)});
+    body(scratch.as<float>() + worker * floats,
+         Task{head / p.h, head % p.h, cut * kTaskQueries,
+              smaller(kTaskQueries, p.tq - cut * kTaskQueries)});
+  });
+}
+
+template <class T>
+void forward(CpuQueue& queue, const AttentionProblem& p) {
+  if (p.b * p.h * p.tq * p.d == 0) return;
+#if defined(GT_AMX)
+  if (in_tiles<T>(queue))
+    return for_tasks(queue, p, TileForward::floats(p.d), [&](float* memory, const Task& t) {
+      TileForward(p, memory).run(t.b, t.h, t.q0, t.queries);
+    });
+#endif
+  for_tasks(queue, p, Workspace::floats(p.d), [&](float* memory, const Task& t) {
+    run_task<T>(p, Workspace(memory, p.d), t);
   });
 }
 

@@ -5,6 +5,7 @@
 //
 // A task is one head and one cut of its queries; it owns their dQ. Its parts of dK and dV are added
 // afterwards over heads of a group and cuts, in ascending order, so nothing depends on threads.
+#include "kernels/cpu/attention_backward_tiles.h"
 #include "kernels/cpu/attention_mask.h"
 
 GT_ISA_BEGIN
@@ -130,29 +131,42 @@ void write_rows(const float* from, std::int64_t from_step, T* to, std::int64_t t
                      GT_BODY { lanes.put(to + i * to_step + j, load(from + i * from_step + j)); });
 }
 
-// `part` holds this task's dK and dV, (Tk, width) each; null: they are the whole and go to the end.
+// Where a task's dK and dV go: `part` holds (Tk, width) of each; null: they are the whole and go to
+// the end.
 template <class T>
-void run_task(const AttentionProblem& p, const Workspace& w, const Task& t, float* part) {
-  const std::int64_t width = padded_columns(p.d), h_kv = t.h / (p.h / p.h_kv);
+struct KeyGradients {
+  const AttentionProblem& p;
+  std::int64_t b, h_kv;
+  float* part;
+
+  void write(std::int64_t k0, std::int64_t keys, const float* dk, const float* dv,
+             std::int64_t width) const {
+    if (part) {
+      write_rows(dk, width, part + k0 * width, width, keys, width);
+      write_rows(dv, width, part + (p.tk + k0) * width, width, keys, width);
+    } else {
+      write_rows(dk, width, rows_of<T>(p.dk, b, h_kv, k0), p.dk.t_step, keys, p.d);
+      write_rows(dv, width, rows_of<T>(p.dv, b, h_kv, k0), p.dv.t_step, keys, p.d);
+    }
+  }
+};
+
+template <class T>
+void run_task(const AttentionProblem& p, const Workspace& w, const Task& t, std::int64_t reach,
+              const KeyGradients<T>& to) {
+  const std::int64_t width = padded_columns(p.d);
   pack_queries<T>(p, w, t);
   row_sums<T>(p, w, t);
   clear(w.dq, t.queries * width);
-  const std::int64_t reach = mask_of(p).seen(t.q0 + t.queries - 1, 0, p.tk);
-  for (std::int64_t k0 = 0; k0 < (part ? reach : p.tk); k0 += kKeys) {
+  for (std::int64_t k0 = 0; k0 < reach; k0 += kKeys) {
     const std::int64_t keys = smaller(kKeys, p.tk - k0);
-    const T *k = rows_of<T>(p.k, t.b, h_kv, k0), *v = rows_of<T>(p.v, t.b, h_kv, k0);
+    const T *k = rows_of<T>(p.k, t.b, to.h_kv, k0), *v = rows_of<T>(p.v, t.b, to.h_kv, k0);
     pack_left(k, p.k.t_step, keys, p.d, w.k);
     pack_right(k, p.k.t_step, keys, p.d, w.k_right);
     pack_left(v, p.v.t_step, keys, p.d, w.v);
     clear(w.dk, keys * width), clear(w.dv, keys * width);
     for (std::int64_t at = 0; at < t.queries; at += kQueries) one_block(p, w, t, at, k0, keys);
-    if (part) {
-      write_rows(w.dk, width, part + k0 * width, width, keys, width);
-      write_rows(w.dv, width, part + (p.tk + k0) * width, width, keys, width);
-    } else {
-      write_rows(w.dk, width, rows_of<T>(p.dk, t.b, h_kv, k0), p.dk.t_step, keys, p.d);
-      write_rows(w.dv, width, rows_of<T>(p.dv, t.b, h_kv, k0), p.dv.t_step, keys, p.d);
-    }
+    to.write(k0, keys, w.dk, w.dv, width);
   }
   write_rows(w.dq, width, rows_of<T>(p.dq, t.b, t.h, t.q0), p.dq.t_step, t.queries, p.d);
 }
@@ -180,16 +194,32 @@ void add_parts(const AttentionProblem& p, const Cuts& cuts, const float* parts, 
 template <class T>
 void backward(CpuQueue& queue, const AttentionProblem& p) {
   const Cuts cuts(p);
-  const std::int64_t heads = p.b * p.h, floats = Workspace::floats(p.d, cuts.size);
+  std::int64_t floats = Workspace::floats(p.d, cuts.size);
+#if defined(GT_AMX)
+  if (in_tiles<T>(queue)) floats = TileBackward::floats(p.d, cuts.size);
+#endif
+  const std::int64_t heads = p.b * p.h;
   const std::int64_t part = 2 * p.tk * padded_columns(p.d);
   const bool whole = cuts.count == 1 && p.h == p.h_kv;
   const Scratch scratch(queue, queue.pool.threads() * floats * 4, "attention.backward");
   const Scratch parts(queue, whole ? 0 : heads * cuts.count * part * 4, "attention.dkv");
   queue.pool.parallel_for(heads * cuts.count, [&](std::int64_t task, int worker) {
     const std::int64_t cut = cuts.count - 1 - task / heads, head = task % heads;  // longest first
-    const Workspace w(scratch.as<float>() + worker * floats, p.d, cuts.size);
-    run_task<T>(p, w, {head / p.h, head % p.h, cut * cuts.size, cuts.length(p, cut)},
-                whole ? nullptr : parts.as<float>() + (head * cuts.count + cut) * part);
+    const Task t{head / p.h, head % p.h, cut * cuts.size, cuts.length(p, cut)};
+    const KeyGradients<T> to{
+        p, t.b, t.h / (p.h / p.h_kv),
+        whole ? nullptr : parts.as<float>() + (head * cuts.count + cut) * part};
+    const std::int64_t reach =
+        whole ? p.tk : mask_of(p).seen(t.q0 + t.queries - 1, 0, p.tk);
+    float* memory = scratch.as<float>() + worker * floats;
+#if defined(GT_AMX)
+    if (in_tiles<T>(queue))
+      return TileBackward(p, memory, cuts.size)
+          .run(t.b, t.h, t.q0, t.queries, reach,
+               [&](std::int64_t k0, std::int64_t keys, const float* dk, const float* dv,
+                   std::int64_t width) { to.write(k0, keys, dk, dv, width); });
+#endif
+    run_task<T>(p, Workspace(memory, p.d, cuts.size), t, reach, to);
   });
   if (whole) return;
   for_blocks(queue, p.b * p.h_kv * p.tk, kKeys, [&](std::int64_t begin, std::int64_t end, int) {

@@ -29,7 +29,7 @@ struct Left {
 inline void block_product(const Left& left, std::int64_t rows, std::int64_t packed, std::int64_t k,
                           const float* right, std::int64_t right_k, std::int64_t columns, float* c,
                           std::int64_t ldc, bool add) {
-  const Strips strips = row_strips(packed);
+  const Strips strips = row_strips<UnitF32>(packed);
   for (std::int64_t s = 0; s < strips.count && strips.start(s) < rows; ++s) {
     const std::int64_t row = strips.start(s);
     for (std::int64_t j = 0; j < columns; j += kNR)
@@ -66,7 +66,7 @@ GT_INLINE T* rows_of(const Heads& x, std::int64_t b, std::int64_t h, std::int64_
 // (n, D) rows as a left side (rows, D).
 template <class T>
 void pack_left(const T* rows, std::int64_t step, std::int64_t n, std::int64_t d, float* to) {
-  const Strips strips = row_strips(n);
+  const Strips strips = row_strips<UnitF32>(n);
   pack(typename UnitOf<T>::type{}, Operand{rows, step, 1}, strips, 0, strips.count, d, to);
 }
 // (n, D) rows as a right side (D, n): their transpose.

@@ -14,13 +14,13 @@
 GT_ISA_BEGIN
 namespace {
 
-constexpr std::int64_t kTileRows = 8 * kRows, kTileColumns = 128;  // what the second cache holds
+constexpr std::int64_t kTileColumns = 128;  // with as many rows, what the second cache holds
 constexpr std::int64_t kTasks = 48;             // enough that no thread waits long for the last
 constexpr std::int64_t kPacked = 2 << 20;       // units packed at a time (8 MiB)
 constexpr std::int64_t kOwnChunk = 2 * kGemmK;  // of K, packed by a task for itself
 
-// Strips [0, count) shared out evenly over tiles.
-struct Tiles {
+// Strips [0, count) shared out evenly over parts.
+struct Parts {
   Strips strips;
   std::int64_t count = 1;
   GT_INLINE std::int64_t begin(std::int64_t t) const { return strips.count * t / count; }
@@ -29,7 +29,7 @@ struct Tiles {
 enum class Packing { shared, own_a, own_b };  // own: by the task that uses it
 
 struct Grid {
-  Tiles rows, columns;
+  Parts rows, columns;
   Packing packing = Packing::shared;
   std::int64_t chunk = kGemmK;  // of K
 
@@ -40,17 +40,22 @@ struct Grid {
   }
 };
 
+// The most rows that a strip of A has.
+template <class Unit>
+constexpr std::int64_t kStripRows = Unit::kTogether > 1 ? kNR : kRows;
+
 // A side that gives tasks enough by itself packs its own strips, hot where they are used; the other
 // side is then read by all and must be small.
-Packing choose_packing(std::int64_t row_strips, std::int64_t column_strips) {
+Packing choose_packing(std::int64_t row_strips, std::int64_t strip_rows,
+                       std::int64_t column_strips) {
   if (row_strips <= 2) return Packing::own_b;
-  if (column_strips >= 2 * kTasks && column_strips * kNR > row_strips * kRows)
+  if (column_strips >= 2 * kTasks && column_strips * kNR > row_strips * strip_rows)
     return Packing::own_b;
   return row_strips >= 2 * kTasks ? Packing::own_a : Packing::shared;
 }
 
 // Tiles of at most `largest` strips, a multiple of 16 of them where that leaves work for each.
-Tiles cut(const Strips& strips, std::int64_t largest, bool alone) {
+Parts cut(const Strips& strips, std::int64_t largest, bool alone) {
   const std::int64_t count = blocks_of(strips.count, largest);
   if (!alone) return {strips, count};
   const std::int64_t even = blocks_of(larger(count, kTasks), 16) * 16;
@@ -58,23 +63,25 @@ Tiles cut(const Strips& strips, std::int64_t largest, bool alone) {
 }
 
 // Small products: halves the longer side of the tiles until there are tasks enough.
-void refine(Tiles& rows, Tiles& columns) {
+void refine(Parts& rows, Parts& columns, std::int64_t strip_rows) {
   while (rows.count * columns.count < kTasks) {
     const bool taller =
-        rows.strips.count * kRows * columns.count > columns.strips.count * kNR * rows.count;
-    Tiles& side = taller ? rows : columns;
+        rows.strips.count * strip_rows * columns.count > columns.strips.count * kNR * rows.count;
+    Parts& side = taller ? rows : columns;
     if (side.strips.count < 2 * side.count) return;
     side.count *= 2;
   }
 }
 
+template <class Unit>
 Grid make_grid(const GemmProblem& p) {
+  constexpr std::int64_t kStrip = kStripRows<Unit>;
   Grid g;
-  const Strips rows = row_strips(p.m), columns = column_strips(p.n);
-  g.packing = choose_packing(rows.count, columns.count);
-  g.rows = cut(rows, kTileRows / kRows, g.packing == Packing::own_a);
+  const Strips rows = row_strips<Unit>(p.m), columns = column_strips(p.n);
+  g.packing = choose_packing(rows.count, kStrip, columns.count);
+  g.rows = cut(rows, kStrip > kRows ? kTileColumns / kStrip : 8, g.packing == Packing::own_a);
   g.columns = cut(columns, kTileColumns / kNR, g.packing == Packing::own_b);
-  if (g.packing == Packing::shared) refine(g.rows, g.columns);
+  if (g.packing == Packing::shared) refine(g.rows, g.columns, kStrip);
   const std::int64_t vectors = g.packing == Packing::own_a   ? p.n
                                : g.packing == Packing::own_b ? p.m
                                                              : p.m + p.n;
@@ -84,6 +91,14 @@ Grid make_grid(const GemmProblem& p) {
   return g;
 }
 
+// While it lives, the thread may use AMX's tiles.
+template <bool kTiles>
+struct TileUse {
+#if defined(GT_AMX)
+  std::conditional_t<kTiles, Tiles, char> tiles{};
+#endif
+};
+
 // One product of a batch, with everything a task needs.
 template <class Unit>
 class Product {
@@ -92,18 +107,19 @@ class Product {
       : queue_(queue),
         p_(p),
         micro_(micro),
-        grid_(make_grid(p)),
+        grid_(make_grid<Unit>(p)),
         chunk_(smaller(larger(p.k, 1), grid_.chunk)),
+        height_(grid_.rows.strips.start(grid_.rows.strips.count)),
         ld_(grid_.columns.strips.count * kNR),
-        a_(queue, bytes(grid_.rows, p.m, grid_.packing == Packing::own_a), "gemm.packed_a"),
+        a_(queue, bytes(grid_.rows, height_, grid_.packing == Packing::own_a), "gemm.packed_a"),
         b_(queue, bytes(grid_.columns, ld_, grid_.packing == Packing::own_b), "gemm.packed_b"),
         tile_(queue, queue.pool.threads() * tile_size() * 4, "gemm.tile"),
-        partial_(queue, narrow() && p.k > chunk_ ? p.m * ld_ * 4 : 0, "gemm.partial") {}
+        partial_(queue, narrow() && p.k > chunk_ ? height_ * ld_ * 4 : 0, "gemm.partial") {}
 
   void run(Operand a, Operand b, const Epilogue& epilogue) {
     epilogue_ = epilogue;
     for (k0_ = 0; k0_ == 0 || k0_ < p_.k; k0_ += chunk_) {
-      k_ = smaller(chunk_, p_.k - k0_), units_ = blocks_of(k_, Unit::kPerUnit);
+      k_ = smaller(chunk_, p_.k - k0_), units_ = units_of<Unit>(k_);
       from_a_ = at_k<Unit>(a), from_b_ = at_k<Unit>(b);
       pack_shared();
       queue_.pool.parallel_for(grid_.tasks(),
@@ -112,19 +128,20 @@ class Product {
   }
 
  private:
+  static constexpr bool kTiles = Unit::kTogether > 1;
+
   bool narrow() const { return size_of(p_.out) == 2; }
 
   // Packed vectors: all of them, or a tile's a thread.
-  std::int64_t bytes(const Tiles& tiles, std::int64_t all, bool own) const {
+  std::int64_t bytes(const Parts& tiles, std::int64_t all, bool own) const {
     const std::int64_t widest = tiles.strips.even ? kRows : kNR;
-    own_size_ = own ? (blocks_of(tiles.strips.count, tiles.count) * widest) *
-                          blocks_of(chunk_, Unit::kPerUnit)
+    own_size_ = own ? blocks_of(tiles.strips.count, tiles.count) * widest * units_of<Unit>(chunk_)
                     : own_size_;
     return own ? queue_.pool.threads() * own_size_ * 4
-               : all * blocks_of(chunk_, Unit::kPerUnit) * 4;
+               : all * units_of<Unit>(chunk_) * 4;
   }
   std::int64_t tile_size() const {
-    return blocks_of(grid_.rows.strips.count, grid_.rows.count) * kRows *
+    return blocks_of(grid_.rows.strips.count, grid_.rows.count) * kStripRows<Unit> *
            blocks_of(grid_.columns.strips.count, grid_.columns.count) * kNR;
   }
 
@@ -134,10 +151,19 @@ class Product {
     return x;
   }
 
-  void pack_tile(const Operand& from, const Tiles& tiles, std::int64_t t, float* to) const {
-    pack(Unit{}, from, tiles.strips, tiles.begin(t), tiles.begin(t + 1), k_, to);
+  void pack_rows_of(std::int64_t t, float* to) const {
+    const Parts& rows = grid_.rows;
+#if defined(GT_AMX)
+    if constexpr (kTiles)
+      return pack_tile_rows(from_a_, rows.strips, rows.begin(t), rows.begin(t + 1), k_, to);
+#endif
+    pack(Unit{}, from_a_, rows.strips, rows.begin(t), rows.begin(t + 1), k_, to);
   }
-  float* shared_tile(const Scratch& all, const Tiles& tiles, std::int64_t t) const {
+  void pack_columns_of(std::int64_t t, float* to) const {
+    const Parts& columns = grid_.columns;
+    pack(Unit{}, from_b_, columns.strips, columns.begin(t), columns.begin(t + 1), k_, to);
+  }
+  float* shared_tile(const Scratch& all, const Parts& tiles, std::int64_t t) const {
     return all.as<float>() + tiles.strips.start(tiles.begin(t)) * units_;
   }
 
@@ -146,23 +172,24 @@ class Product {
     const std::int64_t b = grid_.packing == Packing::own_b ? 0 : grid_.columns.count;
     queue_.pool.parallel_for(a + b, [&](std::int64_t t, int) {
       if (t < a)
-        pack_tile(from_a_, grid_.rows, t, shared_tile(a_, grid_.rows, t));
+        pack_rows_of(t, shared_tile(a_, grid_.rows, t));
       else
-        pack_tile(from_b_, grid_.columns, t - a, shared_tile(b_, grid_.columns, t - a));
+        pack_columns_of(t - a, shared_tile(b_, grid_.columns, t - a));
     });
   }
 
   void run_task(std::int64_t task, int worker) const {
-    const Tiles &rows = grid_.rows, &columns = grid_.columns;
+    const Parts &rows = grid_.rows, &columns = grid_.columns;
     float* tile = tile_.as<float>() + worker * tile_size();
+    [[maybe_unused]] const TileUse<kTiles> use;
     if (grid_.packing == Packing::own_a) {
       float* a = a_.as<float>() + worker * own_size_;
-      pack_tile(from_a_, rows, task, a);
+      pack_rows_of(task, a);
       for (std::int64_t j = 0; j < columns.count; ++j)
         run_tile(task, j, a, shared_tile(b_, columns, j), tile);
     } else if (grid_.packing == Packing::own_b) {
       float* b = b_.as<float>() + worker * own_size_;
-      pack_tile(from_b_, columns, task, b);
+      pack_columns_of(task, b);
       for (std::int64_t i = 0; i < rows.count; ++i)
         run_tile(i, task, shared_tile(a_, rows, i), b, tile);
     } else {
@@ -182,13 +209,13 @@ class Product {
     if (narrow() && k0_ > 0) copy(partial, ld_, tile, ld, height, ld);
     for (std::int64_t at = 0; at == 0 || at < k_; at += kGemmK) {
       const std::int64_t size = smaller(kGemmK, k_ - at), skip = at / Unit::kPerUnit;
-      Step step{.k = blocks_of(size, Unit::kPerUnit),
+      Step step{.k = units_of<Unit>(size),
                 .first = k0_ + at == 0,
                 .last = k0_ + at + size == p_.k};
       for (std::int64_t r = r0; r < r1; ++r) {
         const std::int64_t below = rows.start(r) - top;
-        step.row = top + below, step.rows = rows.width(r);
-        step.a = a + below * units_ + skip * step.rows;
+        step.row = top + below, step.rows = rows.filled(r);
+        step.a = a + below * units_ + skip * rows.width(r);
         for (std::int64_t c = c0; c < c1; ++c) {
           const std::int64_t right = (c - c0) * kNR;
           step.column = c * kNR, step.columns = columns.filled(c);
@@ -211,23 +238,30 @@ class Product {
     const float *a = nullptr, *b = nullptr;
   };
 
+  void micro(const Step& s, float* c, std::int64_t ldc, bool add) const {
+#if defined(GT_AMX)
+    if constexpr (kTiles) return micro_tiles(s.a, s.b, s.k, c, ldc, add);
+#endif
+    micro_.entry[s.rows](s.a, s.b, s.k, c, ldc, add);
+  }
+
   // The running sum stands in a tile, and is rounded at the end.
   void run_narrow(const Step& s, float* block, std::int64_t ld) const {
-    micro_.entry[s.rows](s.a, s.b, s.k, block, ld, !s.first);
+    micro(s, block, ld, !s.first);
     if (!s.last) return;
     const auto finish = p_.out == DType::bf16 ? finish_block<bf16> : finish_block<f16>;
     finish(epilogue_, s.row, s.column, s.rows, s.columns, block, ld);
   }
 
-  // The running sum stands in C; a strip that ends beyond C's last column takes a detour.
+  // The running sum stands in C; a strip that ends beyond C takes a detour.
   void run_f32(const Step& s, float* detour) const {
     float* c = static_cast<float*>(epilogue_.c) + s.row * epilogue_.c_row + s.column;
     const bool add = !s.first || epilogue_.accumulate;
-    if (s.columns == kNR) {
-      micro_.entry[s.rows](s.a, s.b, s.k, c, epilogue_.c_row, add);
+    if (s.columns == kNR && (!kTiles || s.rows == kNR)) {
+      micro(s, c, epilogue_.c_row, add);
     } else {
       if (add) copy_part(c, epilogue_.c_row, detour, kNR, s);
-      micro_.entry[s.rows](s.a, s.b, s.k, detour, kNR, add);
+      micro(s, detour, kNR, add);
       copy_part(detour, kNR, c, epilogue_.c_row, s);
     }
     if (s.last && (epilogue_.bias || epilogue_.gelu))
@@ -251,8 +285,8 @@ class Product {
   const GemmProblem& p_;
   const MicroTable& micro_;
   const Grid grid_;
-  const std::int64_t chunk_;  // of K
-  const std::int64_t ld_;     // of partial sums
+  const std::int64_t chunk_;        // of K
+  const std::int64_t height_, ld_;  // of partial sums
   mutable std::int64_t own_size_ = 0;
   const Scratch a_, b_, tile_, partial_;
   Epilogue epilogue_;
@@ -292,8 +326,12 @@ void run(CpuQueue& queue, const Gemm& args) {
   if (p.in == DType::f64) return gemm_f64(queue, p, args);
   if (p.in == DType::f32) return multiply<UnitF32>(queue, args, p, kPackedF32);
   if (p.in == DType::f16) return multiply<UnitF16>(queue, args, p, kPackedF32);
+#if defined(GT_AMX)
+  if (queue.bf16 == Bf16Products::amx) return multiply<UnitTile>(queue, args, p, kPackedBf16);
+#endif
 #if defined(__AVX512F__)
-  if (queue.hardware_bf16) return multiply<UnitPair>(queue, args, p, kPackedBf16);
+  if (queue.bf16 != Bf16Products::widened)
+    return multiply<UnitPair>(queue, args, p, kPackedBf16);
 #endif
   multiply<UnitBf16>(queue, args, p, kPackedF32);
 }

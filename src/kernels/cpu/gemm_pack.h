@@ -7,11 +7,14 @@
 //
 // A "unit" is what lies at one (k, i): an f32; or a bf16 or f16 widened to it; or, for the
 // processor's own bf16 arithmetic, two bf16 of adjacent k in the place of one f32 (an odd k is
-// filled with 0).
+// filled with 0). For AMX units come by sixteens, filled with 0, and A's strips hold rows of them:
+//
+//   packed[strip][k / 32][i][k % 32]
 #pragma once
 
 #include <type_traits>
 
+#include "kernels/cpu/gemm_amx.h"
 #include "kernels/cpu/gemm_micro.h"
 #include "kernels/cpu/gemm_problem.h"
 #include "kernels/cpu/work.h"
@@ -28,9 +31,6 @@ struct Strips {
   GT_INLINE std::int64_t width(std::int64_t s) const { return start(s + 1) - start(s); }
   GT_INLINE std::int64_t filled(std::int64_t s) const { return smaller(width(s), size - start(s)); }
 };
-GT_INLINE Strips row_strips(std::int64_t m) {
-  return {m, blocks_of(m, kRows), true};
-}
 GT_INLINE Strips column_strips(std::int64_t n) {
   return {n, blocks_of(n, kNR), false};
 }
@@ -38,19 +38,40 @@ GT_INLINE Strips column_strips(std::int64_t n) {
 struct UnitF32 {
   using Element = float;
   static constexpr std::int64_t kPerUnit = 1;
+  static constexpr std::int64_t kTogether = 1;
 };
 struct UnitBf16 {
   using Element = bf16;
   static constexpr std::int64_t kPerUnit = 1;
+  static constexpr std::int64_t kTogether = 1;
 };
 struct UnitF16 {
   using Element = f16;
   static constexpr std::int64_t kPerUnit = 1;
+  static constexpr std::int64_t kTogether = 1;
 };
 struct UnitPair {
   using Element = bf16;
   static constexpr std::int64_t kPerUnit = 2;
+  static constexpr std::int64_t kTogether = 1;
 };
+
+#if defined(GT_AMX)
+struct UnitTile : UnitPair {
+  static constexpr std::int64_t kTogether = kTileUnits;
+};
+#endif
+
+template <class Unit>
+GT_INLINE std::int64_t units_of(std::int64_t k) {
+  return blocks_of(k, Unit::kPerUnit * Unit::kTogether) * Unit::kTogether;
+}
+// Rows of A. AMX takes them by thirty-two.
+template <class Unit>
+GT_INLINE Strips row_strips(std::int64_t m) {
+  constexpr bool kTiles = Unit::kTogether > 1;
+  return {m, blocks_of(m, kTiles ? kNR : kRows), !kTiles};
+}
 
 #if defined(__AVX512F__)
 using Mask = std::uint32_t;
@@ -148,7 +169,7 @@ GT_INLINE void pack_along_k(Unit unit, const typename Unit::Element* p, std::int
     GT_UNROLL for (int i = 0; i < 16; ++i) r[i] =
         i < vectors ? units_along_k(unit, p + i * i_step + at, k - at) : f32x16{};
     transpose(r);
-    const std::int64_t units = smaller(16, blocks_of(k - at, Unit::kPerUnit));
+    const std::int64_t units = smaller(16, units_of<Unit>(k - at));
     for (std::int64_t u = 0; u < units; ++u, to += width) store_first(to, r[u], lanes);
   }
 }
@@ -204,7 +225,7 @@ GT_INLINE void prefetch(const T* p, std::int64_t n) {
 template <class Unit>
 void pack_rows(Unit unit, const Operand& from, const Strips& strips, std::int64_t begin,
                std::int64_t end, std::int64_t k, float* to) {
-  const std::int64_t units = blocks_of(k, Unit::kPerUnit), count = end - begin;
+  const std::int64_t units = units_of<Unit>(k), count = end - begin;
   std::int64_t start[kPackStrips], width[kPackStrips], filled[kPackStrips];
   float* out[kPackStrips];
   for (std::int64_t s = 0; s < count; ++s) {
@@ -229,13 +250,16 @@ void pack_rows(Unit unit, const Operand& from, const Strips& strips, std::int64_
     }
     row += Unit::kPerUnit * from.k_step;
   }
+  const std::int64_t missing = units - blocks_of(k, Unit::kPerUnit);
+  for (std::int64_t s = 0; s < count; ++s)
+    for (std::int64_t i = 0; i < missing * width[s]; ++i) out[s][i] = 0.0f;
 }
 
 // Strips [begin, end) of `from`, whose data stands at the first k of `k` to pack.
 template <class Unit>
 void pack(Unit unit, const Operand& from, const Strips& strips, std::int64_t begin,
           std::int64_t end, std::int64_t k, float* to) {
-  const std::int64_t units = blocks_of(k, Unit::kPerUnit), first = strips.start(begin);
+  const std::int64_t units = units_of<Unit>(k), first = strips.start(begin);
   const std::int64_t together = from.k_step == 1 ? 1 : kPackStrips;
   for (std::int64_t s = begin; s < end; s += together) {
     float* strip = to + (strips.start(s) - first) * units;
@@ -245,5 +269,37 @@ void pack(Unit unit, const Operand& from, const Strips& strips, std::int64_t beg
       pack_rows(unit, from, strips, s, smaller(end, s + together), k, strip);
   }
 }
+
+#if defined(GT_AMX)
+// Sixteen units of sixteen rows, from row i and element `at` of k on.
+GT_INLINE void load_rows(const Operand& from, std::int64_t i, std::int64_t rows, std::int64_t at,
+                         std::int64_t left, f32x16 (&r)[16]) {
+  const auto* p = static_cast<const bf16*>(from.data) + i * from.i_step + at * from.k_step;
+  if (from.k_step == 1) {
+    GT_UNROLL for (int j = 0; j < 16; ++j) r[j] =
+        j < rows ? units_along_k(UnitPair{}, p + j * from.i_step, left) : f32x16{};
+    return;
+  }
+  GT_UNROLL for (int j = 0; j < 16; ++j) r[j] =
+      2 * j < left ? units_along_i(UnitPair{}, p + 2 * j * from.k_step, from.k_step, left - 2 * j,
+                                   rows)
+                   : f32x16{};
+  transpose(r);
+}
+
+// Strips [begin, end) of A for AMX.
+inline void pack_tile_rows(const Operand& from, const Strips& strips, std::int64_t begin,
+                           std::int64_t end, std::int64_t k, float* to) {
+  for (std::int64_t s = begin; s < end; ++s) {
+    const std::int64_t filled = strips.filled(s);
+    for (std::int64_t at = 0; at < k; at += 2 * kTileUnits)
+      for (std::int64_t i = 0; i < kNR; i += kTileRow) {
+        f32x16 r[16];
+        load_rows(from, strips.start(s) + i, smaller(kTileRow, filled - i), at, k - at, r);
+        for (int j = 0; j < 16; ++j, to += kTileUnits) store(to, r[j]);
+      }
+  }
+}
+#endif
 
 GT_ISA_END

@@ -1,0 +1,148 @@
+// Attention backward in bf16 on AMX: one task of attention_backward.isa.cpp, with its products in
+// tiles:
+//
+//   S^T = K Q^T;  dP^T = V dO^T;  dV += P^T dO;  dK += dS^T Q;  dQ^T += K^T dS^T
+#pragma once
+
+#include "kernels/cpu/attention_tiles.h"
+
+#if defined(GT_AMX)
+GT_ISA_BEGIN
+namespace {
+
+class TileBackward {
+ public:
+  static constexpr std::int64_t kPairs = kQueries / 2;  // units of a block's queries
+
+  // `queries`: the most a task has, a multiple of kQueries.
+  static std::int64_t floats(std::int64_t d, std::int64_t queries) {
+    const std::int64_t rows = tile_rows(d), depth = tile_units(d);
+    return queries * (2 * depth + 2 * rows) + queries * 2 + kKeys * (2 * depth + 2 * rows) +
+           rows * kKeys / 2 + kKeys * (2 * kQueries + 2 * kPairs + kQueries / 2) + 16 * kLanes;
+  }
+  TileBackward(const AttentionProblem& p, float* memory, std::int64_t queries)
+      : p_(p), mask_(mask_of(p)), depth_(tile_units(p.d)), rows_(tile_rows(p.d)) {
+    Carve carve{memory};
+    q_ = carve.take(queries / 2 * rows_), q_transposed_ = carve.take(queries * depth_);
+    dout_ = carve.take(queries / 2 * rows_), dout_transposed_ = carve.take(queries * depth_);
+    dq_ = carve.take(queries * rows_), delta_ = carve.take(queries), lse_ = carve.take(queries);
+    k_ = carve.take(kKeys * depth_), v_ = carve.take(kKeys * depth_);
+    k_transposed_ = carve.take(rows_ * kKeys / 2);
+    dk_ = carve.take(kKeys * rows_), dv_ = carve.take(kKeys * rows_);
+    scores_ = carve.take(kKeys * kQueries), dscores_ = carve.take(kKeys * kQueries);
+    p_left_ = carve.take(kKeys * kPairs), ds_left_ = carve.take(kKeys * kPairs);
+    ds_right_ = carve.take(kKeys / 2 * kQueries);
+  }
+
+  // Head h of sample b, queries [q0, q0 + queries). write(k0, keys, dk, dv, width) takes what they
+  // give to each block of keys, up to key `reach`; dQ goes to its end.
+  template <class Write>
+  void run(std::int64_t b, std::int64_t h, std::int64_t q0, std::int64_t queries,
+           std::int64_t reach, const Write& write) {
+    const Tiles tiles;
+    b_ = b, h_ = h, q0_ = q0;
+    start(queries);
+    const std::int64_t h_kv = h / (p_.h / p_.h_kv);
+    for (std::int64_t k0 = 0; k0 < reach; k0 += kKeys) {
+      const std::int64_t keys = smaller(kKeys, p_.tk - k0);
+      const bf16 *k = rows_of<bf16>(p_.k, b, h_kv, k0), *v = rows_of<bf16>(p_.v, b, h_kv, k0);
+      pack_tile_left(k, p_.k.t_step, keys, p_.d, k_);
+      pack_tile_left_transposed(k, p_.k.t_step, keys, p_.d, k_transposed_);
+      pack_tile_left(v, p_.v.t_step, keys, p_.d, v_);
+      clear(dk_, kKeys * rows_), clear(dv_, kKeys * rows_);
+      for (std::int64_t at = 0; at < queries; at += kQueries)
+        one_block(at, smaller(kQueries, queries - at), k0, keys);
+      write(k0, keys, dk_, dv_, rows_);
+    }
+    for (std::int64_t at = 0; at < queries; at += kQueries)
+      write_transposed(dq_ + at * rows_, smaller(kQueries, queries - at), p_.d, nullptr,
+                       rows_of<bf16>(p_.dq, b, h, q0 + at), p_.dq.t_step);
+  }
+
+ private:
+  static void clear(float* p, std::int64_t n) {
+    for (std::int64_t i = 0; i < n; i += kLanes) store(p + i, f32x16{});
+  }
+
+  void start(std::int64_t queries) {
+    for (std::int64_t at = 0; at < queries; at += kQueries) {
+      const std::int64_t n = smaller(kQueries, queries - at), d = p_.d;
+      const bf16 *q = rows_of<bf16>(p_.q, b_, h_, q0_ + at),
+                 *dout = rows_of<bf16>(p_.dout, b_, h_, q0_ + at);
+      pack_tile_right(q, p_.q.t_step, n, d, q_ + at / 2 * rows_);
+      pack_tile_right_transposed(q, p_.q.t_step, n, d, q_transposed_ + at * depth_);
+      pack_tile_right(dout, p_.dout.t_step, n, d, dout_ + at / 2 * rows_);
+      pack_tile_right_transposed(dout, p_.dout.t_step, n, d, dout_transposed_ + at * depth_);
+      row_sums(at, n);
+    }
+    clear(dq_, blocks_of(queries, kQueries) * kQueries * rows_);
+  }
+
+  // delta and lse; queries that are not there have P = 0.
+  void row_sums(std::int64_t at, std::int64_t n) {
+    const float* lse = p_.lse + (b_ * p_.h + h_) * p_.lse_h_step + (q0_ + at) * p_.lse_t_step;
+    for (std::int64_t i = 0; i < kQueries; ++i) {
+      delta_[at + i] = 0.0f, lse_[at + i] = __builtin_inff();
+      if (i >= n) continue;
+      const bf16 *out = rows_of<bf16>(p_.out, b_, h_, q0_ + at + i),
+                 *dout = rows_of<bf16>(p_.dout, b_, h_, q0_ + at + i);
+      f32x16 sum{};
+      for_lanes(p_.d, [&](auto lanes, std::int64_t j)
+                          GT_BODY { sum = fma(lanes.get(out + j), lanes.get(dout + j), sum); });
+      delta_[at + i] = reduce_add(sum), lse_[at + i] = lse[i * p_.lse_t_step];
+    }
+  }
+
+  // Queries [at, at + n) of the task with the packed keys [k0, k0 + keys).
+  void one_block(std::int64_t at, std::int64_t n, std::int64_t k0, std::int64_t keys) {
+    const std::int64_t q0 = q0_ + at, seen = mask_.seen(q0 + n - 1, k0, keys);
+    if (seen == 0 || !segments_meet(p_, b_, q0, n, k0, seen)) return;
+    const std::int64_t columns = padded_columns(n), pairs = tile_units(n);
+    tile_product(k_, depth_, seen, q_transposed_ + at * depth_, depth_, columns, depth_, scores_,
+                 kQueries, false);
+    tile_product(v_, depth_, seen, dout_transposed_ + at * depth_, depth_, columns, depth_,
+                 dscores_, kQueries, false);
+    if (p_.masked()) scale_and_mask(p_, b_, h_, q0, n, k0, seen, scores_);
+    const bool all = mask_.all_seen(q0, k0 + seen);
+    for (std::int64_t j = 0; j < columns; j += kLanes) gradient(at, j, k0, seen, all);
+    tile_product(p_left_, kPairs, seen, dout_ + at / 2 * rows_, pairs, p_.d, pairs, dv_, rows_,
+                 true);
+    tile_product(ds_left_, kPairs, seen, q_ + at / 2 * rows_, pairs, p_.d, pairs, dk_, rows_, true);
+    tile_product(k_transposed_, tile_units(keys), p_.d, ds_right_, kKeys / 2, columns,
+                 tile_units(seen), dq_ + at * rows_, kQueries, true);
+  }
+
+  // Sixteen queries from q0_ + at + j on: P and dS from scores and dscores (dP), as sides of the
+  // products to come; rows up to the next tile's border are zeros.
+  GT_BF16 void gradient(std::int64_t at, std::int64_t j, std::int64_t k0, std::int64_t seen,
+                        bool all) {
+    const f32x16 scale = splat(p_.scale), of_score = splat(p_.masked() ? 1.0f : p_.scale);
+    const f32x16 lse = load(lse_ + at + j), delta = load(delta_ + at + j);
+    for (std::int64_t s = 0; s < 2 * tile_units(seen); s += 2) {
+      f32x16 ds[2] = {};
+      for (int i = 0; i < 2; ++i) {
+        f32x16 e{};
+        if (s + i < seen) {
+          const std::int64_t place = (s + i) * kQueries + j;
+          e = exp(fma(load(scores_ + place), of_score, -lse));
+          if (!all) e = select(mask_.lanes(q0_ + at + j, k0 + s + i), e, f32x16{});
+          ds[i] = e * (load(dscores_ + place) - delta) * scale;
+        }
+        store_bf16(left_at(p_left_, kPairs, s + i, j), e);
+        store_bf16(left_at(ds_left_, kPairs, s + i, j), ds[i]);
+      }
+      store(right_at(ds_right_, kKeys / 2, s, j), pair_of(ds[0], ds[1]));
+    }
+  }
+
+  const AttentionProblem& p_;
+  const KeyMask mask_;
+  const std::int64_t depth_, rows_;  // units of D, and D as rows
+  std::int64_t b_ = 0, h_ = 0, q0_ = 0;
+  float *q_, *q_transposed_, *dout_, *dout_transposed_, *dq_, *delta_, *lse_;
+  float *k_, *v_, *k_transposed_, *dk_, *dv_, *scores_, *dscores_, *p_left_, *ds_left_, *ds_right_;
+};
+
+}  // namespace
+GT_ISA_END
+#endif
