@@ -228,6 +228,7 @@ int main(int argc, char** argv) {
   std::printf("%-11s %-5s %6s %6s %6s  %8s %8s  %5s  %s\n", "product", "", "M", "K", "N", "ours",
               "oneDNN", "ratio", "of FMA peak");
   for (const DType dtype : {DType::f32, DType::bf16}) {
+    if (argc > 2 && dtype != gigatrain::parse_dtype(argv[2])) continue;
     std::printf("register-only peak, %s: %.1f GFLOP/s\n", name(dtype), peak_gflops(device, dtype));
     for (const Case& c : cases()) measure(device, c, dtype, budget);
   }

@@ -200,8 +200,9 @@ TEST_CASE("the reference gradient is the central difference of the f64 value",
 namespace {
 
 template <class T>
-void check_value(const Sizes& s, double limit) {
-  Device device({.threads = 2});
+void check_value(const Sizes& s, double limit, Bf16Products products = Bf16Products::widened) {
+  if (products > CpuFeatures::get().bf16) return;
+  Device device({.threads = 2, .bf16 = products});
   Run<T> run(s);
   run.forward(device.stream(), s);
   const auto q = wide(run.q), k = wide(run.k), v = wide(run.v);
@@ -224,6 +225,7 @@ TEST_CASE("attention and its gradients have the values of f64 arithmetic", "[uni
   for (const Sizes& s : kSizes) {
     check_value<float>(s, 1e-6);
     check_value<bf16>(s, 1e-2);
+    check_value<bf16>(s, 1e-2, Bf16Products::amx);
   }
 }
 
@@ -240,6 +242,11 @@ TEST_CASE("attention has the same bits for every class and thread count",
       all.insert(all.end(), more.begin(), more.end());
       return all;
     });
+    check_same_bits_of_bf16([&](Stream& stream) {
+      Run<bf16> run(s);
+      run.forward(stream, s), run.backward(stream, s);
+      return bytes_of(run.out, run.lse, run.dq, run.dk, run.dv);
+    });
   }
 }
 
@@ -249,12 +256,37 @@ TEST_CASE("masked attention has the same bits for every class and thread count",
   auto bias = random_array<float>({s.b, s.h, s.tq, s.tk}, 8);
   auto segments = random_tokens({s.b, s.tk}, 9, 3);
   std::sort(segments.values.begin(), segments.values.begin() + s.tk);  // one row in order
-  check_same_bits([&](Stream& stream) {
-    Run<float> run(s);
+  const auto results = [&](Stream& stream, auto run) {
     run.mask = bias.view(), run.segments = segments.view();
     run.forward(stream, s), run.backward(stream, s);
     return bytes_of(run.out, run.lse, run.dq, run.dk, run.dv);
-  });
+  };
+  check_same_bits([&](Stream& stream) { return results(stream, Run<float>(s)); });
+  check_same_bits_of_bf16([&](Stream& stream) { return results(stream, Run<bf16>(s)); });
+}
+
+TEST_CASE("masked attention in the processor's bf16 has the values of f32",
+          "[unit][attention]") {
+  const Sizes s{2, 140, 140, 2, 1, 20};
+  auto bias = random_array<float>({s.b, s.h, s.tq, s.tk}, 8);
+  auto segments = random_tokens({s.b, s.tk}, 9, 3);
+  Device device({.threads = 2});
+  const auto go = [&](auto& run) {
+    run.mask = bias.view(), run.segments = segments.view();
+    run.forward(device.stream(), s), run.backward(device.stream(), s);
+  };
+  Run<bf16> half(s);
+  Run<float> full(s);
+  const auto copy = [](const Array<bf16>& from, Array<float>& to) {
+    for (std::size_t i = 0; i < to.values.size(); ++i)
+      to.values[i] = static_cast<float>(from.values[i]);
+  };
+  copy(half.q, full.q), copy(half.k, full.k), copy(half.v, full.v), copy(half.dout, full.dout);
+  go(half), go(full);
+  CHECK(relative_error(half.out, wide(full.out)) < 1e-2);
+  CHECK(relative_error(half.dq, wide(full.dq)) < 1e-2);
+  CHECK(relative_error(half.dk, wide(full.dk)) < 1e-2);
+  CHECK(relative_error(half.dv, wide(full.dv)) < 1e-2);
 }
 
 TEST_CASE("q, k and v may be slices of one packed tensor, and so may their gradients",

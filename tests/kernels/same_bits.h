@@ -96,4 +96,18 @@ inline void check_same_bits(const std::function<Bytes(Stream&)>& results) {
   }
 }
 
+// The same, for the processor's own bf16: each of its ways has bits of its own, on any thread count.
+inline void check_same_bits_of_bf16(const std::function<Bytes(Stream&)>& results) {
+  for (const auto products : {Bf16Products::avx512_bf16, Bf16Products::amx}) {
+    if (products > CpuFeatures::get().bf16) continue;
+    Device reference({.threads = 1, .bf16 = products});
+    const Bytes want = results(reference.stream());
+    for (const int threads : {2, 3}) {
+      Device device({.threads = threads, .bf16 = products});
+      CAPTURE(name(products), threads);
+      CHECK((results(device.stream()) == want));
+    }
+  }
+}
+
 }  // namespace gigatrain::kernels::testing
