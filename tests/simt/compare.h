@@ -35,7 +35,7 @@ inline double relative_error(const Values& got, const Values& want) {
 
 // `results` submits kernels to a stream and returns what they wrote (memory of the host).
 inline void compare_with_cpu(const std::function<Outputs(Stream&)>& results, double tolerance) {
-  Device cpu({.threads = 1});
+  Device cpu({.threads = 1, .bf16 = Bf16Products::widened});  // f32 between roundings, as there
   const Outputs want = results(cpu.stream());
   Outputs first;
   for (const auto order :
