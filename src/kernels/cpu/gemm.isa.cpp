@@ -85,7 +85,7 @@ Grid make_grid(const GemmProblem& p) {
   const std::int64_t vectors = g.packing == Packing::own_a   ? p.n
                                : g.packing == Packing::own_b ? p.m
                                                              : p.m + p.n;
-  const std::int64_t chunk = kPacked / larger(vectors, 1) / kGemmK * kGemmK;
+  const std::int64_t chunk = kPacked * Unit::kPerUnit / larger(vectors, 1) / kGemmK * kGemmK;
   g.chunk = larger(chunk, kGemmK);
   if (g.packing != Packing::shared) g.chunk = smaller(g.chunk, kOwnChunk);
   return g;

@@ -220,6 +220,21 @@ GT_INLINE void prefetch(const T* p, std::int64_t n) {
     __builtin_prefetch(reinterpret_cast<const char*>(p) + i);
 }
 
+#if defined(__AVX512F__)
+// One unit of each of the 32 vectors of a whole strip.
+GT_INLINE void pack_whole(UnitPair, const bf16* p, std::int64_t k_step, std::int64_t left,
+                          float* to) {
+  typedef std::int16_t i16x32 __attribute__((vector_size(64)));
+  constexpr i16x32 kLow = {0, 32, 1, 33, 2,  34, 3,  35, 4,  36, 5,  37, 6,  38, 7,  39,
+                           8, 40, 9, 41, 10, 42, 11, 43, 12, 44, 13, 45, 14, 46, 15, 47};
+  const __m512i first = _mm512_loadu_si512(p);
+  const __m512i second = left > 1 ? _mm512_loadu_si512(p + k_step) : __m512i{};
+  const i16x32 kHigh = kLow + 16;
+  store(to, (f32x16)_mm512_permutex2var_epi16(first, (__m512i)kLow, second));
+  store(to + 16, (f32x16)_mm512_permutex2var_epi16(first, (__m512i)kHigh, second));
+}
+#endif
+
 // Strips [begin, end), at most kPackStrips, whose vectors lie side by side: k outside, so that
 // memory is read in order.
 template <class Unit>
@@ -236,8 +251,15 @@ void pack_rows(Unit unit, const Operand& from, const Strips& strips, std::int64_
   for (std::int64_t left = k; left > 0; left -= Unit::kPerUnit) {
     const bool ahead = left > kAhead * Unit::kPerUnit;
     for (std::int64_t s = 0; s < count; ++s) {
-      if (ahead) prefetch(row + start[s] + kAhead * Unit::kPerUnit * from.k_step, width[s]);
+      for (std::int64_t i = 0; ahead && i < Unit::kPerUnit; ++i)
+        prefetch(row + start[s] + (kAhead * Unit::kPerUnit + i) * from.k_step, width[s]);
 #if defined(__AVX512F__)
+      if constexpr (std::is_base_of_v<UnitPair, Unit>)
+        if (filled[s] == 2 * kLanes) {
+          pack_whole(unit, row + start[s], from.k_step, left, out[s]);
+          out[s] += 2 * kLanes;
+          continue;
+        }
       for (std::int64_t i = 0; i < width[s]; i += 16)
         store_first(out[s] + i,
                     units_along_i(unit, row + start[s] + i, from.k_step, left, filled[s] - i),
