@@ -67,20 +67,20 @@ GT_INLINE T* rows_of(const Heads& x, std::int64_t b, std::int64_t h, std::int64_
 template <class T>
 void pack_left(const T* rows, std::int64_t step, std::int64_t n, std::int64_t d, float* to) {
   const Strips strips = row_strips<UnitF32>(n);
-  pack(typename UnitOf<T>::type{}, Operand{rows, step, 1}, strips, 0, strips.count, d, to);
+  pack(typename UnitOf<T>::type{}, Operand{rows, step, 1}, strips, d, to);
 }
 // (n, D) rows as a right side (D, n): their transpose.
 template <class T>
 void pack_right_transposed(const T* rows, std::int64_t step, std::int64_t n, std::int64_t d,
                            float* to) {
   const Strips strips = column_strips(n);
-  pack(typename UnitOf<T>::type{}, Operand{rows, step, 1}, strips, 0, strips.count, d, to);
+  pack(typename UnitOf<T>::type{}, Operand{rows, step, 1}, strips, d, to);
 }
 // (n, D) rows as a right side (n, D).
 template <class T>
 void pack_right(const T* rows, std::int64_t step, std::int64_t n, std::int64_t d, float* to) {
   const Strips strips = column_strips(d);
-  pack(typename UnitOf<T>::type{}, Operand{rows, 1, step}, strips, 0, strips.count, n, to);
+  pack(typename UnitOf<T>::type{}, Operand{rows, 1, step}, strips, n, to);
 }
 
 // A worker's memory, cut into arrays one after the other, each aligned to a cache line.

@@ -32,23 +32,23 @@ GT_INLINE std::int64_t tile_rows(std::int64_t n) {
 inline void pack_tile_left(const bf16* rows, std::int64_t step, std::int64_t n, std::int64_t d,
                            float* to) {
   const Strips strips = row_strips<UnitTile>(n);
-  pack_tile_rows(Operand{rows, step, 1}, strips, 0, strips.count, d, to);
+  pack_tiles(Operand{rows, step, 1}, strips, {0, strips.count, d, tile_units(d)}, to);
 }
 inline void pack_tile_left_transposed(const bf16* rows, std::int64_t step, std::int64_t n,
                                       std::int64_t d, float* to) {
   const Strips strips = row_strips<UnitTile>(d);
-  pack_tile_rows(Operand{rows, 1, step}, strips, 0, strips.count, n, to);
+  pack_tiles(Operand{rows, 1, step}, strips, {0, strips.count, n, tile_units(n)}, to);
 }
 // (n, D) rows as a right side (n, D), and their transpose as one (D, n).
 inline void pack_tile_right(const bf16* rows, std::int64_t step, std::int64_t n, std::int64_t d,
                             float* to) {
   const Strips strips = column_strips(d);
-  pack(UnitTile{}, Operand{rows, 1, step}, strips, 0, strips.count, n, to);
+  pack(UnitTile{}, Operand{rows, 1, step}, strips, n, to);
 }
 inline void pack_tile_right_transposed(const bf16* rows, std::int64_t step, std::int64_t n,
                                        std::int64_t d, float* to) {
   const Strips strips = column_strips(n);
-  pack(UnitTile{}, Operand{rows, step, 1}, strips, 0, strips.count, d, to);
+  pack(UnitTile{}, Operand{rows, step, 1}, strips, d, to);
 }
 
 // C (rows, columns) += or = left (rows, k) right (k, columns), of `units` of k. Both sides were

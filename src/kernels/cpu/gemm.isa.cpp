@@ -18,6 +18,7 @@ constexpr std::int64_t kTileColumns = 128;  // with as many rows, what the secon
 constexpr std::int64_t kTasks = 48;             // enough that no thread waits long for the last
 constexpr std::int64_t kPacked = 2 << 20;       // units packed at a time (8 MiB)
 constexpr std::int64_t kOwnChunk = 2 * kGemmK;  // of K, packed by a task for itself
+constexpr std::int64_t kStretch = 32;           // of K, packed at a time for all tasks
 
 // Strips [0, count) shared out evenly over parts.
 struct Parts {
@@ -151,30 +152,47 @@ class Product {
     return x;
   }
 
-  void pack_rows_of(std::int64_t t, float* to) const {
-    const Parts& rows = grid_.rows;
+  void pack_a(const Operand& from, const Part& part, float* to) const {
 #if defined(GT_AMX)
-    if constexpr (kTiles)
-      return pack_tile_rows(from_a_, rows.strips, rows.begin(t), rows.begin(t + 1), k_, to);
+    if constexpr (kTiles) return pack_tiles(from, grid_.rows.strips, part, to);
 #endif
-    pack(Unit{}, from_a_, rows.strips, rows.begin(t), rows.begin(t + 1), k_, to);
+    pack(Unit{}, from, grid_.rows.strips, part, to);
   }
-  void pack_columns_of(std::int64_t t, float* to) const {
-    const Parts& columns = grid_.columns;
-    pack(Unit{}, from_b_, columns.strips, columns.begin(t), columns.begin(t + 1), k_, to);
+  void pack_b(const Operand& from, const Part& part, float* to) const {
+    pack(Unit{}, from, grid_.columns.strips, part, to);
   }
-  float* shared_tile(const Scratch& all, const Parts& tiles, std::int64_t t) const {
-    return all.as<float>() + tiles.strips.start(tiles.begin(t)) * units_;
+  Part own_part(const Parts& side, std::int64_t t) const {
+    return {side.begin(t), side.begin(t + 1), k_, units_};
+  }
+  float* shared_tile(const Scratch& all, const Parts& side, std::int64_t t) const {
+    return all.as<float>() + side.strips.start(side.begin(t)) * units_;
   }
 
+  // A side for all tasks is packed by strips where its vectors are contiguous along k, else by
+  // stretches of k, so that memory is read in long lines.
+  std::int64_t shared_tasks(const Operand& from, const Parts& side) const {
+    return from.k_step == 1 ? side.count : blocks_of(k_, kStretch);
+  }
+  template <class Pack>
+  void pack_shared_task(Operand from, const Parts& side, const Scratch& to, std::int64_t t,
+                        const Pack& pack) const {
+    if (from.k_step == 1) return pack(from, own_part(side, t), shared_tile(to, side, t));
+    const std::int64_t at = t * kStretch;
+    from.data = static_cast<const typename Unit::Element*>(from.data) + at * from.k_step;
+    pack(from, Part{0, side.strips.count, smaller(kStretch, k_ - at), units_, at / Unit::kPerUnit},
+         to.as<float>());
+  }
   void pack_shared() const {
-    const std::int64_t a = grid_.packing == Packing::own_a ? 0 : grid_.rows.count;
-    const std::int64_t b = grid_.packing == Packing::own_b ? 0 : grid_.columns.count;
+    const auto& [rows, columns, packing, chunk] = grid_;
+    const std::int64_t a = packing == Packing::own_a ? 0 : shared_tasks(from_a_, rows);
+    const std::int64_t b = packing == Packing::own_b ? 0 : shared_tasks(from_b_, columns);
     queue_.pool.parallel_for(a + b, [&](std::int64_t t, int) {
       if (t < a)
-        pack_rows_of(t, shared_tile(a_, grid_.rows, t));
+        pack_shared_task(from_a_, grid_.rows, a_, t,
+                         [this](const auto&... x) { pack_a(x...); });
       else
-        pack_columns_of(t - a, shared_tile(b_, grid_.columns, t - a));
+        pack_shared_task(from_b_, grid_.columns, b_, t - a,
+                         [this](const auto&... x) { pack_b(x...); });
     });
   }
 
@@ -184,12 +202,12 @@ class Product {
     [[maybe_unused]] const TileUse<kTiles> use;
     if (grid_.packing == Packing::own_a) {
       float* a = a_.as<float>() + worker * own_size_;
-      pack_rows_of(task, a);
+      pack_a(from_a_, own_part(rows, task), a);
       for (std::int64_t j = 0; j < columns.count; ++j)
         run_tile(task, j, a, shared_tile(b_, columns, j), tile);
     } else if (grid_.packing == Packing::own_b) {
       float* b = b_.as<float>() + worker * own_size_;
-      pack_columns_of(task, b);
+      pack_b(from_b_, own_part(columns, task), b);
       for (std::int64_t i = 0; i < rows.count; ++i)
         run_tile(i, task, shared_tile(a_, rows, i), b, tile);
     } else {

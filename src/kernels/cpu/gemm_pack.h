@@ -211,8 +211,14 @@ void pack_strip(Unit unit, const Operand& from, const Strips& strips, std::int64
 #endif
 }
 
-inline constexpr std::int64_t kPackStrips = 16;  // strips written side by side
+inline constexpr std::int64_t kPackStrips = 64;  // strips written side by side
 inline constexpr std::int64_t kAhead = 8;        // units; rows are too far apart for the hardware
+
+// What is packed at a time: strips [begin, end), and of each the units from `skip` on that hold k
+// elements; a whole strip has `units`.
+struct Part {
+  std::int64_t begin, end, k, units, skip = 0;
+};
 
 template <class T>
 GT_INLINE void prefetch(const T* p, std::int64_t n) {
@@ -235,17 +241,16 @@ GT_INLINE void pack_whole(UnitPair, const bf16* p, std::int64_t k_step, std::int
 }
 #endif
 
-// Strips [begin, end), at most kPackStrips, whose vectors lie side by side: k outside, so that
-// memory is read in order.
+// At most kPackStrips, whose vectors lie side by side: k outside, so that memory is read in order.
 template <class Unit>
-void pack_rows(Unit unit, const Operand& from, const Strips& strips, std::int64_t begin,
-               std::int64_t end, std::int64_t k, float* to) {
-  const std::int64_t units = units_of<Unit>(k), count = end - begin;
+void pack_rows(Unit unit, const Operand& from, const Strips& strips, const Part& part, float* to) {
+  const std::int64_t count = part.end - part.begin, k = part.k;
   std::int64_t start[kPackStrips], width[kPackStrips], filled[kPackStrips];
   float* out[kPackStrips];
   for (std::int64_t s = 0; s < count; ++s) {
-    start[s] = strips.start(begin + s), width[s] = strips.width(begin + s);
-    filled[s] = strips.filled(begin + s), out[s] = to + (start[s] - start[0]) * units;
+    start[s] = strips.start(part.begin + s), width[s] = strips.width(part.begin + s);
+    filled[s] = strips.filled(part.begin + s);
+    out[s] = to + (start[s] - start[0]) * part.units + part.skip * width[s];
   }
   const auto* row = static_cast<const typename Unit::Element*>(from.data);
   for (std::int64_t left = k; left > 0; left -= Unit::kPerUnit) {
@@ -272,24 +277,28 @@ void pack_rows(Unit unit, const Operand& from, const Strips& strips, std::int64_
     }
     row += Unit::kPerUnit * from.k_step;
   }
-  const std::int64_t missing = units - blocks_of(k, Unit::kPerUnit);
+  const std::int64_t missing = units_of<Unit>(k) - blocks_of(k, Unit::kPerUnit);
   for (std::int64_t s = 0; s < count; ++s)
     for (std::int64_t i = 0; i < missing * width[s]; ++i) out[s][i] = 0.0f;
 }
 
-// Strips [begin, end) of `from`, whose data stands at the first k of `k` to pack.
+// `from` stands at the first element of the part, `to` at the first of its strips.
 template <class Unit>
-void pack(Unit unit, const Operand& from, const Strips& strips, std::int64_t begin,
-          std::int64_t end, std::int64_t k, float* to) {
-  const std::int64_t units = units_of<Unit>(k), first = strips.start(begin);
+void pack(Unit unit, const Operand& from, const Strips& strips, const Part& part, float* to) {
   const std::int64_t together = from.k_step == 1 ? 1 : kPackStrips;
-  for (std::int64_t s = begin; s < end; s += together) {
-    float* strip = to + (strips.start(s) - first) * units;
+  for (std::int64_t s = part.begin; s < part.end; s += together) {
+    float* strip = to + (strips.start(s) - strips.start(part.begin)) * part.units;
     if (from.k_step == 1)
-      pack_strip(unit, from, strips, s, k, strip);
+      pack_strip(unit, from, strips, s, part.k, strip + part.skip * strips.width(s));
     else
-      pack_rows(unit, from, strips, s, smaller(end, s + together), k, strip);
+      pack_rows(unit, from, strips,
+                {s, smaller(part.end, s + together), part.k, part.units, part.skip}, strip);
   }
+}
+// All strips and all of k.
+template <class Unit>
+void pack(Unit unit, const Operand& from, const Strips& strips, std::int64_t k, float* to) {
+  pack(unit, from, strips, {0, strips.count, k, units_of<Unit>(k)}, to);
 }
 
 #if defined(GT_AMX)
@@ -309,17 +318,29 @@ GT_INLINE void load_rows(const Operand& from, std::int64_t i, std::int64_t rows,
   transpose(r);
 }
 
-// Strips [begin, end) of A for AMX.
-inline void pack_tile_rows(const Operand& from, const Strips& strips, std::int64_t begin,
-                           std::int64_t end, std::int64_t k, float* to) {
-  for (std::int64_t s = begin; s < end; ++s) {
-    const std::int64_t filled = strips.filled(s);
-    for (std::int64_t at = 0; at < k; at += 2 * kTileUnits)
-      for (std::int64_t i = 0; i < kNR; i += kTileRow) {
-        f32x16 r[16];
-        load_rows(from, strips.start(s) + i, smaller(kTileRow, filled - i), at, k - at, r);
-        for (int j = 0; j < 16; ++j, to += kTileUnits) store(to, r[j]);
-      }
+// Thirty-two elements of k of a strip.
+GT_INLINE void pack_tile(const Operand& from, const Strips& strips, std::int64_t s,
+                         std::int64_t at, std::int64_t k, float* to) {
+  for (std::int64_t i = 0; i < kNR; i += kTileRow) {
+    f32x16 r[16];
+    load_rows(from, strips.start(s) + i, smaller(kTileRow, strips.filled(s) - i), at, k - at, r);
+    for (int j = 0; j < 16; ++j, to += kTileUnits) store(to, r[j]);
+  }
+}
+
+// The same for A and AMX, in the order in which memory lies.
+inline void pack_tiles(const Operand& from, const Strips& strips, const Part& part, float* to) {
+  constexpr std::int64_t kStep = 2 * kTileUnits;
+  const auto one = [&](std::int64_t s, std::int64_t at) GT_BODY {
+    pack_tile(from, strips, s, at, part.k,
+              to + ((s - part.begin) * part.units + part.skip + at / 2) * kNR);
+  };
+  if (from.k_step == 1) {
+    for (std::int64_t s = part.begin; s < part.end; ++s)
+      for (std::int64_t at = 0; at < part.k; at += kStep) one(s, at);
+  } else {
+    for (std::int64_t at = 0; at < part.k; at += kStep)
+      for (std::int64_t s = part.begin; s < part.end; ++s) one(s, at);
   }
 }
 #endif
