@@ -24,4 +24,12 @@ constexpr std::array<float, kCodes> dynamic_tree(bool both_signs) {
   return codes;
 }
 
+// Both tables, as the kernel's `codes`.
+constexpr std::array<float, 2 * kCodes> dynamic_trees() {
+  std::array<float, 2 * kCodes> both{};
+  std::ranges::copy(dynamic_tree(true), both.begin());
+  std::ranges::copy(dynamic_tree(false), both.begin() + kCodes);
+  return both;
+}
+
 }  // namespace gigatrain::kernels

@@ -26,10 +26,8 @@ struct Moment {
 };
 
 Tensor code_tables(Device& device) {
-  std::vector<float> both;
-  for (const bool signs : {true, false})
-    for (const float code : kernels::dynamic_tree(signs)) both.push_back(code);
-  return Tensor::from<float>(device, {2 * kernels::kCodes}, both, {Purpose::optimizer, "codes"});
+  return Tensor::from<float>(device, {2 * kernels::kCodes}, kernels::dynamic_trees(),
+                             {Purpose::optimizer, "codes"});
 }
 
 }  // namespace

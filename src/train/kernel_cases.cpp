@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "gigatrain/nn/models/gpt.h"
+#include "kernels/dynamic_tree.h"
 #include "kernels/random.h"
 
 namespace gigatrain {
@@ -536,7 +537,10 @@ PreparedKernel adamw8bit_case(TensorMaker& make, const std::vector<std::int64_t>
     list->back().exp_avg_absmax = memory.f32(blocks);
     list->back().exp_avg_sq_absmax = memory.f32(blocks);
   }
-  return memory.finish(AdamW8bit{.codes = memory.f32(2 * kCodes)}, list);
+  float* codes = memory.f32(2 * kCodes);
+  const auto trees = dynamic_trees();
+  make.device().upload(codes, trees.data(), sizeof trees);
+  return memory.finish(AdamW8bit{.codes = codes}, list);
 }
 
 PreparedKernel adafactor_case(TensorMaker& make, const std::vector<std::int64_t>& sizes) {

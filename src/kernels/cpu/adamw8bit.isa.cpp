@@ -2,10 +2,50 @@
 #include "kernels/adamw8bit.h"
 
 #include "kernels/cpu/weights.h"
-#include "kernels/nearest_code.h"
 
 GT_ISA_BEGIN
 namespace {
+
+// nearest_code() without its search: a table by the leading bits of x says where to begin, at the
+// code below the least such x, and a step or two lead to the code below x.
+class CodeFinder {
+ public:
+  static constexpr int kDropped = 17;  // bits
+  static constexpr std::uint32_t kKeys = 1u << (32 - kDropped), kNegative = kKeys / 2;
+
+  CodeFinder(const float* codes, std::uint8_t* table) : table_(table) {
+    for (int i = 0; i < kCodes; ++i) codes_[i] = codes[i];
+    codes_[kCodes] = __builtin_inff();
+    int at = 0;
+    for (std::uint32_t key = kKeys; key-- > kNegative;)  // from the most negative x on
+      enter(key, key << kDropped | ((1u << kDropped) - 1), at);
+    for (std::uint32_t key = 0; key < kNegative; ++key) enter(key, key << kDropped, at);
+  }
+
+  // What nearest_code() gives.
+  GT_INLINE int operator()(float x) const {
+    std::uint32_t bits;
+    __builtin_memcpy(&bits, &x, sizeof bits);
+    int at = table_[bits >> kDropped];
+    for (int i = 0; i < steps_; ++i) at += codes_[at + 1] <= x;
+    return at + (codes_[at + 1] - x < x - codes_[at]);
+  }
+
+ private:
+  void enter(std::uint32_t key, std::uint32_t least_bits, int& at) {
+    float least;
+    __builtin_memcpy(&least, &least_bits, sizeof least);
+    const int before = at;
+    if (least != least) at = 0;  // as the search has it
+    while (least == least && at + 1 < kCodes && codes_[at + 1] <= least) ++at;
+    if (least >= -1.0f && least <= 1.0f && at - before > steps_) steps_ = at - before;
+    table_[key] = static_cast<std::uint8_t>(at);
+  }
+
+  float codes_[kCodes + 1];  // and one that nothing reaches
+  std::uint8_t* table_;
+  int steps_ = 1;
+};
 
 void decode(const std::uint8_t* from, std::int64_t n, const float* codes, float scale, float* to) {
   for (std::int64_t i = 0; i < n; ++i) to[i] = codes[from[i]] * scale;
@@ -22,6 +62,7 @@ float largest(const float* x, std::int64_t n) {
 
 // Elements [begin, begin + n) of a tensor, n at most kStateBlock.
 void update_block(const AdamW8bit& a, const AdamW8bitTensor& p, const UpdateFactors& f,
+                  const CodeFinder& signed_code, const CodeFinder& unsigned_code,
                   std::int64_t begin, std::int64_t n) {
   const float *signs = a.codes, *unsigneds = a.codes + kCodes;
   const std::int64_t block = begin / kStateBlock;
@@ -41,8 +82,10 @@ void update_block(const AdamW8bit& a, const AdamW8bitTensor& p, const UpdateFact
   p.exp_avg_absmax[block] = most_m;
   p.exp_avg_sq_absmax[block] = most_v;
   for (std::int64_t i = 0; i < n; ++i) {
-    p.exp_avg[begin + i] = signed_code(signs, m[i], most_m);
-    p.exp_avg_sq[begin + i] = unsigned_code(unsigneds, v[i], most_v);
+    const int code = unsigned_code(most_v > 0.0f ? v[i] / most_v : 0.0f);
+    p.exp_avg[begin + i] =
+        static_cast<std::uint8_t>(signed_code(most_m > 0.0f ? m[i] / most_m : 0.0f));
+    p.exp_avg_sq[begin + i] = static_cast<std::uint8_t>(code == 0 && v[i] > 0.0f ? 1 : code);
   }
 }
 
@@ -51,10 +94,14 @@ void update_block(const AdamW8bit& a, const AdamW8bitTensor& p, const UpdateFact
 void run(CpuQueue& queue, const AdamW8bit& args) {
   const float clip = queue.pool.dry() ? 1.0f : clip_of(args.clip);
   if (clip != clip) return;
+  const Scratch tables(queue, 2 * CodeFinder::kKeys, "adamw8bit.codes");
+  if (queue.pool.dry()) return;
+  const CodeFinder signs(args.codes, tables.as<std::uint8_t>());
+  const CodeFinder unsigneds(args.codes + kCodes, tables.as<std::uint8_t>() + CodeFinder::kKeys);
   for_chunks(queue, args, [&](const AdamW8bitTensor& p, std::int64_t begin, std::int64_t n) {
     const UpdateFactors f = factors_of(*args.scalars, p, clip);
     for (std::int64_t i = 0; i < n; i += kStateBlock)
-      update_block(args, p, f, begin + i, smaller(kStateBlock, n - i));
+      update_block(args, p, f, signs, unsigneds, begin + i, smaller(kStateBlock, n - i));
   });
 }
 

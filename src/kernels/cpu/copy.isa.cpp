@@ -37,6 +37,40 @@ void copy_scalars(CpuQueue& queue, const Copy& a) {
   });
 }
 
+constexpr std::int64_t kSide = 64;  // of a block whose lines, of both sides, the first cache holds
+
+template <int N>
+int unit_dim(const Walk<N>& walk, int view) {
+  for (int d = 0; d < walk.dims; ++d)
+    if (walk.stride[d][view] == 1) return d;
+  return -1;
+}
+
+// Two dims swapped, i contiguous in x and j in y, goes block by block; returns whether it did.
+template <class From, class To>
+bool copy_transposed(CpuQueue& queue, const Copy& a) {
+  Walk<2> walk = make_walk<2>({&a.x, &a.y});
+  const int i = unit_dim(walk, 0), j = unit_dim(walk, 1);
+  if (i < 0 || j < 0 || i == j || walk.stride[j][0] == 0) return false;
+  const std::int64_t ni = walk.size[i], nj = walk.size[j];
+  if (ni < 8 || nj < 8) return false;
+  const std::int64_t x_step = walk.stride[j][0], y_step = walk.stride[i][1];
+  walk.total /= ni * nj, walk.size[i] = walk.size[j] = 1;  // what is left: a batch of matrices
+  const std::int64_t rows = blocks_of(ni, kSide), columns = blocks_of(nj, kSide);
+  queue.pool.parallel_for(walk.total * rows * columns, [&](std::int64_t task, int) {
+    const std::int64_t i0 = task / columns % rows * kSide, j0 = task % columns * kSide;
+    const std::int64_t matrix = task / columns / rows;
+    for_runs(walk, matrix, matrix + 1, [&](std::int64_t, const std::int64_t(&offset)[2]) {
+      const From* x = a.x.as<From>() + offset[0];
+      To* y = a.y.as<To>() + offset[1];
+      for (std::int64_t r = i0; r < smaller(ni, i0 + kSide); ++r)
+        for (std::int64_t c = j0; c < smaller(nj, j0 + kSide); ++c)
+          y[r * y_step + c] = convert<To>(x[c * x_step + r]);
+    });
+  });
+  return true;
+}
+
 template <class T>
 void fill(CpuQueue& queue, const TensorView& y, T value) {
   for_view_runs<1>(queue, {&y}, [&](std::int64_t n, const auto& at, const auto& stride) {
@@ -60,8 +94,10 @@ void run(CpuQueue& queue, const Copy& args) {
   with_activation_type(args.kName, from, [&](auto type) {
     using From = decltype(type);
     if (to == DType::f64) return copy_scalars<From, double>(queue, args);
-    with_activation_type(args.kName, to,
-                         [&](auto out) { copy_lanes<From, decltype(out)>(queue, args); });
+    with_activation_type(args.kName, to, [&](auto out) {
+      using To = decltype(out);
+      if (!copy_transposed<From, To>(queue, args)) copy_lanes<From, To>(queue, args);
+    });
   });
 }
 

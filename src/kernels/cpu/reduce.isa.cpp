@@ -40,11 +40,25 @@ SumPlan plan(const Sum& a) {
   return {make_walk<2>({&x, &y}), make_walk<1>({&rest})};
 }
 
+// One stream of reads alone does not fill the memory's queue.
+template <class T>
+GT_INLINE void prefetch_far(const T* x) {
+  __builtin_prefetch(reinterpret_cast<const char*>(x) + 4096);
+}
+
 // n consecutive elements, the first of which goes to lane `phase`.
 template <class T>
 GT_INLINE void add_run(const T* x, std::int64_t n, std::int64_t phase, f64x8& lanes) {
   std::int64_t i = 0;
   for (; i < n && (phase + i) % kSumLanes != 0; ++i) lanes[(phase + i) % kSumLanes] += to_f64(x[i]);
+  if constexpr (sizeof(T) < sizeof(double))
+    for (; i + 2 * kSumLanes <= n; i += 2 * kSumLanes) {
+      f64x8 low, high;
+      prefetch_far(x + i);
+      widen(load(x + i), low, high);
+      lanes += low;
+      lanes += high;
+    }
   for (; i + kSumLanes <= n; i += kSumLanes) {
     f64x8 v;
     for (int l = 0; l < kSumLanes; ++l) v[l] = to_f64(x[i + l]);
@@ -138,6 +152,7 @@ GT_INLINE double square_sum(const float* x, std::int64_t n) {
   f64x8 low{}, high{};
   for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
     f64x8 c, d;
+    prefetch_far(x + i);
     widen(lanes.get(x + i), c, d);
     low += c * c;  // exact products: 24 + 24 bits
     high += d * d;

@@ -20,6 +20,10 @@ void compare_as(CpuQueue& queue, const TensorView& a, const TensorView& b, const
   for_view_runs<3>(queue, {&a, &b, &y}, [&](std::int64_t n, const auto& at, const auto& stride) {
     const T *left = a.as<T>() + at[0], *right = b.as<T>() + at[1];
     std::uint8_t* out = y.as<std::uint8_t>() + at[2];
+    if (stride[0] == 1 && stride[1] == 1 && stride[2] == 1) {
+      for (std::int64_t i = 0; i < n; ++i) out[i] = op(comparable(left[i]), comparable(right[i]));
+      return;
+    }
     for (std::int64_t i = 0; i < n; ++i)
       out[i * stride[2]] = op(comparable(left[i * stride[0]]), comparable(right[i * stride[1]]));
   });
