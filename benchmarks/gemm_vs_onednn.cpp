@@ -65,7 +65,9 @@ __attribute__((target("avx512f,avx512bf16"))) double burn_bf16(int rounds, float
 double peak_gflops(Device& device, DType dtype) {
 #if defined(__x86_64__)
   const auto& cpu = gigatrain::CpuFeatures::get();
-  if (cpu.best != gigatrain::Isa::avx512 || (dtype == DType::bf16 && cpu.bf16 == gigatrain::Bf16Products::widened)) return 0.0;
+  if (cpu.best != gigatrain::Isa::avx512 ||
+      (dtype == DType::bf16 && cpu.bf16 == gigatrain::Bf16Products::widened))
+    return 0.0;
   const int threads = device.pool().threads();
   std::vector<float> sinks(static_cast<std::size_t>(threads) * 16, 0.0f);
   double work = 0.0;

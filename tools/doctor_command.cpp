@@ -139,9 +139,8 @@ void print(const Findings& f, const Device& cpu_device) {
   fmt::print("processor   {}, {} cores for this process, {} threads\n", cpu.model, cpu.cores,
              cpu_device.facts().processors);
   fmt::print("vector code {}; bf16 products {}\n", name(cpu.best),
-             cpu.bf16 == Bf16Products::widened
-                 ? "widened to f32 (no AVX512_BF16 here)"
-                 : fmt::format("in hardware ({})", name(cpu.bf16)));
+             cpu.bf16 == Bf16Products::widened ? "widened to f32 (no AVX512_BF16 here)"
+                                               : fmt::format("in hardware ({})", name(cpu.bf16)));
   fmt::print("memory      {}\n", format_bytes(memory_bytes()));
   print_gpus(f);
   if (!f.measured.is_null())

@@ -50,8 +50,8 @@ struct Exported {  // what a capsule keeps alive
   std::array<std::int64_t, kMaxDims> shape{}, strides{};
 };
 
-// The consumer may have work of its own on this memory, in a queue that we do not know, and we would
-// lend the memory out again.
+// The consumer may have work of its own on this memory, in a queue that we do not know, and we
+// would lend the memory out again.
 template <class Managed>
 void delete_managed(Managed* managed) {
   auto* exported = static_cast<Exported*>(managed->manager_ctx);
@@ -101,8 +101,8 @@ py::object export_tensor(const Tensor& t, std::uint64_t flags) {
 py::object dlpack_of(const Tensor& t, const py::object& /*stream*/, const py::object& max_version,
                      const py::object& device, std::optional<bool> copy) {
   const DLDevice own = dl_device(t.device());
-  if (!device.is_none() && device.cast<std::pair<int, int>>() !=
-                               std::pair(int{own.device_type}, int{own.device_id}))
+  if (!device.is_none() &&
+      device.cast<std::pair<int, int>>() != std::pair(int{own.device_type}, int{own.device_id}))
     refuse("the tensor is on '" + device_text(t.device()) + "', and another device was asked for",
            "t.to(device) first");
   Tensor out = t;
@@ -161,8 +161,8 @@ Tensor import_tensor(const py::object& capsule) {
   const TensorView view = view_of(managed->dl_tensor);
   Device& device = device_of(managed->dl_tensor);
   PyCapsule_SetName(capsule.ptr(), Names<Managed>::used);
-  // The deleter may be Python's: it gets the interpreter's lock. Before it, what our queue still has
-  // to do with the memory is done.
+  // The deleter may be Python's: it gets the interpreter's lock. Before it, what our queue still
+  // has to do with the memory is done.
   const auto release = [managed, gpu = device.backend()] {
     if (!Py_IsInitialized() || !managed->deleter) return;
     try {

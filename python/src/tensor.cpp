@@ -152,7 +152,9 @@ void bind_tensor(py::module_& m) {
         return Tensor::full(d, shape, value, dtype, {Purpose::data, "full"});
       },
       py::arg("shape"), py::arg("value"), py::arg("dtype") = DType::f32,
-      py::arg("device") = py::none(), "A tensor of one value. Raises InvalidArgument for a value that an integer dtype cannot hold.");
+      py::arg("device") = py::none(),
+      "A tensor of one value. Raises InvalidArgument for a value that an integer dtype cannot "
+      "hold.");
   m.def(
       "zeros",
       [](const Shape& shape, DType dtype, Device* device) {

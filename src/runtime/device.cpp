@@ -47,10 +47,8 @@ Device::Device(const CpuOptions& options)
       dry_memory_(options.dry ? std::make_unique<DryMemory>() : nullptr),
       allocator_({.source = dry_memory_.get()}),
       pool_(thread_count(options), options.dry),
-      stream_(CpuQueue{.pool = pool_,
-                       .scratch = allocator_,
-                       .isa = options.isa,
-                       .bf16 = *options_.bf16}) {}
+      stream_(CpuQueue{
+          .pool = pool_, .scratch = allocator_, .isa = options.isa, .bf16 = *options_.bf16}) {}
 
 Device::Device(std::unique_ptr<Backend> backend, bool exact)
     : backend_(std::move(backend)),

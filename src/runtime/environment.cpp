@@ -20,10 +20,10 @@ Bf16Products read_bf16(std::string_view text) {
     if (text == name(p)) return p;
     usable += fmt::format("{}{}", usable.empty() ? "" : ", ", name(p));
   }
-  throw Error(ErrorCode::invalid_argument,
-              fmt::format("GIGATRAIN_BF16 must be one of {} on this processor, got '{}'", usable,
-                          text),
-              "unset GIGATRAIN_BF16 for the fastest");
+  throw Error(
+      ErrorCode::invalid_argument,
+      fmt::format("GIGATRAIN_BF16 must be one of {} on this processor, got '{}'", usable, text),
+      "unset GIGATRAIN_BF16 for the fastest");
 }
 
 }  // namespace

@@ -265,8 +265,7 @@ TEST_CASE("masked attention has the same bits for every class and thread count",
   check_same_bits_of_bf16([&](Stream& stream) { return results(stream, Run<bf16>(s)); });
 }
 
-TEST_CASE("masked attention in the processor's bf16 has the values of f32",
-          "[unit][attention]") {
+TEST_CASE("masked attention in the processor's bf16 has the values of f32", "[unit][attention]") {
   const Sizes s{2, 140, 140, 2, 1, 20};
   auto bias = random_array<float>({s.b, s.h, s.tq, s.tk}, 8);
   auto segments = random_tokens({s.b, s.tk}, 9, 3);

@@ -69,8 +69,7 @@ Array<Out> product(Stream& stream, Array<In>& a, Array<In>& b, bool trans_a = fa
 }
 
 template <class In, class Out>
-void check_value(const Sizes& s, double limit,
-                 Bf16Products products = CpuFeatures::get().bf16) {
+void check_value(const Sizes& s, double limit, Bf16Products products = CpuFeatures::get().bf16) {
   if (products > CpuFeatures::get().bf16) return;
   Device device({.threads = 2, .bf16 = products});
   auto a = random_array<In>({s.m, s.k}, 1), b = random_array<In>({s.k, s.n}, 2);

@@ -96,7 +96,8 @@ inline void check_same_bits(const std::function<Bytes(Stream&)>& results) {
   }
 }
 
-// The same, for the processor's own bf16: each of its ways has bits of its own, on any thread count.
+// The same, for the processor's own bf16: each of its ways has bits of its own, on any thread
+// count.
 inline void check_same_bits_of_bf16(const std::function<Bytes(Stream&)>& results) {
   for (const auto products : {Bf16Products::avx512_bf16, Bf16Products::amx}) {
     if (products > CpuFeatures::get().bf16) continue;

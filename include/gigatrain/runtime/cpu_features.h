@@ -20,8 +20,8 @@ const char* name(Bf16Products products);
 struct CpuFeatures {
   Isa best = Isa::base;
   Bf16Products bf16 = Bf16Products::widened;  // the fastest; every one before it is here too
-  std::string model;  // "AMD EPYC 9R14", from the operating system
-  int cores = 1;      // that this process may run on
+  std::string model;                          // "AMD EPYC 9R14", from the operating system
+  int cores = 1;                              // that this process may run on
 
   static const CpuFeatures& get();  // read once
 };

@@ -9,12 +9,12 @@
 namespace gigatrain {
 
 struct Environment {
-  int num_threads = 0;          // GIGATRAIN_NUM_THREADS, 0 when unset
-  std::string device = "auto";  // GIGATRAIN_DEVICE
+  int num_threads = 0;                 // GIGATRAIN_NUM_THREADS, 0 when unset
+  std::string device = "auto";         // GIGATRAIN_DEVICE
   std::optional<Bf16Products> bf16{};  // GIGATRAIN_BF16: widened, avx512_bf16 or amx
-  bool cuda_sync = false;       // GIGATRAIN_CUDA_SYNC: wait after each kernel, to name a fault
-  bool trace = false;           // GIGATRAIN_TRACE
-  bool no_color = false;        // NO_COLOR
+  bool cuda_sync = false;  // GIGATRAIN_CUDA_SYNC: wait after each kernel, to name a fault
+  bool trace = false;      // GIGATRAIN_TRACE
+  bool no_color = false;   // NO_COLOR
 
   static Environment read();  // throws Error(invalid_argument) on a malformed value
 };

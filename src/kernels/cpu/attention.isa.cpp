@@ -143,9 +143,8 @@ void forward(CpuQueue& queue, const AttentionProblem& p) {
       TileForward(p, memory).run(t.b, t.h, t.q0, t.queries);
     });
 #endif
-  for_tasks(queue, p, Workspace::floats(p.d), [&](float* memory, const Task& t) {
-    run_task<T>(p, Workspace(memory, p.d), t);
-  });
+  for_tasks(queue, p, Workspace::floats(p.d),
+            [&](float* memory, const Task& t) { run_task<T>(p, Workspace(memory, p.d), t); });
 }
 
 }  // namespace

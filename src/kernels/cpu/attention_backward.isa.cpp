@@ -209,8 +209,7 @@ void backward(CpuQueue& queue, const AttentionProblem& p) {
     const KeyGradients<T> to{
         p, t.b, t.h / (p.h / p.h_kv),
         whole ? nullptr : parts.as<float>() + (head * cuts.count + cut) * part};
-    const std::int64_t reach =
-        whole ? p.tk : mask_of(p).seen(t.q0 + t.queries - 1, 0, p.tk);
+    const std::int64_t reach = whole ? p.tk : mask_of(p).seen(t.q0 + t.queries - 1, 0, p.tk);
     float* memory = scratch.as<float>() + worker * floats;
 #if defined(GT_AMX)
     if (in_tiles<T>(queue))

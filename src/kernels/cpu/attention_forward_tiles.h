@@ -1,5 +1,5 @@
-// Attention forward in bf16 on AMX: attention.isa.cpp's walk, with S^T = K Q^T and O^T += V^T P^T in
-// tiles.
+// Attention forward in bf16 on AMX: attention.isa.cpp's walk, with S^T = K Q^T and O^T += V^T P^T
+// in tiles.
 #pragma once
 
 #include "kernels/cpu/attention_tiles.h"
@@ -114,8 +114,8 @@ class TileForward {
       store(sum_ + at + i, select(none, splat(__builtin_inff()), top + log(sum)));
     }
     for (std::int64_t i = 0; p_.lse && i < n; ++i) lse[i * p_.lse_t_step] = sum_[at + i];
-    write_transposed(out_ + rows_ * at, n, p_.d, factor_,
-                     rows_of<bf16>(p_.out, b_, h_, q0_ + at), p_.out.t_step);
+    write_transposed(out_ + rows_ * at, n, p_.d, factor_, rows_of<bf16>(p_.out, b_, h_, q0_ + at),
+                     p_.out.t_step);
   }
 
   const AttentionProblem& p_;

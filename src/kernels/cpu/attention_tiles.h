@@ -1,8 +1,9 @@
-// What attention's forward and backward in AMX's tiles share. They walk over blocks as the others do
-// (attention_block.h), with the products of gemm_amx.h:
+// What attention's forward and backward in AMX's tiles share. They walk over blocks as the others
+// do (attention_block.h), with the products of gemm_amx.h:
 //
 //   left sides   rows of pairs:   K, V (keys, D); K^T, V^T (D, keys); P^T, dS^T (keys, queries)
-//   right sides  pairs of rows:   Q^T, dO^T (D, queries); Q, dO (queries, D); P^T, dS^T (keys, queries)
+//   right sides  pairs of rows:   Q^T, dO^T (D, queries); Q, dO (queries, D); P^T, dS^T (keys,
+//   queries)
 //
 // So everything is read off S^T (keys, queries) as it lies, by lanes. P and dS are rounded to bf16
 // before they are multiplied; sums and the softmax are f32.

@@ -102,9 +102,7 @@ void run(CpuQueue& queue, const Copy& args) {
 }
 
 void run(CpuQueue& queue, const Fill& args) {
-  const auto with = [&](auto type) {
-    fill(queue, args.y, convert<decltype(type)>(args.value));
-  };
+  const auto with = [&](auto type) { fill(queue, args.y, convert<decltype(type)>(args.value)); };
   if (!with_integer_type(args.y.dtype, with)) with_floating_type(args.kName, args.y.dtype, with);
 }
 

@@ -14,7 +14,7 @@
 GT_ISA_BEGIN
 namespace {
 
-constexpr std::int64_t kTileColumns = 128;  // with as many rows, what the second cache holds
+constexpr std::int64_t kTileColumns = 128;      // with as many rows, what the second cache holds
 constexpr std::int64_t kTasks = 48;             // enough that no thread waits long for the last
 constexpr std::int64_t kPacked = 2 << 20;       // units packed at a time (8 MiB)
 constexpr std::int64_t kOwnChunk = 2 * kGemmK;  // of K, packed by a task for itself
@@ -138,8 +138,7 @@ class Product {
     const std::int64_t widest = tiles.strips.even ? kRows : kNR;
     own_size_ = own ? blocks_of(tiles.strips.count, tiles.count) * widest * units_of<Unit>(chunk_)
                     : own_size_;
-    return own ? queue_.pool.threads() * own_size_ * 4
-               : all * units_of<Unit>(chunk_) * 4;
+    return own ? queue_.pool.threads() * own_size_ * 4 : all * units_of<Unit>(chunk_) * 4;
   }
   std::int64_t tile_size() const {
     return blocks_of(grid_.rows.strips.count, grid_.rows.count) * kStripRows<Unit> *
@@ -188,8 +187,7 @@ class Product {
     const std::int64_t b = packing == Packing::own_b ? 0 : shared_tasks(from_b_, columns);
     queue_.pool.parallel_for(a + b, [&](std::int64_t t, int) {
       if (t < a)
-        pack_shared_task(from_a_, grid_.rows, a_, t,
-                         [this](const auto&... x) { pack_a(x...); });
+        pack_shared_task(from_a_, grid_.rows, a_, t, [this](const auto&... x) { pack_a(x...); });
       else
         pack_shared_task(from_b_, grid_.columns, b_, t - a,
                          [this](const auto&... x) { pack_b(x...); });
@@ -227,9 +225,7 @@ class Product {
     if (narrow() && k0_ > 0) copy(partial, ld_, tile, ld, height, ld);
     for (std::int64_t at = 0; at == 0 || at < k_; at += kGemmK) {
       const std::int64_t size = smaller(kGemmK, k_ - at), skip = at / Unit::kPerUnit;
-      Step step{.k = units_of<Unit>(size),
-                .first = k0_ + at == 0,
-                .last = k0_ + at + size == p_.k};
+      Step step{.k = units_of<Unit>(size), .first = k0_ + at == 0, .last = k0_ + at + size == p_.k};
       for (std::int64_t r = r0; r < r1; ++r) {
         const std::int64_t below = rows.start(r) - top;
         step.row = top + below, step.rows = rows.filled(r);
@@ -348,8 +344,7 @@ void run(CpuQueue& queue, const Gemm& args) {
   if (queue.bf16 == Bf16Products::amx) return multiply<UnitTile>(queue, args, p, kPackedBf16);
 #endif
 #if defined(__AVX512F__)
-  if (queue.bf16 != Bf16Products::widened)
-    return multiply<UnitPair>(queue, args, p, kPackedBf16);
+  if (queue.bf16 != Bf16Products::widened) return multiply<UnitPair>(queue, args, p, kPackedBf16);
 #endif
   multiply<UnitBf16>(queue, args, p, kPackedF32);
 }

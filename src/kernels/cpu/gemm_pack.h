@@ -312,15 +312,15 @@ GT_INLINE void load_rows(const Operand& from, std::int64_t i, std::int64_t rows,
     return;
   }
   GT_UNROLL for (int j = 0; j < 16; ++j) r[j] =
-      2 * j < left ? units_along_i(UnitPair{}, p + 2 * j * from.k_step, from.k_step, left - 2 * j,
-                                   rows)
-                   : f32x16{};
+      2 * j < left
+          ? units_along_i(UnitPair{}, p + 2 * j * from.k_step, from.k_step, left - 2 * j, rows)
+          : f32x16{};
   transpose(r);
 }
 
 // Thirty-two elements of k of a strip.
-GT_INLINE void pack_tile(const Operand& from, const Strips& strips, std::int64_t s,
-                         std::int64_t at, std::int64_t k, float* to) {
+GT_INLINE void pack_tile(const Operand& from, const Strips& strips, std::int64_t s, std::int64_t at,
+                         std::int64_t k, float* to) {
   for (std::int64_t i = 0; i < kNR; i += kTileRow) {
     f32x16 r[16];
     load_rows(from, strips.start(s) + i, smaller(kTileRow, strips.filled(s) - i), at, k - at, r);
