@@ -350,6 +350,7 @@ def test_dropout_is_a_function_of_the_context():
 
 CTRL_C = """
 import os, signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 import gigatrain as gt

@@ -1881,7 +1881,7 @@ def from_numpy(array: typing.Any) -> Tensor:
     """
 def full(shape: collections.abc.Sequence[int] | int, value: typing.SupportsFloat | typing.SupportsIndex, dtype: DType | str = ..., device: Device | str | None = None) -> Tensor:
     """
-    A tensor of one value.
+    A tensor of one value. Raises InvalidArgument for a value that an integer dtype cannot hold.
     """
 def gather(x: Tensor | Parameter | ParameterUse, dim: typing.SupportsInt | typing.SupportsIndex, index: Tensor | Parameter | ParameterUse) -> Tensor:
     """
