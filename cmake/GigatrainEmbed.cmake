@@ -11,7 +11,7 @@ endfunction()
 
 gt_literal(html page.html)
 gt_literal(style style.css)
-gt_literal(script format.js chart.js panels.js page.js)
+gt_literal(script format.js ticks.js chart.js summary.js parts.js panels.js controls.js page.js)
 file(WRITE ${OUTPUT} "// Made from the files in src/train/report.
 #include \"train/report_html.h\"
 
