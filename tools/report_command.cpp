@@ -47,7 +47,7 @@ int report(const Globals& globals, const Options& options) {
 }  // namespace
 
 void add_report(CLI::App& app, const Globals& globals, Action& action) {
-  auto* command = app.add_subcommand("report", "runs as one HTML file, compared; TensorBoard");
+  auto* command = app.add_subcommand("report", "draw runs as one HTML page, and compare them");
   command->footer(
       "Works while a run trains. The file needs no network.\n"
       "Examples: gigatrain report runs/bible\n"

@@ -55,11 +55,10 @@ function kernelParts(run) {
 function partsPanels() {
   const measured = runs.filter((r) => r.profiles > 0 && r.profiled_ms > 0);
   if (measured.length === 0) {
-    return [
-      h('p', {class: 'note'},
-        'Time by kernel family and memory by purpose are not in these run folders: they are ' +
-            'recorded every ten steps or log.every, whichever is more, by versions from this one on.')
-    ];
+    return [h(
+        'p', {class: 'note'},
+        'Time by kernel family and memory by purpose are not in these run folders: one step in ten, or in ' +
+            'log.every if that is more, is measured, and older versions measured none.')];
   }
   return [
     h('h2', null, 'Where time and memory go'),
