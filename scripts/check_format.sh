@@ -9,5 +9,5 @@ fi
 mode=(--dry-run -Werror)
 [[ "${1:-}" == --fix ]] && mode=(-i)
 find include src tests tools examples benchmarks python \
-  \( -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu' \) -print0 |
+  \( -name '*.h' -o -name '*.cpp' -o -name '*.cuh' -o -name '*.cu' -o -name '*.js' \) -print0 |
   xargs -0 -n 8 -P "$(nproc)" clang-format "${mode[@]}"

@@ -68,5 +68,5 @@ cat <<'NEXT'
                                                                               use your own text
   build/cpu/bin/gigatrain train examples/recipes/bible.toml run.name=mine data.train=data/mine/train.bin \
       data.val=data/mine/val.bin train.steps=3000                             and train on it
-  runs/bible/metrics.jsonl                                                    every step's numbers
+  build/cpu/bin/gigatrain report runs/bible                                   its curves, as one page
 NEXT

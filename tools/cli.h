@@ -43,6 +43,7 @@ void add_doctor(CLI::App& app, const Globals& globals, Action& action);
 void add_validate(CLI::App& app, const Globals& globals, Action& action);
 void add_plan(CLI::App& app, const Globals& globals, Action& action);
 void add_bench(CLI::App& app, const Globals& globals, Action& action);
+void add_report(CLI::App& app, const Globals& globals, Action& action);
 void add_data(CLI::App& app, const Globals& globals, Action& action);
 void add_train(CLI::App& app, const Globals& globals, Action& action);
 void add_eval(CLI::App& app, const Globals& globals, Action& action);

@@ -30,7 +30,7 @@ int run(int argc, char** argv) {
   app.add_flag("--json", globals.json, "machine-readable results on standard output");
   Action action;
   for (const auto add : {add_doctor, add_validate, add_plan, add_bench, add_data, add_train,
-                         add_eval, add_generate, add_ckpt, add_import, add_export})
+                         add_report, add_eval, add_generate, add_ckpt, add_import, add_export})
     add(app, globals, action);
   try {
     app.parse(argc, argv);

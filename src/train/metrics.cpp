@@ -120,9 +120,11 @@ void MetricsWriter::append(const Line& line) {
   warn(fmt::format("not a finite number: {}", fmt::join(line.bad, ", ")), line.step);
 }
 
-void MetricsWriter::start(std::int64_t step, const std::map<std::string, std::string>& facts) {
+void MetricsWriter::start(std::int64_t step, const std::map<std::string, std::string>& facts,
+                          const std::map<std::string, double>& numbers) {
   Line line("start", step);
   for (const auto& [key, value] : facts) line.set(key.c_str(), value);
+  for (const auto& [key, value] : numbers) line.set(key.c_str(), value);
   append(line);
 }
 
@@ -145,6 +147,18 @@ void MetricsWriter::ckpt(const CkptMetrics& m) {
   Line line("ckpt", m.step);
   line.set("tokens", m.tokens).set("path", m.path).set("digest", m.digest);
   append(line.set("bytes", m.bytes).maybe("ckpt_ms", m.ckpt_ms));
+}
+
+void MetricsWriter::profile(const ProfileMetrics& m) {
+  Line line("profile", m.step);
+  line.maybe("step_ms", m.step_ms);
+  line.json["kernel_ms"] = m.kernel_ms;
+  line.json["mem_bytes"] = m.mem_bytes;
+  append(line);
+}
+
+void MetricsWriter::sample(const std::string& text, std::int64_t step) {
+  append(Line("sample", step).set("text", text));
 }
 
 void MetricsWriter::warn(const std::string& message, std::int64_t step) {

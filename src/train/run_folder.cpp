@@ -18,6 +18,7 @@
 #include "gigatrain/version.h"
 #include "strict_json.h"
 #include "train/run_identity.h"
+#include "train/run_log.h"
 
 namespace gigatrain {
 
@@ -112,8 +113,8 @@ void refuse_other_run(const std::string& folder, const RunFolderOptions& options
 
 // What a run writes, in the order of removal; a user's own files stay. run.json goes last: a
 // removal that is cut short leaves a folder that still counts as holding a run.
-const std::array kOurs = {"ckpt",        "logs",        "trace",   "metrics.jsonl",
-                          "report.html", "config.toml", "run.json"};
+const std::array kOurs = {"ckpt",        "logs",     "trace",       "metrics.jsonl",
+                          "report.html", kEventFile, "config.toml", "run.json"};
 
 void remove_run(FileSystem& files, const std::string& folder) {
   for (const std::string name : kOurs) {

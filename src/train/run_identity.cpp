@@ -3,15 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 #include <sstream>
 
 namespace gigatrain {
 
-namespace {
-
 // to_toml writes one key a line, so a line is as good as a parse.
-std::map<std::string, std::string> flatten(const std::string& toml) {
+std::map<std::string, std::string> flatten_toml(const std::string& toml) {
   std::map<std::string, std::string> keys;
   std::istringstream in(toml);
   std::string section;
@@ -24,6 +21,8 @@ std::map<std::string, std::string> flatten(const std::string& toml) {
   }
   return keys;
 }
+
+namespace {
 
 bool may_change(const std::string& key) {
   static constexpr const char* kFree[] = {"run.",         "log.",          "checkpoint.",
@@ -38,7 +37,7 @@ bool may_change(const std::string& key) {
 
 std::vector<std::string> identity_differences(const std::string& saved_toml,
                                               const std::string& toml) {
-  const auto saved = flatten(saved_toml), now = flatten(toml);
+  const auto saved = flatten_toml(saved_toml), now = flatten_toml(toml);
   std::vector<std::string> differences;
   for (const auto& [key, value] : now) {
     const auto before = saved.find(key);

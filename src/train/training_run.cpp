@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "gigatrain/train/trace.h"
 #include "gigatrain/version.h"
 #include "kernels/reduce.h"
+#include "train/kernel_times.h"
 #include "train/run_state.h"
 
 namespace gigatrain {
@@ -46,6 +48,9 @@ TrainerOptions trainer_options(const Config& c, const BatchShape& batch) {
           .anomaly = c.train.anomaly};
 }
 
+// At most so often are a step's kernels timed; log.every may be longer.
+constexpr std::int64_t kProfileEvery = 10;
+
 bool due(std::int64_t step, std::int64_t every) {
   return every > 0 && step % every == 0;
 }
@@ -64,7 +69,8 @@ class Run {
         plan_(plan_memory(spec_, batch_, weight_options(config), PlanTarget::of(device),
                           optimizer_options(config))),
         folder_(RunFolder::create(config.run.dir, config.run.name, folder_options(mode))),
-        metrics_(folder_.metrics()) {
+        metrics_(folder_.metrics()),
+        kernel_times_(device) {
     if (!config.data.val.empty())
       val_.emplace(open_data(config, Split::val, tokenizer_.get(), spec_.vocab_size(),
                              batch_.global_batch()));
@@ -78,6 +84,7 @@ class Run {
     trainer_ = std::make_unique<Trainer>(*model_, *optimizer_, train_, options);
     if (mode == RunMode::resume) resume();
     limit_flops_ = measure_gemm(device, compute_dtype(config));
+    device.allocator().reset_peak();  // the measurement's memory is not the run's
   }
 
   RunOutcome execute(const std::function<bool()>& stop_requested) {
@@ -168,13 +175,15 @@ class Run {
                         .batch = batch_,
                         .memory = plan_,
                         .limit_flops = limit_flops_});
-    metrics_.start(trainer_->steps_done(),
-                   {{"version", GIGATRAIN_VERSION}, {"device", describe_device()}});
+    metrics_.start(
+        trainer_->steps_done(), {{"version", GIGATRAIN_VERSION}, {"device", describe_device()}},
+        {{"limit_flops", limit_flops_}, {"parameters", static_cast<double>(spec_.parameters())}});
   }
 
   void after_step(const StepReport& r) {
     interval_ms_ += r.step_ms;
     interval_tokens_ += r.batch_tokens;
+    report_profile(r);
     // A moving average, so that the time left does not jump.
     step_ms_ = step_ms_ == 0 ? r.step_ms : 0.95 * step_ms_ + 0.05 * r.step_ms;
     report_step(r);
@@ -184,6 +193,18 @@ class Run {
     if (tokenizer_ && due(r.step, config_.train.sample_every)) run_sample(r.step);
     if (due(r.step, config_.checkpoint.every) || last) save();
     outcome_.loss = r.loss;
+    if (due(r.step + 1, std::max(config_.log.every, kProfileEvery))) kernel_times_.start();
+  }
+
+  // Of the step that start() began above, so evaluations, samples and checkpoints are not in it.
+  void report_profile(const StepReport& r) {
+    ProfileMetrics profile{
+        .step = r.step, .step_ms = r.step_ms, .kernel_ms = kernel_times_.stop(), .mem_bytes = {}};
+    if (profile.kernel_ms.empty()) return;
+    const MemoryStats memory = device_.allocator().stats();
+    for (std::size_t i = 0; i < memory.by_purpose.size(); ++i)
+      profile.mem_bytes[name(static_cast<Purpose>(i))] = memory.by_purpose[i].peak;
+    metrics_.profile(profile);
   }
 
   void report_step(const StepReport& r) {
@@ -245,7 +266,9 @@ class Run {
                                .seed = static_cast<std::uint64_t>(config_.train.seed)});
     Utf8Stream utf8;
     std::string text = config_.train.sample_prompt + utf8.push(tokenizer_->decode(ids));
-    observer_.on_sample(text + utf8.finish(), step);
+    text += utf8.finish();
+    metrics_.sample(text, step);
+    observer_.on_sample(text, step);
   }
 
   void save() {
@@ -294,6 +317,7 @@ class Run {
   MemoryPlan plan_;
   RunFolder folder_;
   MetricsWriter metrics_;
+  KernelTimes kernel_times_;
   std::optional<TokenSource> val_;
   std::shared_ptr<nn::LanguageModel> model_;
   std::unique_ptr<optim::Optimizer> optimizer_;

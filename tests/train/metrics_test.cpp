@@ -44,7 +44,7 @@ TEST_CASE("metrics: each kind of line and its fields", "[unit]") {
   const TemporaryFolder folder;
   {
     MetricsWriter metrics(folder / "m");
-    metrics.start(3, {{"version", "1.2"}});
+    metrics.start(3, {{"version", "1.2"}}, {{"limit_flops", 5e9}});
     metrics.step({.step = 4,
                   .tokens = 400,
                   .loss = 2.5,
@@ -61,10 +61,14 @@ TEST_CASE("metrics: each kind of line and its fields", "[unit]") {
     metrics.warn("slow \"disk\"\n", 4);
     metrics.error("lost", 4);
     metrics.end({.step = 5, .tokens = 500, .reason = "finished", .digest = "0100"});
+    metrics.profile(
+        {.step = 5, .step_ms = 3, .kernel_ms = {{"norm", 2}}, .mem_bytes = {{"data", 8}}});
+    metrics.sample("<text>", 5);
   }
   const auto lines = lines_of(folder.read("m"));
-  REQUIRE(lines.size() == 7);
-  const std::vector<std::string> kinds = {"start", "step", "eval", "ckpt", "warn", "error", "end"};
+  REQUIRE(lines.size() == 9);
+  const std::vector<std::string> kinds = {"start", "step", "eval",    "ckpt",  "warn",
+                                          "error", "end",  "profile", "sample"};
   const std::regex rfc3339(R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)");
   for (std::size_t i = 0; i < lines.size(); ++i) {
     CHECK(lines[i]["v"] == 1);
@@ -73,6 +77,11 @@ TEST_CASE("metrics: each kind of line and its fields", "[unit]") {
   }
   CHECK(lines[0]["step"] == 3);
   CHECK(lines[0]["version"] == "1.2");
+  CHECK(lines[0]["limit_flops"] == 5e9);
+  CHECK(lines[7]["step_ms"] == 3);
+  CHECK(lines[7]["kernel_ms"]["norm"] == 2);
+  CHECK(lines[7]["mem_bytes"]["data"] == 8);
+  CHECK(lines[8]["text"] == "<text>");
   CHECK(keys_of(lines[1]) == std::vector<std::string>{"comm_ms", "data_ms", "grad_norm", "kind",
                                                       "loss", "lr", "mem_bytes", "mfu", "step",
                                                       "step_ms", "time", "tokens", "tokens_per_s",

@@ -35,6 +35,14 @@ struct CkptMetrics {
   double ckpt_ms = kNotMeasured;
 };
 
+// Of one step in an interval, whose kernels were timed, and of the memory until then.
+struct ProfileMetrics {
+  std::int64_t step = 0;
+  double step_ms = kNotMeasured;
+  std::map<std::string, double> kernel_ms;        // by family of kernels
+  std::map<std::string, std::int64_t> mem_bytes;  // of live blocks at their peak, by purpose
+};
+
 struct EndMetrics {
   std::int64_t step = 0, tokens = 0;
   std::string reason;  // "finished", "time_limit", "requested"
@@ -50,10 +58,13 @@ class MetricsWriter {
   MetricsWriter(const MetricsWriter&) = delete;
   MetricsWriter& operator=(const MetricsWriter&) = delete;
 
-  void start(std::int64_t step, const std::map<std::string, std::string>& facts = {});
+  void start(std::int64_t step, const std::map<std::string, std::string>& facts = {},
+             const std::map<std::string, double>& numbers = {});
   void step(const StepMetrics& metrics);
   void eval(const EvalMetrics& metrics);
   void ckpt(const CkptMetrics& metrics);
+  void profile(const ProfileMetrics& metrics);
+  void sample(const std::string& text, std::int64_t step);
   void warn(const std::string& message, std::int64_t step);
   void error(const std::string& message, std::int64_t step);
   void end(const EndMetrics& metrics);
