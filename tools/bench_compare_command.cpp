@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli.h"
@@ -43,10 +44,11 @@ void print_missing(const std::vector<std::string>& names, const char* file) {
 void print(const BenchComparison& c, double tolerance) {
   if (c.before_device != c.after_device)
     fmt::print("note: two devices: {}, then {}\n", c.before_device, c.after_device);
-  fmt::print("{:<66} {:>11} {:>11} {:>7}\n", c.bench == "step" ? "step" : "kernel", "before ms",
-             "after ms", "ratio");
+  std::size_t width = 0;
+  for (const auto& r : c.changes) width = std::max(width, r.name.size());
+  fmt::print("{:<{}} {:>11} {:>11} {:>7}\n", "", width, "before ms", "after ms", "ratio");
   for (const auto& r : c.changes)
-    fmt::print("{:<66} {:>11.4f} {:>11.4f} {:>7.3f}{}\n", r.name, r.before_ms, r.after_ms,
+    fmt::print("{:<{}} {:>11.4f} {:>11.4f} {:>7.3f}{}\n", r.name, width, r.before_ms, r.after_ms,
                r.ratio(), !r.small && r.ratio() > 1 + tolerance ? "  slower" : "");
   print_missing(c.only_before, "first");
   print_missing(c.only_after, "second");

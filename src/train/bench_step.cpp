@@ -146,10 +146,10 @@ StepTimes bench_step(Device& device, const Config& config, const StepBenchOption
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("at least one step must be timed and one observed, got {} and {}",
                             options.steps, options.observed));
-  const MachineLimit before = measure(device, config);
   std::optional<StepBench> bench(std::in_place, device, config, options.synthetic);
   StepTimes times{
       .parameters = bench->parameters(), .batch = bench->batch(), .flops = bench->flops()};
+  const MachineLimit before = measure(device, config);
   for (int i = 0; i < kWarmUp; ++i) bench->step();
   device.allocator().reset_peak();
   const std::int64_t allocations = device.allocator().stats().system_allocations;
