@@ -11,7 +11,7 @@ and one mode of PyTorch are alive at a time, each in a process of its own, and s
 neighbour's noise meets both; then comes the next mode. The fastest mode is the one to compare with.
 
 A line of JSON for each model and dtype: tokens/s and their ratio from medians over the rounds; peak memory
-(VmHWM) of PyTorch above what it has after `import torch`, of gigatrain of the whole process.
+(VmHWM) above what the process had before there was a model: after `import torch`, after gigatrain's start.
 `--python` needs torch and a C++ compiler; nothing needs the network.
 """
 import argparse
@@ -58,7 +58,8 @@ class Side:
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{' '.join(self.process.args)}: ended with code {self.process.wait()}")
+            sys.exit(f"ended with code {self.process.wait()}: {' '.join(self.process.args)}\n"
+                     "  next: run it again with --log FILE, which keeps what the process said")
         return json.loads(line)
 
     def turn(self, steps, count):
@@ -73,7 +74,7 @@ class Side:
     def result(self):
         ms = statistics.median(self.ms)
         return {"ms": ms, "tokens_per_s": self.about["tokens"] / ms * 1e3, "loss": self.last["loss"],
-                "peak_bytes": peak_bytes(self.process.pid) - self.about.get("import_bytes", 0)}
+                "peak_bytes": peak_bytes(self.process.pid) - self.about["start_bytes"]}
 
     def close(self):
         self.process.stdin.close()
@@ -85,7 +86,7 @@ def serve_torch(name, dtype, mode, threads):
     import torch
     import torch._dynamo  # part of what `import` brings: without it compile would pay for it
 
-    import_bytes = peak_bytes("self")
+    start_bytes = peak_bytes("self")
     from torch_models import Model, make_adamw
 
     torch.set_num_threads(threads)
@@ -99,7 +100,7 @@ def serve_torch(name, dtype, mode, threads):
     cast = torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == "bf16" and "weights" not in mode)
     length = sizes["positions"]
     say = lambda **values: print(json.dumps(values), flush=True)
-    say(tokens=batch * length, import_bytes=import_bytes, parameters=sum(p.numel() for p in model.parameters()))
+    say(tokens=batch * length, start_bytes=start_bytes, parameters=sum(p.numel() for p in model.parameters()))
     ids = torch.arange(batch * length + 1) * 7919 % sizes["vocab"]
     for _ in sys.stdin:
         start = time.perf_counter()

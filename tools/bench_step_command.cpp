@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "cli.h"
 #include "gigatrain/train/bench_step.h"
@@ -142,14 +144,26 @@ void print(const StepTimes& t, const DeviceFacts& facts, const char* dtype) {
   print_memory(t);
 }
 
+// The most memory that this process has had, as Linux counts it; 0 elsewhere.
+std::int64_t peak_bytes() {
+  std::ifstream status("/proc/self/status");
+  std::int64_t kib = 0;
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("VmHWM:")) std::istringstream(line.substr(6)) >> kib;
+  return kib << 10;
+}
+
 // A step for each line of standard input, so that another program's steps can stand between ours.
 int serve(Device& device, const Config& config, const Options& o) {
+  const std::int64_t start_bytes = peak_bytes();
   StepBench bench(device, config, o.bench.synthetic);
   const auto say = [](const Json& j) {
     fmt::print("{}\n", j.dump());
     std::fflush(stdout);
   };
-  say({{"parameters", bench.parameters()}, {"tokens", bench.batch().tokens()}});
+  say({{"parameters", bench.parameters()},
+       {"tokens", bench.batch().tokens()},
+       {"start_bytes", start_bytes}});
   for (std::string line; std::getline(std::cin, line);) {
     const StepReport r = bench.step();
     say({{"ms", r.step_ms}, {"loss", r.loss}});
