@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The peer beside which benchmarks/gpt2_step is measured: one training step of GPT-2 124M in PyTorch
+"""The peer beside which `gigatrain bench step --model gpt2` is measured: one training step of GPT-2 124M in PyTorch
 on a GPU, eager and compiled, and a few single ops. Needs torch, and nothing from the network.
 
 The step is the same work as ours: learned positions, 12 pre-LayerNorm blocks with biases, tanh GELU,
@@ -17,43 +17,11 @@ import sys
 import time
 
 import torch
-import torch.nn as nn
 import torch.nn.functional as F
 
+from torch_models import Model, make_adamw
+
 VOCAB, C, HEADS = 50257, 768, 12
-
-
-class Block(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.ln_1, self.ln_2 = nn.LayerNorm(C), nn.LayerNorm(C)
-        self.attn, self.proj = nn.Linear(C, 3 * C), nn.Linear(C, C)
-        self.fc, self.out = nn.Linear(C, 4 * C), nn.Linear(4 * C, C)
-
-    def forward(self, x):  # (B, T, C)
-        b, t, _ = x.shape
-        q, k, v = (part.view(b, t, HEADS, C // HEADS).transpose(1, 2)  # (B, H, T, D)
-                   for part in self.attn(self.ln_1(x)).split(C, dim=2))
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        x = x + self.proj(y.transpose(1, 2).reshape(b, t, C))
-        return x + self.out(F.gelu(self.fc(self.ln_2(x)), approximate="tanh"))
-
-
-class GPT2(nn.Module):
-    def __init__(self, seq_len, layers):
-        super().__init__()
-        self.wte, self.wpe = nn.Embedding(VOCAB, C), nn.Embedding(max(seq_len, 1024), C)
-        self.blocks = nn.ModuleList(Block() for _ in range(layers))
-        self.ln_f = nn.LayerNorm(C)
-        for matrix in (p for p in self.parameters() if p.dim() > 1):
-            nn.init.normal_(matrix, std=0.02)
-
-    def forward(self, tokens, targets):  # (B, T)
-        x = self.wte(tokens) + self.wpe.weight[:tokens.shape[1]]
-        for block in self.blocks:
-            x = block(x)
-        logits = F.linear(self.ln_f(x), self.wte.weight)  # the tied head
-        return F.cross_entropy(logits.float().view(-1, VOCAB), targets.view(-1))
 
 
 class Clock:
@@ -102,12 +70,8 @@ def autocast(args):
 
 def training_step(args, compiled, clock):
     torch.manual_seed(1)
-    model = GPT2(args.seq_len, args.layers).to(args.device)
-    decayed = [p for p in model.parameters() if p.dim() > 1]
-    plain = [p for p in model.parameters() if p.dim() == 1]
-    adamw = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.1},
-                               {"params": plain, "weight_decay": 0.0}],
-                              lr=1e-4, betas=(0.9, 0.95), fused=clock.cuda)
+    model = Model(VOCAB, max(args.seq_len, 1024), args.layers, HEADS, C).to(args.device)
+    adamw = make_adamw(model, fused=clock.cuda)
     ids = torch.arange(args.micro_batch * args.seq_len, device=args.device) * 7919 % VOCAB
     ids = ids.view(args.micro_batch, args.seq_len)
     run = torch.compile(model) if compiled else model

@@ -4,12 +4,12 @@
     benchmarks/python_vs_cpp.py [--build build/cpu] [--compute f32|bf16] [--steps 3] [--rounds 3]
                                 [--seq-len 256] [--micro-batch 1]
 
-Runs benchmarks/gpt2_step (C++) and this file's own loop one after the other, `rounds` times, each in a
+Runs `gigatrain bench step` (C++) and this file's own loop one after the other, `rounds` times, each in a
 process of its own, and prints the medians of their steps and the ratio. Needs gigatrain installed, or
 PYTHONPATH=build/cpu/python.
 """
 import argparse
-import re
+import json
 import statistics
 import subprocess
 import sys
@@ -41,10 +41,12 @@ def python_step(args):
 
 
 def cpp_step(args):
-    out = subprocess.run([f"{args.build}/bin/gpt2_step", args.compute, str(args.micro_batch),
-                          str(args.steps + 1), "--seq-len", str(args.seq_len)],
+    out = subprocess.run([f"{args.build}/bin/gigatrain", "bench", "step", "--model", "gpt2", "--device",
+                          "cpu", "--json", "--steps", str(args.steps), "--micro-batch",
+                          str(args.micro_batch), f"train.seq_len={args.seq_len}",
+                          f"precision.compute={args.compute}"],
                          check=True, capture_output=True, text=True).stdout
-    return float(re.search(r"median step ([\d.]+) ms", out)[1]) / 1e3
+    return json.loads(out)["ms"] / 1e3
 
 
 def main():

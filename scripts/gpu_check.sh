@@ -166,15 +166,16 @@ PY
 tokens_per_s() { grep -oE '[0-9]+ tokens/s' "$1" | tail -1 | cut -d' ' -f1; }
 
 run_training() {
-  local program=$build/bin/gpt2_step log rc run dtype flags batch rows=() found=""
+  local program=$build/bin/gigatrain log rc run dtype flags batch rows=() found=""
   needs "$program" || return
   # As it comes, with algorithms chosen by timing, and f32, exact and on tensor cores.
-  for run in "bf16" "bf16 --measure" "f32" "f32 --tf32"; do
+  for run in "bf16" "bf16 --tune" "f32" "f32 --tf32"; do
     read -r dtype flags <<<"$run"
     batch=$micro_batch log=$logs/training_${run// /}
     [[ $dtype == f32 && $batch -gt 8 ]] && batch=8
     # shellcheck disable=SC2086  # no flags, no argument
-    limited $((limit[training] / 3)) "$log" "$program" "$dtype" "$batch" 12 --device cuda --profile $flags
+    limited $((limit[training] / 3)) "$log" "$program" bench step --model gpt2 \
+      "precision.compute=$dtype" --micro-batch "$batch" --steps 12 --device cuda $flags
     rc=$?
     if [[ $rc -ne 0 ]]; then
       fail $rc "$log" "$run"

@@ -1,5 +1,5 @@
-// `gigatrain bench kernels`: every kernel of a training step at the shapes of GPT-2 124M, beside
-// the limits that this device was measured to have.
+// `gigatrain bench`, and of it `kernels`: every kernel of a training step at the shapes of GPT-2
+// 124M, beside the limits that this device was measured to have.
 
 #include <fmt/format.h>
 
@@ -74,11 +74,15 @@ int print_bytes(const Globals& globals, const KernelBenchOptions& o) {
   return kOk;
 }
 
+// What there is none of is a dash: most kernels multiply no matrices.
+std::string number(double value) {
+  return value > 0 ? fmt::format("{:.1f}", value) : "-";
+}
+
 void print_row(const KernelTime& t) {
-  const double tflops = t.call.flops / t.ms / 1e9;
-  fmt::print("{:<40} {:<34} {:>10.4f} {:>10.1f} {:>10} {:>7.0f} %\n", t.call.name, t.call.shape,
-             t.ms, t.call.least / t.ms / 1e6, tflops > 0 ? fmt::format("{:#.3g}", tflops) : "-",
-             t.percent_of_limit);
+  fmt::print("{:<40} {:<34} {:>10.4f} {:>9.2f} {:>8.1f} {:>9} {:>9} {:>6.0f} %\n", t.call.name,
+             t.call.shape, t.ms, t.call.least / 1e6, t.call.least / t.ms / 1e6,
+             number(t.call.flops / 1e9), number(t.call.flops / t.ms / 1e6), t.percent_of_limit);
   std::fflush(stdout);
 }
 
@@ -87,18 +91,20 @@ int run_kernels(const Globals& globals, const Options& options) {
   const DeviceFacts facts = device->facts();
   const KernelBenchOptions o = bench_options(options, !device->is_cpu());
   if (!globals.json)
-    fmt::print("{}, {}\n{:<40} {:<34} {:>10} {:>10} {:>10} {:>9}\n", facts.model, name(o.dtype),
-               "kernel", "shape", "ms", "GB/s", "TFLOP/s", "of limit");
+    fmt::print("{}, {}\n{:<40} {:<34} {:>10} {:>9} {:>8} {:>9} {:>9} {:>8}\n", facts.model,
+               name(o.dtype), "kernel", "shape", "ms", "MB", "GB/s", "GFLOP", "GFLOP/s",
+               "of limit");
   const KernelBench bench = bench_kernels(*device, o, [&](const KernelTime& t) {
     if (!globals.json) print_row(t);
   });
   if (bench.times.empty()) nothing_matches(o.filter);
   if (!globals.json) {
-    fmt::print("limits: copy {:.1f} GB/s, products {:#.3g} TFLOP/s in f32, {:#.3g} in bf16\n",
-               bench.copy_bytes / 1e9, bench.gemm_f32 / 1e12, bench.gemm_bf16 / 1e12);
+    fmt::print("limits: copy {:.1f} GB/s, products {:.0f} GFLOP/s in f32, {:.0f} in bf16\n",
+               bench.copy_bytes / 1e9, bench.gemm_f32 / 1e9, bench.gemm_bf16 / 1e9);
     return kOk;
   }
-  Json j = {{"device", facts.model},
+  Json j = {{"bench", "kernels"},
+            {"device", facts.model},
             {"copy_bytes_per_s", bench.copy_bytes},
             {"gemm_flops", {{"f32", bench.gemm_f32}, {"bf16", bench.gemm_bf16}}},
             {"kernels", Json::array()}};
@@ -135,6 +141,8 @@ void add_bench(CLI::App& app, const Globals& globals, Action& action) {
   command->require_subcommand(1);
   command->fallthrough();
   add_kernels(*command, globals, action);
+  add_bench_step(*command, globals, action);
+  add_bench_compare(*command, globals, action);
 }
 
 }  // namespace gigatrain::tools

@@ -44,6 +44,8 @@ void add_validate(CLI::App& app, const Globals& globals, Action& action);
 void add_plan(CLI::App& app, const Globals& globals, Action& action);
 void add_bench(CLI::App& app, const Globals& globals, Action& action);
 void add_report(CLI::App& app, const Globals& globals, Action& action);
+void add_bench_step(CLI::App& app, const Globals& globals, Action& action);     // of bench
+void add_bench_compare(CLI::App& app, const Globals& globals, Action& action);  // of bench
 void add_data(CLI::App& app, const Globals& globals, Action& action);
 void add_train(CLI::App& app, const Globals& globals, Action& action);
 void add_eval(CLI::App& app, const Globals& globals, Action& action);

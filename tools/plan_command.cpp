@@ -10,6 +10,7 @@
 #include "cli.h"
 #include "gigatrain/train/session.h"
 #include "plan_report.h"
+#include "presets.h"
 #include "progress.h"
 
 namespace gigatrain::tools {
@@ -19,59 +20,16 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 struct Options {
-  std::string config;
-  std::vector<std::string> overrides;
-  std::string model, gpu;
+  ConfigChoice config;
+  std::string gpu;
   std::vector<std::int64_t> micro_batches;
   bool memory = false;
 };
 
-struct Preset {
-  const char* name;
-  int n_layer, n_head, n_embd, vocab_size = 50257;
-  const char* more = "";
-};
-constexpr Preset kPresets[] = {
-    {"gpt2", 12, 12, 768},
-    {"gpt2-medium", 24, 16, 1024},
-    {"gpt2-large", 36, 20, 1280},
-    {"gpt2-xl", 48, 25, 1600},
-    {"smollm2-135m", 30, 9, 576, 49152, "kind = \"llama\"\nn_kv_head = 3\nn_inner = 1536\n"},
-    {"qwen3-0.6b", 28, 16, 1024, 151936,
-     "kind = \"llama\"\nn_kv_head = 8\nn_inner = 3072\nhead_dim = 128\nqk_norm = true\n"},
-    {"llama3.2-1b", 16, 32, 2048, 128256, "kind = \"llama\"\nn_kv_head = 8\nn_inner = 8192\n"},
-    {"llama3.1-8b", 32, 32, 4096, 128256,
-     "kind = \"llama\"\nn_kv_head = 8\nn_inner = 14336\ntie = false\n"}};
-
 // A batch of half a million tokens in one leaf, as trainings of GPT-2 usually have it.
-std::string preset_text(const std::string& wanted) {
-  std::string known;
-  for (const auto& p : kPresets) {
-    if (wanted == p.name)
-      return fmt::format(
-          "[model]\nn_layer = {}\nn_head = {}\nn_embd = {}\nvocab_size = {}\n{}"
-          "[data]\ntrain = \"none\"\ntokenizer = \"none\"\n"
-          "[train]\nsteps = 1\nseq_len = 1024\nglobal_batch = 512\nmicro_batch = 8\nleaves = 1\n"
-          "[precision]\ncompute = \"bf16\"\n",
-          p.n_layer, p.n_head, p.n_embd, p.vocab_size, p.more);
-    known += fmt::format("{}{}", known.empty() ? "" : ", ", p.name);
-  }
-  throw Error(ErrorCode::invalid_argument,
-              fmt::format("--model must be one of {}, got '{}'", known, wanted),
-              "give a configuration file for any other model");
-}
-
-Config read_config(const Options& o) {
-  if (o.model.empty()) {
-    if (o.config.empty())
-      throw Error(ErrorCode::invalid_argument, "there is nothing to plan",
-                  "give a configuration file, or --model gpt2");
-    return load_config(o.config, o.overrides);
-  }
-  std::vector<std::string> overrides = o.overrides;
-  if (!o.config.empty()) overrides.insert(overrides.begin(), o.config);  // the first key=value
-  return parse_config(preset_text(o.model), "--model " + o.model, overrides);
-}
+constexpr const char* kBatch =
+    "[train]\nsteps = 1\nseq_len = 1024\nglobal_batch = 512\nmicro_batch = 8\nleaves = 1\n"
+    "[precision]\ncompute = \"bf16\"\n";
 
 // "80GiB", "80 GB", "85899345920"; 0 when it is no size.
 std::int64_t parse_bytes(const std::string& text) {
@@ -121,7 +79,7 @@ struct Report {
 };
 
 Report make_report(const Globals& globals, const Options& o) {
-  const Config config = read_config(o);
+  const Config config = read_config(o.config, kBatch, "plan");
   const auto tokenizer = make_tokenizer(config);
   Report r{.target = plan_target(globals, o), .model = model_spec(config, tokenizer.get())};
   r.batch = batch_shape(config, r.model.parameters());
@@ -243,11 +201,9 @@ void add_plan(CLI::App& app, const Globals& globals, Action& action) {
       "          gigatrain plan --memory --model gpt2-xl --gpu h100 --micro-batches 1,2,4,8");
   auto o = std::make_shared<Options>();
   command->add_flag("--memory", o->memory, "plan memory (the only plan so far, so the default)");
-  command->add_option("config", o->config, "configuration file (TOML)");
-  command->add_option("overrides", o->overrides, "key=value");
-  command->add_option("--model", o->model,
-                      "in place of a file: gpt2, gpt2-medium, gpt2-large, gpt2-xl, "
-                      "smollm2-135m, qwen3-0.6b, llama3.2-1b or llama3.1-8b");
+  command->add_option("config", o->config.file, "configuration file (TOML)");
+  command->add_option("overrides", o->config.overrides, "key=value");
+  command->add_option("--model", o->config.model, "in place of a file: " + preset_names());
   command->add_option("--gpu", o->gpu,
                       "a100-40, a100-80, h100, h200, b200, l40s, rtx4090, or a size such as 80GiB; "
                       "default: the device at hand");

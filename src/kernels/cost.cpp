@@ -1,7 +1,11 @@
-#include "kernels/cost.h"
+// What one call of each kernel must move and compute, from its arguments alone: the yardstick of
+// `gigatrain bench`.
 
 #include <algorithm>
 #include <initializer_list>
+
+#include "gigatrain/runtime/stream.h"
+#include "kernels/table.h"
 
 namespace gigatrain::kernels {
 

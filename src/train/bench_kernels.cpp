@@ -35,7 +35,7 @@ std::int64_t workspace_bytes(Device& dry, const PreparedKernel& kernel) {
 
 KernelBytes bytes_of(TensorMaker& dry, const KernelCase& c) {
   const PreparedKernel kernel = c.prepare(dry);
-  const kernels::KernelCost& cost = kernel.cost;
+  const KernelCost& cost = kernel.cost;
   KernelBytes bytes{.name = c.name,
                     .shape = c.shape,
                     .least = static_cast<double>(cost.least),

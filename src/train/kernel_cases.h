@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "gigatrain/tensor/tensor.h"
-#include "kernels/cost.h"
+#include "kernels/table.h"
 
 namespace gigatrain {
 
@@ -30,7 +30,7 @@ class TensorMaker {
 
 struct PreparedKernel {
   std::function<void()> submit;  // holds its tensors
-  kernels::KernelCost cost;
+  KernelCost cost;
 };
 
 struct KernelCase {

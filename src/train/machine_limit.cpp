@@ -78,4 +78,9 @@ double measure_copy(Device& device, double seconds) {
   return 2.0 * 4.0 * static_cast<double>(elements) / time;
 }
 
+MachineLimit measure_limit(Device& device, DType dtype, double seconds) {
+  return {.gemm_flops = measure_gemm(device, dtype, seconds),
+          .copy_bytes = measure_copy(device, seconds)};
+}
+
 }  // namespace gigatrain

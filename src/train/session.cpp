@@ -73,6 +73,23 @@ optim::OptimizerOptions optimizer_options(const Config& config) {
   return o;
 }
 
+TrainerOptions trainer_options(const Config& c, const BatchShape& batch) {
+  return {.batch = batch,
+          .steps = c.train.steps,
+          .seed = static_cast<std::uint64_t>(c.train.seed),
+          .schedule = {.kind = optim::parse_schedule(c.schedule.kind),
+                       .lr = static_cast<float>(c.optim.lr),
+                       .warmup = c.schedule.warmup,
+                       .steps = c.train.steps,
+                       .min_lr = static_cast<float>(c.schedule.min_lr),
+                       .decay = static_cast<float>(c.schedule.decay),
+                       .shape = optim::parse_decay_shape(c.schedule.decay_shape)},
+          .clip = static_cast<float>(c.optim.clip),
+          .loss_scale = {.fixed = c.precision.loss_scale},
+          .limit_seconds = c.train.limit_seconds,
+          .anomaly = c.train.anomaly};
+}
+
 std::shared_ptr<nn::LanguageModel> build_model(Device& device, const Config& config,
                                                const nn::ModelSpec& spec) {
   const auto model = spec.make();

@@ -51,7 +51,7 @@ struct Trace::Impl final : ScopeObserver, KernelObserver {
     pop();
     sample_memory();
   }
-  void begin(const char* kernel) override {
+  void begin(const char* kernel, FunctionRef<KernelCost()>) override {
     if (queue_start) queued.push_back({kernel, device.mark(), nullptr});
     push(queue_start ? "submit" : "kernel", kernel);
   }

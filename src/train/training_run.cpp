@@ -31,23 +31,6 @@ double ms_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-TrainerOptions trainer_options(const Config& c, const BatchShape& batch) {
-  return {.batch = batch,
-          .steps = c.train.steps,
-          .seed = static_cast<std::uint64_t>(c.train.seed),
-          .schedule = {.kind = optim::parse_schedule(c.schedule.kind),
-                       .lr = static_cast<float>(c.optim.lr),
-                       .warmup = c.schedule.warmup,
-                       .steps = c.train.steps,
-                       .min_lr = static_cast<float>(c.schedule.min_lr),
-                       .decay = static_cast<float>(c.schedule.decay),
-                       .shape = optim::parse_decay_shape(c.schedule.decay_shape)},
-          .clip = static_cast<float>(c.optim.clip),
-          .loss_scale = {.fixed = c.precision.loss_scale},
-          .limit_seconds = c.train.limit_seconds,
-          .anomaly = c.train.anomaly};
-}
-
 // At most so often are a step's kernels timed; log.every may be longer.
 constexpr std::int64_t kProfileEvery = 10;
 

@@ -3,10 +3,12 @@
 // backend's queue runs later, in order.
 #pragma once
 
+#include <cstdint>
 #include <variant>
 
 #include "gigatrain/runtime/allocator.h"
 #include "gigatrain/runtime/cpu_features.h"
+#include "gigatrain/runtime/function_ref.h"
 #include "gigatrain/runtime/thread_pool.h"
 
 namespace gigatrain {
@@ -21,10 +23,22 @@ struct CpuQueue {
   Bf16Products bf16;   // how to multiply it
 };
 
+// What one call of a kernel must move and compute, from its arguments alone (kernels/cost.cpp).
+struct KernelCost {
+  // Least possible bytes: every element of an input read once, of an output written once.
+  std::int64_t least = 0;
+  // Bytes that the GPU's portable kernel reads from memory again, since no cache keeps them. What
+  // its workspace costs is not in here: it is written once and read once, whatever the kernel.
+  std::int64_t again = 0;
+  double flops = 0;      // of matrix products; other arithmetic is never what binds
+  bool library = false;  // cuBLASLt or cuDNN decides what is moved
+};
+
 // Called around every kernel when set: the seam for `bench step` and traces.
 struct KernelObserver {
   virtual ~KernelObserver() = default;
-  virtual void begin(const char* kernel) = 0;
+  // `cost` computes the call's cost when it is called, before begin() returns.
+  virtual void begin(const char* kernel, FunctionRef<KernelCost()> cost) = 0;
   virtual void end() = 0;
 };
 
@@ -33,11 +47,11 @@ class Stream {
   explicit Stream(CpuQueue queue) : queue_(queue) {}
   explicit Stream(Backend& backend) : queue_(&backend) {}
 
-  // `run(CpuQueue&, const Args&)` and `run(Backend&, const Args&)` are found beside Args
-  // (kernels/kernel.h); a kernel nobody wrote is a link error.
+  // `run(CpuQueue&, const Args&)`, `run(Backend&, const Args&)` and `cost_of(const Args&)` are
+  // found beside Args (kernels/kernel.h); a kernel nobody wrote is a link error.
   template <class Args>
   void submit(const Args& args) {
-    if (observer_) observer_->begin(Args::kName);
+    if (observer_) observer_->begin(Args::kName, [&] { return cost_of(args); });
     if (CpuQueue* cpu = std::get_if<CpuQueue>(&queue_))
       run(*cpu, args);
     else

@@ -16,5 +16,7 @@ struct MachineLimit {
 double measure_gemm(Device& device, DType dtype, double seconds = 0.15);
 // The best of a few rounds of copying 128 MiB.
 double measure_copy(Device& device, double seconds = 0.15);
+// Both, the products in `dtype`.
+MachineLimit measure_limit(Device& device, DType dtype, double seconds = 0.15);
 
 }  // namespace gigatrain

@@ -12,6 +12,7 @@
 #include "gigatrain/train/hugging_face.h"
 #include "gigatrain/train/token_source.h"
 #include "gigatrain/train/tokenizer.h"
+#include "gigatrain/train/trainer.h"
 
 namespace gigatrain {
 
@@ -26,6 +27,7 @@ BatchShape batch_shape(const Config& config, std::int64_t parameters);
 DType compute_dtype(const Config& config);  // f32, bf16 or f16
 nn::MaterializeOptions weight_options(const Config& config);
 optim::OptimizerOptions optimizer_options(const Config& config);
+TrainerOptions trainer_options(const Config& config, const BatchShape& batch);
 
 // A model with weights on the device: initial values from train.seed, or those of model.from.
 std::shared_ptr<nn::LanguageModel> build_model(Device& device, const Config& config,
