@@ -24,14 +24,15 @@ namespace gigatrain::ops {
 
 namespace {
 
-// Logits held at once: few enough for a CPU's caches, enough to keep a GPU busy.
-constexpr std::int64_t kCpuChunk = 4 << 20, kGpuChunk = 256 << 20;
+// Logits held at once: few enough to be small beside a model's memory, enough that the reading of
+// the weight and of its gradient, once a chunk, is cheap beside the products.
+constexpr std::int64_t kCpuChunk = 32 << 20, kGpuChunk = 256 << 20;
 constexpr std::int64_t kRowAlign = 64;  // elements: rows of logits start on whole cache lines
 
 std::int64_t chunk_rows(const Device& device, std::int64_t rows, std::int64_t vocab) {
   const std::int64_t elements = device.is_cpu() ? kCpuChunk : kGpuChunk;
   const std::int64_t fit = std::max<std::int64_t>(elements / vocab / 16 * 16, 16);
-  if (device.is_cpu() || rows <= fit) return std::min(fit, rows);
+  if (rows <= fit) return rows;
   const std::int64_t chunks = ceil_div(rows, fit);
   return round_up(ceil_div(rows, chunks), 16);  // all but the last of one size
 }
