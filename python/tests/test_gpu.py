@@ -101,7 +101,7 @@ def test_torch_shares_memory_both_ways(torch_gpu, gpu):
     b = torch_gpu.from_dlpack(t * 2.0)
     assert b.is_cuda and (b == 2 * a).all()
     bf16 = gt.from_dlpack(a.to(torch_gpu.bfloat16))
-    assert str(bf16.dtype) == "bf16" and torch_gpu.from_dlpack(bf16).dtype == torch_gpu.bfloat16
+    assert bf16.dtype == gt.bf16 and torch_gpu.from_dlpack(bf16).dtype == torch_gpu.bfloat16
 
 
 def test_our_queue_waits_for_torch(torch_gpu):
