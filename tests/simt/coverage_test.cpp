@@ -51,7 +51,7 @@ TEST_CASE("simt: every kernel of the table runs in these tests", "[simt]") {
 }
 
 TEST_CASE("simt: a training run has one digest in every order, and the CPU's losses",
-          "[simt][train]") {
+          "[simt][runs]") {
   const TestData shard;
   for (const DType compute : {DType::f32, DType::bf16, DType::f16}) {
     INFO(name(compute));

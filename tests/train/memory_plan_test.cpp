@@ -108,7 +108,7 @@ TEST_CASE("a plan is what a run on the CPU takes, at the byte", "[unit][train][m
   check_exact(narrow, cases()[1]);
 }
 
-TEST_CASE("a plan for a GPU is what a run of its kernels takes", "[simt][train][memory]") {
+TEST_CASE("a plan for a GPU is what a run of its kernels takes", "[simt][runs][memory]") {
   for (const auto& c : cases()) {
     const std::string& name = c.optimizer.name;  // the others take no workspace
     if (name != "adamw" && (c.optimizer.ema > 0 || (name != "muon" && name != "adafactor")))
