@@ -2,7 +2,8 @@
 // against the processor's own limit, measured by multiply-adds that never leave the registers.
 // The three alternate, so that a change of the clock or a neighbour's load meets them alike.
 //
-//   OMP_WAIT_POLICY=passive build/gemm_vs_onednn [seconds per shape, default 0.5]
+//   OMP_WAIT_POLICY=passive build/cpu/bin/gemm_vs_onednn [seconds per shape, default 0.5]
+//   [f32|bf16]
 //
 // (passive: oneDNN's idle OpenMP threads would otherwise spin on the cores that we measure.)
 #include <algorithm>

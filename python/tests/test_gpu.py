@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gigatrain as gt
+from test_function import Square
 
 
 @pytest.fixture
@@ -68,17 +69,6 @@ def test_a_llama_trains_as_on_the_cpu(gpu, compute, optimizer):
 
 
 def test_a_function_written_in_python(gpu):
-    class Square(gt.Function):
-        @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
-            return x * x
-
-        @staticmethod
-        def backward(ctx, dy):
-            x = ctx.saved[0]
-            return dy * x * 2.0
-
     x = gt.tensor([1.0, -2.0, 3.0], requires_grad=True)
     Square.apply(x).sum().backward()
     assert x.grad.device == gpu and x.grad.tolist() == [2.0, -4.0, 6.0]

@@ -5,31 +5,10 @@
 
 #include "gigatrain/ops/ops.h"
 #include "gigatrain/train/trace.h"
-#include "kernels/simt/simt_queue.h"
+#include "support/timed_queue.h"
 #include "support/tiny_run.h"
 
 using namespace gigatrain;
-
-namespace {
-
-// Markers one millisecond apart.
-class TimedQueue : public SimtQueue {
- public:
-  struct At : Marker {
-    explicit At(int at) : ms(at) {}
-    void wait() override {}
-    double ms_since(const Marker& earlier) override {
-      return ms - dynamic_cast<const At&>(earlier).ms;
-    }
-    int ms;
-  };
-  std::unique_ptr<Marker> mark() override { return std::make_unique<At>(next_++); }
-
- private:
-  int next_ = 0;
-};
-
-}  // namespace
 
 TEST_CASE("kernel times: every kernel has a family", "[unit][report]") {
   CHECK(kernel_family("gemm") == std::string("matrix products"));
@@ -61,7 +40,7 @@ TEST_CASE("kernel times: a step by family, between start and stop only", "[unit]
 }
 
 TEST_CASE("kernel times: a queue of its own is timed by markers", "[unit][report]") {
-  Device device(std::make_unique<TimedQueue>());
+  Device device(std::make_unique<test::TimedQueue>());
   KernelTimes times(device);
   times.start();
   const Tensor x = Tensor::full(device, {8}, 1.0), y = ops::exp(x);

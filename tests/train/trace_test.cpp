@@ -10,7 +10,7 @@
 #include "gigatrain/base/error.h"
 #include "gigatrain/ops/ops.h"
 #include "gigatrain/runtime/memory_report.h"
-#include "kernels/simt/simt_queue.h"
+#include "support/timed_queue.h"
 #include "support/tiny_run.h"
 
 using namespace gigatrain;
@@ -33,23 +33,6 @@ struct Traced {
     for (std::int64_t i = 0; i < steps; ++i) trainer.step();
     return trace.recorded() ? json::parse(std::ifstream(path)) : json();
   }
-};
-
-// Markers one millisecond apart.
-class TimedQueue : public SimtQueue {
- public:
-  struct At : Marker {
-    explicit At(int at) : ms(at) {}
-    void wait() override {}
-    double ms_since(const Marker& earlier) override {
-      return ms - dynamic_cast<const At&>(earlier).ms;
-    }
-    int ms;
-  };
-  std::unique_ptr<Marker> mark() override { return std::make_unique<At>(next_++); }
-
- private:
-  int next_ = 0;
 };
 
 std::vector<json> of_category(const json& trace, const std::string& category) {
@@ -106,7 +89,7 @@ TEST_CASE("trace: steps, phases, layers, kernels and memory of the window",
 
 TEST_CASE("trace: a device with a queue of its own has a row of its own", "[unit][train][trace]") {
   const test::TempFolder folder;
-  Device device(std::make_unique<TimedQueue>());
+  Device device(std::make_unique<test::TimedQueue>());
   Trace trace(device, folder / "trace.json", {.first_step = 1});
   trace.begin_step(1);
   const Tensor x = Tensor::full(device, {8}, 1.0), y = ops::exp(x);

@@ -2,11 +2,12 @@
 #include "kernels/adamw8bit.h"
 
 #include "kernels/cpu/weights.h"
+#include "kernels/nearest_code.h"
 
 GT_ISA_BEGIN
 namespace {
 
-// nearest_code() without its search: a table by the leading bits of x says where to begin, at the
+// NearestCode without its search: a table by the leading bits of x says where to begin, at the
 // code below the least such x, and a step or two lead to the code below x.
 class CodeFinder {
  public:
@@ -22,7 +23,7 @@ class CodeFinder {
     for (std::uint32_t key = 0; key < kNegative; ++key) enter(key, key << kDropped, at);
   }
 
-  // What nearest_code() gives.
+  // What NearestCode gives.
   GT_INLINE int operator()(float x) const {
     std::uint32_t bits;
     __builtin_memcpy(&bits, &x, sizeof bits);
@@ -62,7 +63,7 @@ float largest(const float* x, std::int64_t n) {
 
 // Elements [begin, begin + n) of a tensor, n at most kStateBlock.
 void update_block(const AdamW8bit& a, const AdamW8bitTensor& p, const UpdateFactors& f,
-                  const CodeFinder& signed_code, const CodeFinder& unsigned_code,
+                  const CodeFinder& nearest_signed, const CodeFinder& nearest_unsigned,
                   std::int64_t begin, std::int64_t n) {
   const float *signs = a.codes, *unsigneds = a.codes + kCodes;
   const std::int64_t block = begin / kStateBlock;
@@ -82,10 +83,8 @@ void update_block(const AdamW8bit& a, const AdamW8bitTensor& p, const UpdateFact
   p.exp_avg_absmax[block] = most_m;
   p.exp_avg_sq_absmax[block] = most_v;
   for (std::int64_t i = 0; i < n; ++i) {
-    const int code = unsigned_code(most_v > 0.0f ? v[i] / most_v : 0.0f);
-    p.exp_avg[begin + i] =
-        static_cast<std::uint8_t>(signed_code(most_m > 0.0f ? m[i] / most_m : 0.0f));
-    p.exp_avg_sq[begin + i] = static_cast<std::uint8_t>(code == 0 && v[i] > 0.0f ? 1 : code);
+    p.exp_avg[begin + i] = signed_code(nearest_signed, m[i], most_m);
+    p.exp_avg_sq[begin + i] = unsigned_code(nearest_unsigned, v[i], most_v);
   }
 }
 

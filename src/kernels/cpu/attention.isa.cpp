@@ -11,8 +11,6 @@
 GT_ISA_BEGIN
 namespace {
 
-constexpr std::int64_t kTaskQueries = 4 * kQueries;
-
 struct Task {
   std::int64_t b, h, q0, queries;  // queries [q0, q0 + queries)
 };
@@ -107,7 +105,7 @@ void run_task(const AttentionProblem& p, const Workspace& w, const Task& task) {
   for (std::int64_t at = 0; at < task.queries; at += kQueries)
     pack_right_transposed(rows_of<T>(p.q, task.b, task.h, task.q0 + at), p.q.t_step,
                           smaller(kQueries, task.queries - at), p.d, w.q + at * p.d);
-  for (std::int64_t i = 0; i < kTaskQueries * width; i += kLanes) store(w.out + i, f32x16{});
+  clear(w.out, kTaskQueries * width);
   for (std::int64_t i = 0; i < kTaskQueries; ++i) w.max[i] = kLowestScore, w.sum[i] = 0.0f;
   const std::int64_t end = mask_of(p).seen(task.q0 + task.queries - 1, 0, p.tk);
   for (std::int64_t k0 = 0; k0 < end; k0 += kKeys) {

@@ -74,15 +74,8 @@ void row_sums(const AttentionProblem& p, const Workspace& w, const Task& t) {
   for (std::int64_t i = 0; i < t.queries; ++i) {
     const T *out = rows_of<T>(p.out, t.b, t.h, t.q0 + i),
             *dout = rows_of<T>(p.dout, t.b, t.h, t.q0 + i);
-    f32x16 sum{};
-    for_lanes(p.d, [&](auto lanes, std::int64_t j)
-                       GT_BODY { sum = fma(lanes.get(out + j), lanes.get(dout + j), sum); });
-    w.delta[i] = reduce_add(sum), w.lse[i] = lse[i * p.lse_t_step];
+    w.delta[i] = dot(out, dout, p.d), w.lse[i] = lse[i * p.lse_t_step];
   }
-}
-
-GT_INLINE void clear(float* p, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; i += kLanes) store(p + i, f32x16{});
 }
 
 // scores -> P, dscores (dP) -> dS, for sixteen queries.

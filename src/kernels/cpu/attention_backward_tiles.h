@@ -60,10 +60,6 @@ class TileBackward {
   }
 
  private:
-  static void clear(float* p, std::int64_t n) {
-    for (std::int64_t i = 0; i < n; i += kLanes) store(p + i, f32x16{});
-  }
-
   void start(std::int64_t queries) {
     for (std::int64_t at = 0; at < queries; at += kQueries) {
       const std::int64_t n = smaller(kQueries, queries - at), d = p_.d;
@@ -86,10 +82,7 @@ class TileBackward {
       if (i >= n) continue;
       const bf16 *out = rows_of<bf16>(p_.out, b_, h_, q0_ + at + i),
                  *dout = rows_of<bf16>(p_.dout, b_, h_, q0_ + at + i);
-      f32x16 sum{};
-      for_lanes(p_.d, [&](auto lanes, std::int64_t j)
-                          GT_BODY { sum = fma(lanes.get(out + j), lanes.get(dout + j), sum); });
-      delta_[at + i] = reduce_add(sum), lse_[at + i] = lse[i * p_.lse_t_step];
+      delta_[at + i] = dot(out, dout, p_.d), lse_[at + i] = lse[i * p_.lse_t_step];
     }
   }
 

@@ -38,6 +38,21 @@ inline void block_product(const Left& left, std::int64_t rows, std::int64_t pack
   }
 }
 
+inline constexpr std::int64_t kTaskQueries = 4 * kQueries;  // of a task of the forward
+
+GT_INLINE void clear(float* p, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; i += kLanes) store(p + i, f32x16{});
+}
+
+// sum_d a[d] b[d]
+template <class T>
+GT_INLINE float dot(const T* a, const T* b, std::int64_t d) {
+  f32x16 sum{};
+  for_lanes(d, [&](auto lanes, std::int64_t j)
+                   GT_BODY { sum = fma(lanes.get(a + j), lanes.get(b + j), sum); });
+  return reduce_add(sum);
+}
+
 GT_INLINE std::int64_t padded_columns(std::int64_t n) {
   return blocks_of(n, kNR) * kNR;
 }

@@ -10,8 +10,6 @@ namespace {
 
 class TileForward {
  public:
-  static constexpr std::int64_t kTaskQueries = 4 * kQueries;
-
   static std::int64_t floats(std::int64_t d) {
     return (kTaskQueries + kKeys) * tile_units(d) + tile_rows(d) * (kKeys / 2 + kTaskQueries) +
            kKeys * (kQueries / 2 + kQueries) + 2 * kTaskQueries + kQueries + 9 * kLanes;
@@ -49,7 +47,7 @@ class TileForward {
     for (std::int64_t at = 0; at < queries; at += kQueries)
       pack_tile_right_transposed(rows_of<bf16>(p_.q, b_, h_, q0_ + at), p_.q.t_step,
                                  smaller(kQueries, queries - at), p_.d, q_ + at * depth_);
-    for (std::int64_t i = 0; i < rows_ * kTaskQueries; i += kLanes) store(out_ + i, f32x16{});
+    clear(out_, rows_ * kTaskQueries);
     for (std::int64_t i = 0; i < kTaskQueries; ++i) max_[i] = kLowestScore, sum_[i] = 0.0f;
   }
 

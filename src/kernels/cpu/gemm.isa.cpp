@@ -182,9 +182,9 @@ class Product {
          to.as<float>());
   }
   void pack_shared() const {
-    const auto& [rows, columns, packing, chunk] = grid_;
-    const std::int64_t a = packing == Packing::own_a ? 0 : shared_tasks(from_a_, rows);
-    const std::int64_t b = packing == Packing::own_b ? 0 : shared_tasks(from_b_, columns);
+    const Packing own = grid_.packing;
+    const std::int64_t a = own == Packing::own_a ? 0 : shared_tasks(from_a_, grid_.rows);
+    const std::int64_t b = own == Packing::own_b ? 0 : shared_tasks(from_b_, grid_.columns);
     queue_.pool.parallel_for(a + b, [&](std::int64_t t, int) {
       if (t < a)
         pack_shared_task(from_a_, grid_.rows, a_, t, [this](const auto&... x) { pack_a(x...); });

@@ -108,8 +108,8 @@ struct AdamW8bitKernel {
     Pack<std::uint8_t, N> code_m, code_v;
     GT_UNROLL
     for (int k = 0; k < N; ++k) {
-      code_m.v[k] = signed_code(table, m[k], most_m);
-      code_v.v[k] = unsigned_code(table + kCodes, v[k], most_v);
+      code_m.v[k] = signed_code(NearestCode{table}, m[k], most_m);
+      code_v.v[k] = unsigned_code(NearestCode{table + kCodes}, v[k], most_v);
     }
     if (i + N <= end) {
       store_pack<N>(tensor.exp_avg + i, code_m);
