@@ -1,10 +1,11 @@
 // The matrix product on the CPU: see kernels/gemm.h for the formula and the order of arithmetic.
 //
-// C is cut into a grid of tiles, a function of the shape only, and a tile is a task. Both operands
-// are packed into strips first (gemm_pack.h); a tile is multiplied strip by strip (gemm_micro.h), K
-// block by K block, and each block of C is finished in the last round (gemm_epilogue.h). Running
-// sums stand in C itself when it is f32, else in a buffer. K goes by chunks, so that what is packed
-// stays in cache. An operand with many strips is packed by the tasks that use it.
+// C is cut into a grid of tiles. Both operands are packed into strips first (gemm_pack.h); a tile
+// is multiplied strip by strip (gemm_micro.h), K block by K block, and each strip of its rows is
+// finished in the last round (gemm_epilogue.h). Running sums stand in C itself when it is f32, else
+// in a buffer. K goes by chunks, so that what is packed stays in cache. An operand with many strips
+// is packed by the tasks that use it. How C is cut depends on the threads; the order in which an
+// element is summed does not.
 #include "kernels/gemm.h"
 
 #include "kernels/cpu/gemm_epilogue.h"
@@ -14,9 +15,11 @@
 GT_ISA_BEGIN
 namespace {
 
-constexpr std::int64_t kTileColumns = 128;      // with as many rows, what the second cache holds
-constexpr std::int64_t kTasks = 48;             // enough that no thread waits long for the last
-constexpr std::int64_t kPacked = 2 << 20;       // units packed at a time (8 MiB)
+constexpr std::int64_t kTileColumns = 128;  // with as many rows, what the second cache holds
+constexpr std::int64_t kTasks = 48;         // enough that no thread waits long for the last
+constexpr std::int64_t kOwnTasks = 2;       // at least, for each thread, if a task packs for itself
+constexpr std::int64_t kOwnStrips = 2;      // of such a task, at least
+constexpr std::int64_t kPacked = 2 << 20;   // units packed at a time (8 MiB)
 constexpr std::int64_t kOwnChunk = 2 * kGemmK;  // of K, packed by a task for itself
 constexpr std::int64_t kStretch = 32;           // of K, packed at a time for all tasks
 
@@ -45,21 +48,22 @@ struct Grid {
 template <class Unit>
 constexpr std::int64_t kStripRows = Unit::kTogether > 1 ? kNR : kRows;
 
-// A side that gives tasks enough by itself packs its own strips, hot where they are used; the other
-// side is then read by all and must be small.
-Packing choose_packing(std::int64_t row_strips, std::int64_t strip_rows,
-                       std::int64_t column_strips) {
-  if (row_strips <= 2) return Packing::own_b;
-  if (column_strips >= 2 * kTasks && column_strips * kNR > row_strips * strip_rows)
-    return Packing::own_b;
-  return row_strips >= 2 * kTasks ? Packing::own_a : Packing::shared;
+// The longer side, if it makes tasks enough for every thread, is packed by the task that uses it
+// and stays in the second cache of its core; the other side is packed once and streams through all.
+// Blocks of A are narrower than those of B, so B has to be clearly longer to be worth it.
+Packing choose_packing(std::int64_t row_strips, std::int64_t strip_rows, std::int64_t column_strips,
+                       std::int64_t threads) {
+  const std::int64_t enough = kOwnStrips * kOwnTasks * threads;
+  const bool wide = 2 * column_strips * kNR >= 3 * row_strips * strip_rows;
+  if (row_strips <= 2 || (column_strips >= enough && wide)) return Packing::own_b;
+  return row_strips >= enough && !wide ? Packing::own_a : Packing::shared;
 }
 
-// Tiles of at most `largest` strips, a multiple of 16 of them where that leaves work for each.
-Parts cut(const Strips& strips, std::int64_t largest, bool alone) {
+// Tiles of at most `largest` strips; alone, as many for one thread as for another.
+Parts cut(const Strips& strips, std::int64_t largest, bool alone, std::int64_t threads) {
   const std::int64_t count = blocks_of(strips.count, largest);
   if (!alone) return {strips, count};
-  const std::int64_t even = blocks_of(larger(count, kTasks), 16) * 16;
+  const std::int64_t even = blocks_of(larger(count, kOwnTasks * threads), threads) * threads;
   return {strips, smaller(even, strips.count)};
 }
 
@@ -75,20 +79,22 @@ void refine(Parts& rows, Parts& columns, std::int64_t strip_rows) {
 }
 
 template <class Unit>
-Grid make_grid(const GemmProblem& p) {
+Grid make_grid(const GemmProblem& p, std::int64_t threads) {
   constexpr std::int64_t kStrip = kStripRows<Unit>;
   Grid g;
   const Strips rows = row_strips<Unit>(p.m), columns = column_strips(p.n);
-  g.packing = choose_packing(rows.count, kStrip, columns.count);
-  g.rows = cut(rows, kStrip > kRows ? kTileColumns / kStrip : 8, g.packing == Packing::own_a);
-  g.columns = cut(columns, kTileColumns / kNR, g.packing == Packing::own_b);
+  g.packing = choose_packing(rows.count, kStrip, columns.count, threads);
+  g.rows =
+      cut(rows, kStrip > kRows ? kTileColumns / kStrip : 8, g.packing == Packing::own_a, threads);
+  g.columns = cut(columns, kTileColumns / kNR, g.packing == Packing::own_b, threads);
   if (g.packing == Packing::shared) refine(g.rows, g.columns, kStrip);
   const std::int64_t vectors = g.packing == Packing::own_a   ? p.n
                                : g.packing == Packing::own_b ? p.m
                                                              : p.m + p.n;
   const std::int64_t chunk = kPacked * Unit::kPerUnit / larger(vectors, 1) / kGemmK * kGemmK;
   g.chunk = larger(chunk, kGemmK);
-  if (g.packing != Packing::shared) g.chunk = smaller(g.chunk, kOwnChunk);
+  if (g.packing == Packing::own_a) g.chunk = kGemmK * Unit::kPerUnit;
+  if (g.packing == Packing::own_b) g.chunk = smaller(g.chunk, kOwnChunk * Unit::kPerUnit);
   return g;
 }
 
@@ -108,7 +114,7 @@ class Product {
       : queue_(queue),
         p_(p),
         micro_(micro),
-        grid_(make_grid<Unit>(p)),
+        grid_(make_grid<Unit>(p, queue.pool.threads())),
         chunk_(smaller(larger(p.k, 1), grid_.chunk)),
         height_(grid_.rows.strips.start(grid_.rows.strips.count)),
         ld_(grid_.columns.strips.count * kNR),
@@ -219,10 +225,9 @@ class Product {
     const Strips &rows = grid_.rows.strips, &columns = grid_.columns.strips;
     const std::int64_t r0 = grid_.rows.begin(i), r1 = grid_.rows.begin(i + 1);
     const std::int64_t c0 = grid_.columns.begin(j), c1 = grid_.columns.begin(j + 1);
-    const std::int64_t top = rows.start(r0), height = rows.start(r1) - top, ld = (c1 - c0) * kNR;
-    float* partial = partial_.as<float>() + top * ld_ + c0 * kNR;
-    const bool waits = narrow() && k0_ + k_ < p_.k;  // in f32, for the next chunk
-    if (narrow() && k0_ > 0) copy(partial, ld_, tile, ld, height, ld);
+    const std::int64_t top = rows.start(r0);
+    const std::int64_t ld = partial_.as<float>() ? ld_ : (c1 - c0) * kNR;
+    if (partial_.as<float>()) tile = partial_.as<float>() + top * ld_ + c0 * kNR;
     for (std::int64_t at = 0; at == 0 || at < k_; at += kGemmK) {
       const std::int64_t size = smaller(kGemmK, k_ - at), skip = at / Unit::kPerUnit;
       Step step{.k = units_of<Unit>(size), .first = k0_ + at == 0, .last = k0_ + at + size == p_.k};
@@ -235,13 +240,13 @@ class Product {
           step.column = c * kNR, step.columns = columns.filled(c);
           step.b = b + right * units_ + skip * kNR;
           if (narrow())
-            run_narrow(step, tile + below * ld + right, ld);
+            micro(step, tile + below * ld + right, ld, !step.first);
           else
             run_f32(step, tile);
         }
+        if (step.last) finish(step, c0, c1, tile + below * ld, ld);
       }
     }
-    if (waits) copy(tile, ld, partial, ld_, height, ld);
   }
 
   // One block of C for one K block.
@@ -259,12 +264,18 @@ class Product {
     micro_.entry[s.rows](s.a, s.b, s.k, c, ldc, add);
   }
 
-  // The running sum stands in a tile, and is rounded at the end.
-  void run_narrow(const Step& s, float* block, std::int64_t ld) const {
-    micro(s, block, ld, !s.first);
-    if (!s.last) return;
-    const auto finish = p_.out == DType::bf16 ? finish_block<bf16> : finish_block<f16>;
-    finish(epilogue_, s.row, s.column, s.rows, s.columns, block, ld);
+  // A strip of rows whose sums are done: rounded from where they stood, or finished in place.
+  void finish(const Step& s, std::int64_t c0, std::int64_t c1, const float* sums,
+              std::int64_t ld) const {
+    const std::int64_t at = c0 * kNR, columns = smaller(c1 * kNR, p_.n) - at;
+    if (p_.out == DType::bf16)
+      finish_block<bf16>(epilogue_, s.row, at, s.rows, columns, sums, ld);
+    else if (p_.out == DType::f16)
+      finish_block<f16>(epilogue_, s.row, at, s.rows, columns, sums, ld);
+    else if (epilogue_.bias || epilogue_.gelu)
+      finish_block<float>(epilogue_, s.row, at, s.rows, columns,
+                          static_cast<float*>(epilogue_.c) + s.row * epilogue_.c_row + at,
+                          epilogue_.c_row);
   }
 
   // The running sum stands in C; a strip that ends beyond C takes a detour.
@@ -278,21 +289,12 @@ class Product {
       micro(s, detour, kNR, add);
       copy_part(detour, kNR, c, epilogue_.c_row, s);
     }
-    if (s.last && (epilogue_.bias || epilogue_.gelu))
-      finish_block<float>(epilogue_, s.row, s.column, s.rows, s.columns, c, epilogue_.c_row);
   }
 
   static void copy_part(const float* from, std::int64_t from_ld, float* to, std::int64_t to_ld,
                         const Step& s) {
     for (std::int64_t i = 0; i < s.rows; ++i)
       for (std::int64_t j = 0; j < s.columns; ++j) to[i * to_ld + j] = from[i * from_ld + j];
-  }
-
-  static void copy(const float* from, std::int64_t from_ld, float* to, std::int64_t to_ld,
-                   std::int64_t rows, std::int64_t columns) {
-    for (std::int64_t i = 0; i < rows; ++i)
-      for (std::int64_t j = 0; j < columns; j += kLanes)
-        store(to + i * to_ld + j, load(from + i * from_ld + j));
   }
 
   CpuQueue& queue_;

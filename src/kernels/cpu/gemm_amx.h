@@ -62,7 +62,14 @@ GT_TILES inline void micro_tiles(const float* a, const float* b, std::int64_t un
     _tile_zero(2);
     _tile_zero(3);
   }
-  for (std::int64_t u = 0; u < units; u += kTileUnits, a += 512, b += 512) {
+  // While sums are made, the block that is written at the end is fetched; or, as this one began
+  // with what stood in C, the block beside it.
+  const char* ahead = reinterpret_cast<const char*>(add ? c + 2 * kTileRow : c);
+  for (std::int64_t u = 0, i = 0; u < units; u += kTileUnits, a += 512, b += 512) {
+    for (const std::int64_t end = i + 2; i < end && i < 2 * kTileRow; ++i, ahead += row) {
+      __builtin_prefetch(ahead, 1);
+      __builtin_prefetch(ahead + kTileRow * 4, 1);
+    }
     _tile_loadd(4, a, kA);
     _tile_loadd(6, b, kB);
     _tile_loadd(7, b + 16, kB);

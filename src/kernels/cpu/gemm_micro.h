@@ -98,6 +98,15 @@ struct Accumulators {
   }
 };
 
+// Fetches a block of C while its sums are made: its rows are too far apart for the hardware to
+// foresee.
+template <int Rows>
+GT_INLINE void fetch_block(const float* c, std::int64_t ldc) {
+  GT_UNROLL for (int i = 0; i < Rows; ++i) {
+    GT_UNROLL for (int j = 0; j < kNR; j += 16) __builtin_prefetch(c + i * ldc + j, 1);
+  }
+}
+
 // a, b, k, c, ldc, add
 using Micro = void (*)(const float*, const float*, std::int64_t, float*, std::int64_t, bool);
 
@@ -106,6 +115,7 @@ void micro_f32(const float* a, const float* b, std::int64_t k, float* c, std::in
                bool add) {
   Accumulators<Rows> acc;
   acc.clear();
+  if constexpr (KStep == Rows) fetch_block<Rows>(c, ldc);  // else C is small, and at hand
   for (std::int64_t p = 0; p < k; ++p, a += KStep, b += kNR) {
     Reg row[kRegs];
     GT_UNROLL for (int j = 0; j < kRegs; ++j) row[j] = reg_load(b + j * kRegLanes);
@@ -127,6 +137,7 @@ __attribute__((target("avx512bf16"))) void micro_bf16(const float* a, const floa
   __m512 acc[Rows][kRegs];
   GT_UNROLL for (int i = 0; i < Rows; ++i) GT_UNROLL for (int j = 0; j < kRegs; ++j) acc[i][j] =
       _mm512_setzero_ps();
+  fetch_block<Rows>(c, ldc);
   for (std::int64_t p = 0; p < pairs; ++p, a += KStep, b += kNR) {
     __m512i row[kRegs];
     GT_UNROLL for (int j = 0; j < kRegs; ++j) row[j] = _mm512_loadu_si512(b + j * kRegLanes);

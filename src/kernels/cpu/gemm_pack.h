@@ -212,6 +212,7 @@ void pack_strip(Unit unit, const Operand& from, const Strips& strips, std::int64
 }
 
 inline constexpr std::int64_t kPackStrips = 64;  // strips written side by side
+inline constexpr std::int64_t kPackRows = 8;     // of k, packed at a time into a strip
 inline constexpr std::int64_t kAhead = 8;        // units; rows are too far apart for the hardware
 
 // What is packed at a time: strips [begin, end), and of each the units from `skip` on that hold k
@@ -241,6 +242,21 @@ GT_INLINE void pack_whole(UnitPair, const bf16* p, std::int64_t k_step, std::int
 }
 #endif
 
+// One unit of each vector of a strip.
+template <class Unit>
+GT_INLINE void pack_row(Unit unit, const typename Unit::Element* p, std::int64_t k_step,
+                        std::int64_t left, std::int64_t filled, std::int64_t width, float* to) {
+#if defined(__AVX512F__)
+  if constexpr (std::is_base_of_v<UnitPair, Unit>)
+    if (filled == 2 * kLanes) return pack_whole(unit, p, k_step, left, to);
+  for (std::int64_t i = 0; i < width; i += 16)
+    store_first(to + i, units_along_i(unit, p + i, k_step, left, filled - i), width - i);
+#else
+  for (std::int64_t i = 0; i < width; ++i)
+    to[i] = i < filled ? one_unit(unit, p + i, k_step, left) : 0.0f;
+#endif
+}
+
 // At most kPackStrips, whose vectors lie side by side: k outside, so that memory is read in order.
 template <class Unit>
 void pack_rows(Unit unit, const Operand& from, const Strips& strips, const Part& part, float* to) {
@@ -253,29 +269,19 @@ void pack_rows(Unit unit, const Operand& from, const Strips& strips, const Part&
     out[s] = to + (start[s] - start[0]) * part.units + part.skip * width[s];
   }
   const auto* row = static_cast<const typename Unit::Element*>(from.data);
-  for (std::int64_t left = k; left > 0; left -= Unit::kPerUnit) {
-    const bool ahead = left > kAhead * Unit::kPerUnit;
+  const std::int64_t row_step = Unit::kPerUnit * from.k_step;
+  for (std::int64_t left = k; left > 0; left -= kPackRows * Unit::kPerUnit) {
+    const std::int64_t rows = smaller(kPackRows, blocks_of(left, Unit::kPerUnit));
+    const bool ahead = left > (kAhead + kPackRows) * Unit::kPerUnit;
     for (std::int64_t s = 0; s < count; ++s) {
-      for (std::int64_t i = 0; ahead && i < Unit::kPerUnit; ++i)
-        prefetch(row + start[s] + (kAhead * Unit::kPerUnit + i) * from.k_step, width[s]);
-#if defined(__AVX512F__)
-      if constexpr (std::is_base_of_v<UnitPair, Unit>)
-        if (filled[s] == 2 * kLanes) {
-          pack_whole(unit, row + start[s], from.k_step, left, out[s]);
-          out[s] += 2 * kLanes;
-          continue;
-        }
-      for (std::int64_t i = 0; i < width[s]; i += 16)
-        store_first(out[s] + i,
-                    units_along_i(unit, row + start[s] + i, from.k_step, left, filled[s] - i),
-                    width[s] - i);
-#else
-      for (std::int64_t i = 0; i < width[s]; ++i)
-        out[s][i] = i < filled[s] ? one_unit(unit, row + start[s] + i, from.k_step, left) : 0.0f;
-#endif
-      out[s] += width[s];
+      const auto* p = row + start[s];
+      for (std::int64_t r = 0; r < rows; ++r, p += row_step, out[s] += width[s]) {
+        for (std::int64_t i = 0; ahead && i < Unit::kPerUnit; ++i)
+          prefetch(p + (kAhead * Unit::kPerUnit + i) * from.k_step, width[s]);
+        pack_row(unit, p, from.k_step, left - r * Unit::kPerUnit, filled[s], width[s], out[s]);
+      }
     }
-    row += Unit::kPerUnit * from.k_step;
+    row += kPackRows * row_step;
   }
   const std::int64_t missing = units_of<Unit>(k) - blocks_of(k, Unit::kPerUnit);
   for (std::int64_t s = 0; s < count; ++s)
