@@ -15,6 +15,7 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/base/integers.h"
+#include "runtime/address_space.h"
 
 namespace gigatrain {
 
@@ -42,6 +43,7 @@ namespace {
 
 constexpr std::int64_t kAlign = 64;
 constexpr std::int64_t kHugePage = 2 << 20, kHugeFrom = 2 * kHugePage;
+constexpr std::int64_t kCutFrom = 64 << 10;  // smaller blocks are kept by bins
 
 // Large blocks lie on huge pages where the system has them to give: a fresh one costs a few page
 // faults instead of thousands, and a walk over it misses no address translation.
@@ -63,14 +65,75 @@ std::int64_t bin_of(std::int64_t bytes) {
   return round_up(bytes, step);
 }
 
+bool stays(Purpose purpose) {
+  return purpose == Purpose::parameters || purpose == Purpose::optimizer ||
+         purpose == Purpose::data;
+}
+
 }  // namespace
 
 struct Allocator::Impl {
   AllocatorOptions options;
   mutable std::mutex mutex;
   std::map<std::int64_t, std::vector<detail::Block*>> cached;
-  std::set<detail::Block*> live;  // for reports only
+  std::vector<detail::Block*> spare;  // of those that were cut
+  std::set<detail::Block*> live;      // for reports only
   MemoryStats stats;
+  AddressRanges staying, passing;
+
+  explicit Impl(const AllocatorOptions& o)
+      : options(o),
+        staying(o.space.begin, middle(o.space)),
+        passing(middle(o.space), o.space.end) {}
+  ~Impl() {
+    for (auto* block : spare) delete block;
+  }
+  static std::int64_t middle(const AddressSpace& s) {
+    return s.begin + (s.end - s.begin) / 2 / kHugePage * kHugePage;
+  }
+
+  AddressRanges& ranges(Purpose purpose) { return stays(purpose) ? staying : passing; }
+  bool cuts(std::int64_t bytes) const {
+    return options.space.end > options.space.begin && bytes >= kCutFrom;
+  }
+
+  // Null: the space is full.
+  detail::Block* cut(std::int64_t bytes, Purpose purpose) {
+    AddressRanges& from = ranges(purpose);
+    const std::int64_t capacity = round_up(bytes, kAlign), reached = from.reached();
+    const std::int64_t at = from.take(capacity);
+    if (at < 0) return nullptr;
+    const std::int64_t more = from.reached() - reached;
+    stats.reserved += more;
+    if (more > 0) ++stats.system_allocations;
+    if (spare.empty()) spare.push_back(new detail::Block);
+    detail::Block* block = spare.back();
+    spare.pop_back();
+    block->data = reinterpret_cast<void*>(at);
+    block->capacity = capacity;
+    block->cut = true;
+    return block;
+  }
+
+  void join(detail::Block* block) {
+    const auto at = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(block->data));
+    ranges(block->name.purpose).give_back(at, block->capacity);
+    spare.push_back(block);
+  }
+
+  void discard(AddressRanges& ranges, std::int64_t begin) {
+    for (const auto& hole : ranges.holes()) {
+      const std::int64_t from = round_up(hole.begin, kHugePage);
+      const std::int64_t to = hole.end / kHugePage * kHugePage;
+      if (options.space.discard && to > from) options.space.discard(from, to - from);
+    }
+    const std::int64_t reached = ranges.reached();
+    ranges.lower();
+    const std::int64_t from = round_up(begin + ranges.reached(), kHugePage);
+    const std::int64_t to = begin + reached;
+    if (options.space.discard && to > from) options.space.discard(from, to - from);
+    stats.reserved -= reached - ranges.reached();
+  }
 
   void count(const detail::Block& block, std::int64_t sign) {
     auto& purpose = stats.by_purpose[static_cast<std::size_t>(block.name.purpose)];
@@ -93,6 +156,8 @@ struct Allocator::Impl {
     for (auto& [capacity, blocks] : cached)
       for (auto* block : blocks) give_back(block);
     cached.clear();
+    discard(staying, options.space.begin);
+    discard(passing, middle(options.space));
   }
 
   void* from_source(std::int64_t capacity) const {
@@ -128,9 +193,7 @@ struct Allocator::Impl {
   }
 };
 
-Allocator::Allocator(const AllocatorOptions& options) : impl_(std::make_unique<Impl>()) {
-  impl_->options = options;
-}
+Allocator::Allocator(const AllocatorOptions& options) : impl_(std::make_unique<Impl>(options)) {}
 
 Allocator::~Allocator() {
   impl_->trim();
@@ -146,7 +209,11 @@ detail::Block* Allocator::allocate(std::int64_t bytes, BlockName name) {
   const std::int64_t capacity = cache ? bin_of(wanted) : wanted;
   const std::lock_guard lock(impl_->mutex);
   detail::Block* block = nullptr;
-  if (auto bin = impl_->cached.find(capacity); bin != impl_->cached.end() && !bin->second.empty()) {
+  if (impl_->cuts(wanted)) {
+    block = impl_->cut(wanted, name.purpose);
+    if (!block) impl_->refuse(bytes, name);
+  } else if (auto bin = impl_->cached.find(capacity);
+             bin != impl_->cached.end() && !bin->second.empty()) {
     block = bin->second.back();
     bin->second.pop_back();
   } else {
@@ -165,7 +232,9 @@ void Allocator::free(detail::Block* block) {
   const std::lock_guard lock(impl_->mutex);
   impl_->count(*block, -1);
   impl_->live.erase(block);
-  if (impl_->options.cache)
+  if (block->cut)
+    impl_->join(block);
+  else if (impl_->options.cache)
     impl_->cached[block->capacity].push_back(block);
   else
     impl_->give_back(block);

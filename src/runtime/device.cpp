@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "gigatrain/runtime/environment.h"
+#include "runtime/address_space.h"
 #include "runtime/dry_memory.h"
 
 namespace gigatrain {
@@ -45,7 +46,9 @@ std::int64_t host_memory_bytes() {
 Device::Device(const CpuOptions& options)
     : options_(complete(options)),
       dry_memory_(options.dry ? std::make_unique<DryMemory>() : nullptr),
-      allocator_({.source = dry_memory_.get()}),
+      host_space_(options.dry ? nullptr : std::make_unique<HostSpace>(2 * host_memory_bytes())),
+      allocator_({.source = dry_memory_.get(),
+                  .space = options.dry ? DryMemory::kSpace : host_space_->space()}),
       pool_(thread_count(options), options.dry),
       stream_(CpuQueue{
           .pool = pool_, .scratch = allocator_, .isa = options.isa, .bf16 = *options_.bf16}) {}

@@ -11,6 +11,10 @@ namespace gigatrain {
 
 class DryMemory : public MemorySource {
  public:
+  // For large blocks, beyond the addresses of small ones.
+  static constexpr AddressSpace kSpace{.begin = std::int64_t{1} << 56,
+                                       .end = std::int64_t{1} << 57};
+
   void* allocate(std::int64_t bytes) override {
     next_ += static_cast<std::uintptr_t>(round_up(bytes, 256));
     return reinterpret_cast<void*>(next_);

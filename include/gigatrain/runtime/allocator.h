@@ -46,8 +46,15 @@ class MemorySource {
   virtual void release(void* data) = 0;
 };
 
+// Addresses [begin, end) that large blocks are cut from, in place of the source.
+struct AddressSpace {
+  std::int64_t begin = 0, end = 0;
+  void (*discard)(std::int64_t at, std::int64_t bytes) = nullptr;  // whole pages, no longer used
+};
+
 struct AllocatorOptions {
   MemorySource* source = nullptr;  // null: the operating system
+  AddressSpace space{};
   bool cache = true;  // false: exact sizes, given back at once; shows overruns to sanitizers
 };
 
@@ -56,14 +63,17 @@ struct Block {
   Allocator* allocator = nullptr;
   void* data = nullptr;
   std::int64_t bytes = 0;     // asked for
-  std::int64_t capacity = 0;  // of the bin
-  BlockName name;
+  std::int64_t capacity = 0;  // of the bin, or as cut
+  BlockName name{};
+  bool cut = false;  // from the address space
 };
 }  // namespace detail
 
 // A caching allocator: a freed block goes to a bin of its rounded size and serves the next request
 // of that size, so a periodic training step stops reaching the operating system after its first
-// round. Thread-safe. Blocks are 64-byte aligned and not cleared.
+// round. With an address space, large blocks are cut from it and joined again when freed: those
+// that stay for a run (parameters, optimizer, data) from its first half, those that come and go
+// from its second. Thread-safe. Blocks are 64-byte aligned and not cleared.
 class Allocator {
  public:
   explicit Allocator(const AllocatorOptions& options = {});

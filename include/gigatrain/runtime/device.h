@@ -32,6 +32,8 @@ struct CudaOptions {
   bool portable_attention = false;  // our own kernel instead of cuDNN's
 };
 
+class HostSpace;
+
 class Device {
  public:
   explicit Device(const CpuOptions& options = {});
@@ -70,6 +72,7 @@ class Device {
   CpuOptions options_;
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<MemorySource> dry_memory_;
+  std::unique_ptr<HostSpace> host_space_;
   Allocator allocator_;
   ThreadPool pool_;
   Stream stream_;
