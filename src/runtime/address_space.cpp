@@ -54,10 +54,12 @@ void AddressRanges::give_back(std::int64_t at, std::int64_t bytes) {
   }
 }
 
-void AddressRanges::lower() {
-  if (holes_.empty() || holes_.back().end != top_) return;
-  top_ = holes_.back().begin;
+std::int64_t AddressRanges::lower() {
+  if (holes_.empty() || holes_.back().end != top_) return 0;
+  const Hole last = holes_.back();
   holes_.pop_back();
+  top_ = last.begin;
+  return last.end - last.begin;
 }
 
 namespace {

@@ -23,7 +23,7 @@ class AddressRanges {
   };
   const std::vector<Hole>& holes() const { return holes_; }  // by address
   std::int64_t reached() const { return top_ - begin_; }     // the most that was ever taken
-  void lower();                                              // forgets a hole that ends at the top
+  std::int64_t lower();                                      // forgets a hole at the top; its bytes
 
  private:
   std::vector<Hole> holes_;

@@ -7,6 +7,7 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdlib>
 #include <map>
@@ -65,9 +66,22 @@ std::int64_t bin_of(std::int64_t bytes) {
   return round_up(bytes, step);
 }
 
-bool stays(Purpose purpose) {
-  return purpose == Purpose::parameters || purpose == Purpose::optimizer ||
-         purpose == Purpose::data;
+// Blocks of one zone share their addresses. Those that stay for a run leave no holes among those
+// that come and go; and large ones, of which a few live at a time, find a hole made by large ones.
+enum class Zone { staying, passing, large, count_ };
+constexpr auto kZones = static_cast<std::int64_t>(Zone::count_);
+constexpr std::int64_t kLarge = 64 << 20;
+
+Zone zone_of(std::int64_t bytes, Purpose purpose) {
+  const bool stays =
+      purpose == Purpose::parameters || purpose == Purpose::optimizer || purpose == Purpose::data;
+  return stays ? Zone::staying : bytes >= kLarge ? Zone::large : Zone::passing;
+}
+
+AddressRanges part_of(const AddressSpace& space, Zone zone) {
+  const std::int64_t size = (space.end - space.begin) / kZones / kHugePage * kHugePage;
+  const std::int64_t begin = space.begin + static_cast<std::int64_t>(zone) * size;
+  return {begin, begin + size};
 }
 
 }  // namespace
@@ -79,28 +93,28 @@ struct Allocator::Impl {
   std::vector<detail::Block*> spare;  // of those that were cut
   std::set<detail::Block*> live;      // for reports only
   MemoryStats stats;
-  AddressRanges staying, passing;
+  std::array<AddressRanges, kZones> zones;
 
   explicit Impl(const AllocatorOptions& o)
       : options(o),
-        staying(o.space.begin, middle(o.space)),
-        passing(middle(o.space), o.space.end) {}
+        zones{part_of(o.space, Zone::staying), part_of(o.space, Zone::passing),
+              part_of(o.space, Zone::large)} {}
   ~Impl() {
     for (auto* block : spare) delete block;
   }
-  static std::int64_t middle(const AddressSpace& s) {
-    return s.begin + (s.end - s.begin) / 2 / kHugePage * kHugePage;
-  }
 
-  AddressRanges& ranges(Purpose purpose) { return stays(purpose) ? staying : passing; }
+  AddressRanges& zone(std::int64_t bytes, Purpose purpose) {
+    return zones[static_cast<std::size_t>(zone_of(bytes, purpose))];
+  }
   bool cuts(std::int64_t bytes) const {
     return options.space.end > options.space.begin && bytes >= kCutFrom;
   }
 
   // Null: the space is full.
   detail::Block* cut(std::int64_t bytes, Purpose purpose) {
-    AddressRanges& from = ranges(purpose);
-    const std::int64_t capacity = round_up(bytes, kAlign), reached = from.reached();
+    const std::int64_t capacity = round_up(bytes, kAlign);
+    AddressRanges& from = zone(capacity, purpose);
+    const std::int64_t reached = from.reached();
     const std::int64_t at = from.take(capacity);
     if (at < 0) return nullptr;
     const std::int64_t more = from.reached() - reached;
@@ -117,22 +131,18 @@ struct Allocator::Impl {
 
   void join(detail::Block* block) {
     const auto at = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(block->data));
-    ranges(block->name.purpose).give_back(at, block->capacity);
+    zone(block->capacity, block->name.purpose).give_back(at, block->capacity);
     spare.push_back(block);
   }
 
-  void discard(AddressRanges& ranges, std::int64_t begin) {
-    for (const auto& hole : ranges.holes()) {
-      const std::int64_t from = round_up(hole.begin, kHugePage);
-      const std::int64_t to = hole.end / kHugePage * kHugePage;
-      if (options.space.discard && to > from) options.space.discard(from, to - from);
-    }
-    const std::int64_t reached = ranges.reached();
-    ranges.lower();
-    const std::int64_t from = round_up(begin + ranges.reached(), kHugePage);
-    const std::int64_t to = begin + reached;
+  // Whole pages of [begin, end).
+  void discard(std::int64_t begin, std::int64_t end) const {
+    const std::int64_t from = round_up(begin, kHugePage), to = end / kHugePage * kHugePage;
     if (options.space.discard && to > from) options.space.discard(from, to - from);
-    stats.reserved -= reached - ranges.reached();
+  }
+  void trim(AddressRanges& ranges) {
+    for (const auto& hole : ranges.holes()) discard(hole.begin, hole.end);
+    stats.reserved -= ranges.lower();
   }
 
   void count(const detail::Block& block, std::int64_t sign) {
@@ -156,8 +166,7 @@ struct Allocator::Impl {
     for (auto& [capacity, blocks] : cached)
       for (auto* block : blocks) give_back(block);
     cached.clear();
-    discard(staying, options.space.begin);
-    discard(passing, middle(options.space));
+    for (auto& ranges : zones) trim(ranges);
   }
 
   void* from_source(std::int64_t capacity) const {

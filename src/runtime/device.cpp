@@ -46,7 +46,7 @@ std::int64_t host_memory_bytes() {
 Device::Device(const CpuOptions& options)
     : options_(complete(options)),
       dry_memory_(options.dry ? std::make_unique<DryMemory>() : nullptr),
-      host_space_(options.dry ? nullptr : std::make_unique<HostSpace>(2 * host_memory_bytes())),
+      host_space_(options.dry ? nullptr : std::make_unique<HostSpace>(3 * host_memory_bytes())),
       allocator_({.source = dry_memory_.get(),
                   .space = options.dry ? DryMemory::kSpace : host_space_->space()}),
       pool_(thread_count(options), options.dry),

@@ -71,9 +71,8 @@ struct Block {
 
 // A caching allocator: a freed block goes to a bin of its rounded size and serves the next request
 // of that size, so a periodic training step stops reaching the operating system after its first
-// round. With an address space, large blocks are cut from it and joined again when freed: those
-// that stay for a run (parameters, optimizer, data) from its first half, those that come and go
-// from its second. Thread-safe. Blocks are 64-byte aligned and not cleared.
+// round. With an address space, blocks of 64 KiB or more are cut from it and joined again when
+// freed. Thread-safe. Blocks are 64-byte aligned and not cleared.
 class Allocator {
  public:
   explicit Allocator(const AllocatorOptions& options = {});
