@@ -114,13 +114,20 @@ std::unique_ptr<Communicator> Communicator::split(int color, int key, const std:
   std::stable_sort(ranks.begin(), ranks.end(), [&](int a, int b) {
     return all[static_cast<std::size_t>(a)].key < all[static_cast<std::size_t>(b)].key;
   });
+  const std::string label = name.empty() ? fmt::format("color {}", color) : name;
+  if (ranks.size() == 1) return alone(label);
   Group group;
   group.id = hash64(fmt::format("{}/{}/{}", group_.id, number, color));
-  group.name = std::make_shared<const std::string>(
-      fmt::format("{}/{}", this->name(), name.empty() ? fmt::format("color {}", color) : name));
+  group.name = std::make_shared<const std::string>(fmt::format("{}/{}", this->name(), label));
   for (const int r : ranks) group.members.push_back(program_rank(r));
   group.rank = static_cast<int>(std::find(ranks.begin(), ranks.end(), rank()) - ranks.begin());
-  return ranks.size() == 1 ? make_local(std::move(group), log_) : subgroup(std::move(group));
+  return subgroup(std::move(group));
+}
+
+std::unique_ptr<Communicator> Communicator::alone(const std::string& name) const {
+  Group group{.name = std::make_shared<const std::string>(fmt::format("{}/{}", this->name(), name)),
+              .members = {program_rank(rank())}};
+  return make_local(std::move(group), log_);
 }
 
 }  // namespace gigatrain

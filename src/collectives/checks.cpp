@@ -54,11 +54,28 @@ void require_apart(const TensorView& send, const TensorView& receive, const void
                    const char* operation) {
   const auto* s = send.as<const std::byte>();
   const auto* r = receive.as<const std::byte>();
-  const bool apart = s + send.bytes() <= r || r + receive.bytes() <= s;
+  const bool apart = send.bytes() == 0 || receive.bytes() == 0 || s + send.bytes() <= r ||
+                     r + receive.bytes() <= s;
   if (!apart && (!own || s != own))
     refuse(fmt::format("{}: send and receive share memory", operation),
            own ? "give this rank's own part of receive as send, or another buffer"
-               : "give it two buffers");
+               : "give it other memory");
+}
+
+void require_views(Communicator::Views send, Communicator::Views receive, int ranks) {
+  constexpr const char* kName = "all_to_all";
+  for (const auto& views : {send, receive})
+    if (static_cast<int>(views.size()) != ranks)
+      refuse(fmt::format("{}: needs one view for each of {} ranks, got {}", kName, ranks,
+                         views.size()));
+  for (const auto& out : send) {
+    require_contiguous(out, kName, "send");
+    for (const auto& in : receive) {
+      require_contiguous(in, kName, "receive");
+      require_same_dtype(out, in, kName);
+      require_apart(out, in, nullptr, kName);
+    }
+  }
 }
 
 std::vector<Transfer::Piece> cut(const TensorView& view, std::span<const std::int64_t> counts) {

@@ -20,6 +20,8 @@ std::int64_t require_counts(std::span<const std::int64_t> counts, int ranks, con
 // No byte of `send` may be in `receive`, unless `send` is just `own`, the part that stays.
 void require_apart(const TensorView& send, const TensorView& receive, const void* own,
                    const char* operation);
+// For all_to_all: a contiguous view a rank, all of one dtype, none that is sent in one received.
+void require_views(Communicator::Views send, Communicator::Views receive, int ranks);
 
 // The parts of a buffer, one after the other.
 std::vector<Transfer::Piece> cut(const TensorView& view, std::span<const std::int64_t> counts);

@@ -59,30 +59,29 @@ void Communicator::require_rank(int rank, const char* role) const {
 }
 
 Work Communicator::all_to_all(const TensorView& send, const TensorView& receive, At at) {
-  require_elements(receive, send.numel(), "all_to_all", "receive");
-  const auto counts = equal_counts(part(send, size(), "all_to_all", "send"), size());
-  return all_to_all(send, counts, receive, counts, at);
-}
-
-Work Communicator::all_to_all(const TensorView& send, Counts send_counts, const TensorView& receive,
-                              Counts receive_counts, At at) {
   constexpr const char* kName = "all_to_all";
   require_contiguous(send, kName, "send");
   require_contiguous(receive, kName, "receive");
   require_same_dtype(send, receive, kName);
-  require_elements(send, require_counts(send_counts, size(), kName, "send_counts"), kName, "send");
-  require_elements(receive, require_counts(receive_counts, size(), kName, "receive_counts"), kName,
-                   "receive");
+  require_elements(receive, send.numel(), kName, "receive");
   require_apart(send, receive, nullptr, kName);
+  const auto counts = equal_counts(part(send, size(), kName, "send"), size());
+  Transfer t = start(
+      {.operation = Collective::all_to_all, .dtype = send.dtype, .count = send.numel() * size()},
+      at);
+  t.send = cut(send, counts);
+  t.receive = cut(receive, counts);
+  return go(std::move(t));
+}
+
+Work Communicator::all_to_all(Views send, Views receive, At at) {
+  require_views(send, receive, size());
   const auto own = static_cast<std::size_t>(rank());
-  if (send_counts[own] != receive_counts[own])
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("{}: rank {} sends itself {} elements and expects {}", kName, rank(),
-                            send_counts[own], receive_counts[own]));
+  require_elements(receive[own], send[own].numel(), "all_to_all", "what a rank has of itself");
   Transfer t =
-      start({.operation = Collective::all_to_all, .dtype = send.dtype, .count = kAnyCount}, at);
-  t.send = cut(send, send_counts);
-  t.receive = cut(receive, receive_counts);
+      start({.operation = Collective::all_to_all, .dtype = send[0].dtype, .count = kAnyCount}, at);
+  for (const auto& view : send) t.send.push_back({view.data, view.bytes()});
+  for (const auto& view : receive) t.receive.push_back({view.data, view.bytes()});
   return go(std::move(t));
 }
 

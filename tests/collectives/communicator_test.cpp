@@ -43,6 +43,16 @@ TensorView typed(Bytes& bytes, DType dtype) {
                     {static_cast<std::int64_t>(bytes.size()) / size_of(dtype)});
 }
 
+std::vector<TensorView> cut(Bytes& bytes, const std::vector<std::int64_t>& counts, DType dtype) {
+  std::vector<TensorView> views;
+  auto* at = bytes.data();
+  for (const std::int64_t count : counts) {
+    views.emplace_back(at, dtype, Shape{count});
+    at += views.back().bytes();
+  }
+  return views;
+}
+
 // Elements that rank `from` sends to `to` in the uneven cases; some send nothing.
 std::int64_t uneven(int from, int to, std::int64_t n) {
   return (from + 2 * to) % 3 * n + to;
@@ -89,10 +99,12 @@ TEST_CASE("all_to_all, equal and uneven parts", "[unit][collectives][threads]") 
               in.push_back(count(r, comm.rank()));
             }
             Bytes receive = empty(std::accumulate(in.begin(), in.end(), std::int64_t{0}), c.dtype);
-            if (equal)
+            if (equal) {
               comm.all_to_all(typed(send, c.dtype), typed(receive, c.dtype)).wait();
-            else
-              comm.all_to_all(typed(send, c.dtype), out, typed(receive, c.dtype), in).wait();
+            } else {
+              const auto parts = cut(send, out, c.dtype), places = cut(receive, in, c.dtype);
+              comm.all_to_all(parts, places).wait();
+            }
             return receive;
           },
           [&](int rank) {

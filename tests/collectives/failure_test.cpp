@@ -85,16 +85,13 @@ TEST_CASE("calls that differ are refused before data move",
 
 TEST_CASE("pairs of counts that differ are refused", "[unit][collectives][threads][errors]") {
   std::vector<std::vector<float>> out(2, std::vector<float>(6)), in(2, std::vector<float>(6));
+  const auto cut = [](std::vector<float>& v, std::int64_t first) {
+    return std::vector<TensorView>{{v.data(), DType::f32, {first}},
+                                   {v.data() + first, DType::f32, {6 - first}}};
+  };
   const auto error = mismatch(
-      2,
-      [&](Communicator& c) {
-        const std::int64_t counts[] = {2, 4};
-        c.all_to_all(view_of(out[0]), counts, view_of(in[0]), counts).wait();
-      },
-      [&](Communicator& c) {
-        const std::int64_t counts[] = {3, 3}, expected[] = {3, 3};
-        c.all_to_all(view_of(out[1]), counts, view_of(in[1]), expected).wait();
-      });
+      2, [&](Communicator& c) { c.all_to_all(cut(out[0], 2), cut(in[0], 2)).wait(); },
+      [&](Communicator& c) { c.all_to_all(cut(out[1], 3), cut(in[1], 3)).wait(); });
   CHECK_THAT(error, Contains("rank 0 sends 16 bytes to rank 1, which expects 12"));
   const auto errors = errors_of(2, [&](Communicator& c) {
     if (c.rank() == 0) c.send(view_of(out[0]), 1).wait();
@@ -167,30 +164,25 @@ TEST_CASE("a rank that stalls ends the others at the deadline",
     std::atomic<int> ended{0};
     std::vector<double> took(static_cast<std::size_t>(ranks));
     std::string told, late;
-    const auto error = error_of([&] {
-      run_ranks(ranks,
-                [&](Communicator& c) {
-                  const auto group = c.split(0, 0, "dp");
-                  c.set_label("step 12, phase backward");
-                  group->barrier().wait();
-                  if (c.rank() == 1) {
-                    c.set_label("step 12, phase optimizer");
-                    while (ended < ranks - 1)
-                      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-                    late = error_of([&] { group->barrier().wait(); });
-                    return;
-                  }
-                  took[static_cast<std::size_t>(c.rank())] = seconds([&] {
-                    try {
-                      group->barrier().wait();
-                    } catch (...) {
-                      ++ended;
-                      throw;
-                    }
-                  });
-                },
-                {.timeout_s = kTimeout, .on_failure = [&](const Error& e) { told = e.what(); }});
-    });
+    const auto program = [&](Communicator& c) {
+      const auto group = c.split(0, 0, "dp");
+      c.set_label("step 12, phase backward");
+      group->barrier().wait();
+      if (c.rank() == 1) {
+        c.set_label("step 12, phase optimizer");
+        while (ended < ranks - 1) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        late = error_of([&] { group->barrier().wait(); });
+        return;
+      }
+      std::string mine;
+      took[static_cast<std::size_t>(c.rank())] =
+          seconds([&] { mine = error_of([&] { group->barrier().wait(); }); });
+      ++ended;
+      throw Error(ErrorCode::timeout, mine);
+    };
+    const auto tell = [&](const Error& e) { told = e.what(); };
+    const auto error =
+        error_of([&] { run_ranks(ranks, program, {.timeout_s = kTimeout, .on_failure = tell}); });
     CHECK_THAT(error, Contains("rank 1 did not come within 0.3 s") &&
                           Contains("barrier number 2 of group 'world/dp', called at "
                                    "failure_test.cpp:") &&

@@ -174,26 +174,30 @@ TEST_CASE("a thousand groups leave nothing behind", "[unit][collectives][threads
 TEST_CASE("wrong arguments are refused before anything is sent",
           "[unit][collectives][threads][errors]") {
   const auto errors = on_ranks<std::vector<std::string>>(2, [](Communicator& c) {
-    std::vector<float> a(6), b(6), odd(5);
+    std::vector<float> a(6), b(6), odd(5), other(5);
     std::vector<double> wide(6);
     TensorView gaps = view_of(a);
     gaps.shape = {3};
     gaps.strides[0] = 2;
     const TensorView x = view_of(a), y = view_of(b), part(a.data() + 3, DType::f32, {3});
-    const std::int64_t one[] = {6}, bad[] = {7, -1}, mine[] = {2, 4}, theirs[] = {4, 2};
+    const std::int64_t one[] = {6}, bad[] = {7, -1};
+    const TensorView to[] = {{a.data(), DType::f32, {2}}, {a.data() + 2, DType::f32, {4}}},
+                     from[] = {{b.data(), DType::f32, {4}}, {b.data() + 4, DType::f32, {2}}};
     std::vector<std::string> said;
     const auto call = [&](auto f) { said.push_back(error_of([&] { f().wait(); })); };
     call([&] { return c.broadcast(gaps, 0); });
     call([&] { return c.broadcast(TensorView(nullptr, DType::f32, {4}), 0); });
     call([&] { return c.broadcast(x, 2); });
     call([&] { return c.all_gather(x, y); });
-    call([&] { return c.all_to_all(view_of(odd), view_of(odd)); });
+    call([&] { return c.all_to_all(view_of(odd), view_of(other)); });
     call([&] { return c.all_to_all(x, view_of(wide)); });
     call([&] { return c.all_to_all(x, x); });
     call([&] { return c.all_gather(TensorView(a.data() + 1, DType::f32, {3}), x); });
-    call([&] { return c.all_to_all(x, one, y, mine); });
-    call([&] { return c.all_to_all(x, bad, y, mine); });
-    call([&] { return c.all_to_all(x, mine, y, theirs); });
+    call([&] { return c.all_gather(x, y, one); });
+    call([&] { return c.all_gather(x, y, bad); });
+    call([&] { return c.all_to_all(to, from); });
+    call([&] { return c.all_to_all(Communicator::Views(to, 1), from); });
+    call([&] { return c.all_to_all(to, to); });
     call([&] { return c.send(x, c.rank()); });
     call([&] { return c.all_reduce(x, Reduce::sum); });
     call([&] { return c.gather(part, part, c.rank()); });
@@ -208,9 +212,11 @@ TEST_CASE("wrong arguments are refused before anything is sent",
                             "one dtype, got f32 and f64",
                             "all_to_all: send and receive share memory",
                             "give this rank's own part of receive as send",
-                            "send_counts needs one count for each of 2 ranks, got 1",
-                            "send_counts has a count of -1",
-                            "sends itself",
+                            "all_gather: counts needs one count for each of 2 ranks, got 1",
+                            "all_gather: counts has a count of -1",
+                            "what a rank has of itself must have",
+                            "needs one view for each of 2 ranks, got 1",
+                            "send and receive share memory",
                             "is this rank",
                             "all_reduce takes u8, i32, i64 and f64, got f32",
                             "gather: receive must have 6 elements, got 3"};

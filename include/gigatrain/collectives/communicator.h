@@ -45,7 +45,8 @@ struct Transfer {
 class Communicator {
  public:
   using At = SourceLocation;
-  using Counts = std::span<const std::int64_t>;  // elements for or from each rank
+  using Counts = std::span<const std::int64_t>;  // elements of each rank
+  using Views = std::span<const TensorView>;     // one for each rank
 
   virtual ~Communicator() = default;
   Communicator(const Communicator&) = delete;
@@ -56,11 +57,11 @@ class Communicator {
   const std::string& name() const { return *group_.name; }
   int program_rank(int rank) const { return group_.members[static_cast<std::size_t>(rank)]; }
 
-  // Rank r's part number s of `send` becomes part r of rank s's `receive`. Equal parts, or `counts`
-  // elements each: what r sends to s must be what s expects of r.
+  // Rank r's part number s of `send` becomes part r of rank s's `receive`. Equal parts of a buffer;
+  // or a view for each rank, of any size and anywhere: what r sends to s must be as long as what s
+  // expects of r, perhaps nothing. No two of them share memory.
   Work all_to_all(const TensorView& send, const TensorView& receive, At at = At::current());
-  Work all_to_all(const TensorView& send, Counts send_counts, const TensorView& receive,
-                  Counts receive_counts, At at = At::current());
+  Work all_to_all(Views send, Views receive, At at = At::current());
   // `receive` gets every rank's `send`, in rank order; `counts`: elements of each rank. `send` may
   // be this rank's part of `receive`.
   Work all_gather(const TensorView& send, const TensorView& receive, At at = At::current());
@@ -92,6 +93,8 @@ class Communicator {
   // below 0. Blocks; every rank calls it. A group of one rank costs nothing. `name`: for messages.
   std::unique_ptr<Communicator> split(int color, int key, const std::string& name = {},
                                       At at = At::current());
+  // A group of this rank alone, which needs no other rank to make it and moves nothing.
+  std::unique_ptr<Communicator> alone(const std::string& name) const;
   // Ends every operation of every rank with an error that gives this reason.
   virtual void abort(const std::string& reason) = 0;
 

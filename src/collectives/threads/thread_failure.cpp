@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "collectives/threads/thread_world.h"
 
@@ -14,14 +15,18 @@ std::string call_of(const ThreadWork& work) {
   return fmt::format("rank {}: {}", work.rank, str(work.transfer.record));
 }
 
-std::vector<std::string> differences(const Fingerprint& a, const Fingerprint& b) {
+// "dtype and count"; empty if the calls agree.
+std::string differences(const Fingerprint& a, const Fingerprint& b) {
   const bool message = is_message(a.operation);
-  std::vector<std::string> out;
-  if (!message && a.operation != b.operation) out.push_back("operation");
-  if (a.dtype != b.dtype) out.push_back("dtype");
-  if (a.count != b.count) out.push_back("count");
-  if (!message && a.root != b.root) out.push_back("root");
-  if (a.reduce != b.reduce) out.push_back("reduction");
+  const std::pair<bool, const char*> parts[] = {
+      {!message && a.operation != b.operation, "operation"},
+      {a.dtype != b.dtype, "dtype"},
+      {a.count != b.count, "count"},
+      {!message && a.root != b.root, "root"},
+      {a.reduce != b.reduce, "reduction"}};
+  std::string out;
+  for (const auto& [differs, what] : parts)
+    if (differs) out += fmt::format("{}{}", out.empty() ? "" : " and ", what);
   return out;
 }
 
@@ -54,9 +59,8 @@ void ThreadWorld::require_equal(const ThreadWork& mine, const ThreadWork& other,
   if (differ.empty()) return;
   refuse(mine,
          {.rank = mine.rank,
-          .message =
-              fmt::format("ranks {} and {} differ in {}; nothing was moved\n  {}\n  {}", other.rank,
-                          mine.rank, fmt::join(differ, " and "), call_of(other), call_of(mine)),
+          .message = fmt::format("ranks {} and {} differ in {}; nothing was moved\n  {}\n  {}",
+                                 other.rank, mine.rank, differ, call_of(other), call_of(mine)),
           .next = kSameOrder},
          lock);
 }
