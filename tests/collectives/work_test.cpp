@@ -168,7 +168,9 @@ TEST_CASE("a thousand groups leave nothing behind", "[unit][collectives][threads
   });
   CHECK(threads[1] == threads[0]);
   CHECK(files[1] == files[0]);
-  CHECK(kib[1] < kib[0] + 1024);  // a kilobyte a group would be seen
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they keep what is freed
+  CHECK(kib[1] < kib[0] + 1024);                                     // a kilobyte a group shows
+#endif
 }
 
 TEST_CASE("wrong arguments are refused before anything is sent",
