@@ -15,15 +15,14 @@ std::string call_of(const ThreadWork& work) {
   return fmt::format("rank {}: {}", work.rank, str(work.transfer.record));
 }
 
-// "dtype and count"; empty if the calls agree.
+// "dtype and count"; empty if the calls agree. Other operations differ in nothing else of interest.
 std::string differences(const Fingerprint& a, const Fingerprint& b) {
   const bool message = is_message(a.operation);
-  const std::pair<bool, const char*> parts[] = {
-      {!message && a.operation != b.operation, "operation"},
-      {a.dtype != b.dtype, "dtype"},
-      {a.count != b.count, "count"},
-      {!message && a.root != b.root, "root"},
-      {a.reduce != b.reduce, "reduction"}};
+  if (!message && a.operation != b.operation) return "operation";
+  const std::pair<bool, const char*> parts[] = {{a.dtype != b.dtype, "dtype"},
+                                                {a.count != b.count, "count"},
+                                                {!message && a.root != b.root, "root"},
+                                                {a.reduce != b.reduce, "reduction"}};
   std::string out;
   for (const auto& [differs, what] : parts)
     if (differs) out += fmt::format("{}{}", out.empty() ? "" : " and ", what);
