@@ -16,10 +16,10 @@ inline constexpr double kPatient = 60;
 template <class T>
 std::vector<T> on_ranks(int ranks, const std::function<T(Communicator&)>& body,
                         double timeout_s = kPatient) {
-  std::vector<T> results(static_cast<std::size_t>(ranks));
+  const auto results = std::make_unique<T[]>(static_cast<std::size_t>(ranks));
   run_ranks(ranks, [&](Communicator& c) { results[static_cast<std::size_t>(c.rank())] = body(c); },
             {.timeout_s = timeout_s});
-  return results;
+  return std::vector<T>(results.get(), results.get() + ranks);
 }
 
 template <class T>
