@@ -15,6 +15,7 @@ LAYERS = {
     "optim": "Optimizers",
     "train": "Training",
     "parallel": "The gradient tree",
+    "collectives": "Communicators and meshes of ranks",
     "runtime": "Devices and memory",
     "base": "Basics",
 }

@@ -3,6 +3,8 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/base/philox.h"
+#include "gigatrain/collectives/device_mesh.h"
+#include "gigatrain/collectives/thread_ranks.h"
 #include "gigatrain/nn/conv_layers.h"
 #include "gigatrain/nn/dynamic.h"
 #include "gigatrain/nn/heads.h"
@@ -23,6 +25,7 @@
 #include "gigatrain/optim/schedule.h"
 #include "gigatrain/optim/sgd.h"
 #include "gigatrain/parallel/gradient_tree.h"
+#include "gigatrain/parallel/tree_reduce.h"
 #include "gigatrain/runtime/device.h"
 #include "gigatrain/runtime/memory_report.h"
 #include "gigatrain/tensor/anomaly.h"

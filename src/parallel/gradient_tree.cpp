@@ -7,20 +7,10 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/tensor/anomaly.h"
-#include "kernels/elementwise.h"
 
 namespace gigatrain::parallel {
 
 namespace {
-
-bool are_siblings(const TreeNode& a, const TreeNode& b) {
-  const std::int64_t left = std::min(a.begin, b.begin), right = std::max(a.begin, b.begin);
-  return a.count == b.count && left + a.count == right && left % (2 * a.count) == 0;
-}
-
-void add_into(const Tensor& total, const Tensor& x) {
-  total.stream().submit(kernels::Add{.a = total.view(), .b = x.view(), .y = total.view()});
-}
 
 void require_power_of_two(std::int64_t leaves) {
   if (leaves < 1 || !std::has_single_bit(static_cast<std::uint64_t>(leaves)))
@@ -49,7 +39,7 @@ GradientTree::GradientTree(std::vector<Parameter*> parameters, std::int64_t leav
     : parameters_(std::move(parameters)), leaves_(leaves) {
   require_power_of_two(leaves);
   for (auto* parameter : parameters_)
-    for (const auto& use : parameter->uses()) slots_.push_back({use.get(), {}});
+    for (const auto& use : parameter->uses()) slots_.push_back({use.get()});
   seen_.assign(static_cast<std::size_t>(leaves), false);
 }
 
@@ -68,29 +58,17 @@ void GradientTree::end_leaf(std::int64_t leaf) {
                 fmt::format("leaf {} of {} does not exist or was given twice", leaf, leaves_));
   seen_[static_cast<std::size_t>(leaf)] = true;
   // The buffers themselves become the partials: the next leaf writes into others.
-  for (auto& slot : slots_) merge(slot, {{leaf, 1}, slot.use->gradient()});
+  for (auto& slot : slots_) slot.partials.add({{leaf, 1}, slot.use->gradient()});
   for (auto& slot : slots_) {
     slot.use->leaf().gradient = {};
     slot.use->leaf().filled = false;
   }
 }
 
-// Joins the partial with its sibling as soon as both are there, then that with its own, ...
-// a + b and b + a are the same bits, so either may be the one that stays.
-void GradientTree::merge(Slot& slot, Partial partial) {
-  auto& held = slot.partials;
-  for (;;) {
-    peak_ = std::max(peak_, static_cast<std::int64_t>(held.size()) + 1);
-    const auto sibling = std::find_if(held.begin(), held.end(), [&](const Partial& p) {
-      return are_siblings(p.node, partial.node);
-    });
-    if (sibling == held.end()) break;
-    if (partial.sum && sibling->sum) add_into(sibling->sum, partial.sum);
-    partial = {{std::min(partial.node.begin, sibling->node.begin), 2 * partial.node.count},
-               sibling->sum ? std::move(sibling->sum) : std::move(partial.sum)};
-    held.erase(sibling);
-  }
-  held.push_back(std::move(partial));
+std::int64_t GradientTree::peak_buffers() const {
+  std::int64_t peak = 0;
+  for (const auto& slot : slots_) peak = std::max(peak, slot.partials.peak());
+  return peak;
 }
 
 void GradientTree::finish() {
@@ -102,9 +80,7 @@ void GradientTree::finish() {
   for (auto* parameter : parameters_) {
     Tensor total;
     for (std::size_t u = 0; u < parameter->uses().size(); ++u) {
-      auto& partials = slots_[next++].partials;
-      Tensor sum = std::move(partials.front().sum);
-      partials.clear();
+      Tensor sum = std::move(slots_[next++].partials.take().front().sum);
       if (sum && total)
         add_into(total, sum);
       else if (sum)

@@ -26,6 +26,16 @@ Bf16Products read_bf16(std::string_view text) {
       "unset GIGATRAIN_BF16 for the fastest");
 }
 
+double read_timeout(std::string_view text) {
+  double seconds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || end != text.data() + text.size() || !(seconds > 0 && seconds <= 1e6))
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("GIGATRAIN_TIMEOUT_S must be above 0 and at most 1e6, got '{}'", text),
+                "unset GIGATRAIN_TIMEOUT_S for 300");
+  return seconds;
+}
+
 }  // namespace
 
 Environment Environment::read() {
@@ -46,6 +56,7 @@ Environment Environment::read() {
   };
   if (is_set("GIGATRAIN_DEVICE")) e.device = std::getenv("GIGATRAIN_DEVICE");
   if (is_set("GIGATRAIN_BF16")) e.bf16 = read_bf16(std::getenv("GIGATRAIN_BF16"));
+  if (is_set("GIGATRAIN_TIMEOUT_S")) e.timeout_s = read_timeout(std::getenv("GIGATRAIN_TIMEOUT_S"));
   e.cuda_sync = is_set("GIGATRAIN_CUDA_SYNC");
   e.trace = is_set("GIGATRAIN_TRACE");
   e.no_color = is_set("NO_COLOR");

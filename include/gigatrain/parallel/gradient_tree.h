@@ -8,15 +8,10 @@
 #include <memory>
 #include <vector>
 
+#include "gigatrain/parallel/partial_sums.h"
 #include "gigatrain/tensor/parameter.h"
 
 namespace gigatrain::parallel {
-
-// Leaves [begin, begin + count) as one node of the tree: count is a power of two that divides
-// begin.
-struct TreeNode {
-  std::int64_t begin = 0, count = 1;
-};
 
 // The leaves that `block` of `blocks` computes, in its order. Contiguous: an even range (ZeRO 0 and
 // 1). Strided: those whose index modulo `blocks` is the block (ZeRO 2 and 3).
@@ -39,24 +34,18 @@ class GradientTree {
   // gradient gets zeros. Throws if a leaf is missing.
   void finish();
 
-  std::int64_t peak_buffers() const { return peak_; }  // gradients held at once, of one use
+  std::int64_t peak_buffers() const;  // gradients held at once, of one use
 
  private:
-  struct Partial {
-    TreeNode node;
-    Tensor sum;  // undefined: no gradient reached any of its leaves
-  };
   struct Slot {
     ParameterUse* use;
-    std::vector<Partial> partials;  // pairwise no siblings
+    PartialSums partials = {};
   };
-  void merge(Slot& slot, Partial partial);
 
   std::vector<Parameter*> parameters_;
   std::int64_t leaves_;
   std::vector<Slot> slots_;
   std::vector<bool> seen_;
-  std::int64_t peak_ = 0;
 };
 
 // For a loop of one's own on one rank, V = 1: after one or more backward() calls, moves what the

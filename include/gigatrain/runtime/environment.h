@@ -12,6 +12,7 @@ struct Environment {
   int num_threads = 0;                 // GIGATRAIN_NUM_THREADS, 0 when unset
   std::string device = "auto";         // GIGATRAIN_DEVICE
   std::optional<Bf16Products> bf16{};  // GIGATRAIN_BF16: widened, avx512_bf16 or amx
+  double timeout_s = 300;  // GIGATRAIN_TIMEOUT_S: deadline of each operation between ranks
   bool cuda_sync = false;  // GIGATRAIN_CUDA_SYNC: wait after each kernel, to name a fault
   bool trace = false;      // GIGATRAIN_TRACE
   bool no_color = false;   // NO_COLOR

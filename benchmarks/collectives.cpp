@@ -1,0 +1,82 @@
+// Thread ranks: how long a barrier and a small all-reduce take, and how fast the gradient tree's
+// reduce-scatter and an all-gather are, beside a plain memcpy of as many bytes.
+//
+//   collectives [ranks] [MB]        default: 2 and 8 ranks, 100 MB of f32 on 2
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+
+#include "gigatrain/collectives/thread_ranks.h"
+#include "gigatrain/parallel/tree_reduce.h"
+
+using namespace gigatrain;
+using namespace gigatrain::parallel;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Seconds of one call on rank 0, the best of `rounds` of `calls` each.
+double best(Communicator& comm, int rounds, int calls, const std::function<void()>& call) {
+  double least = 1e30;
+  for (int round = 0; round < rounds; ++round) {
+    comm.barrier().wait();
+    const auto start = Clock::now();
+    for (int i = 0; i < calls; ++i) call();
+    const double s = std::chrono::duration<double>(Clock::now() - start).count();
+    least = std::min(least, s / calls);
+  }
+  return least;
+}
+
+void latencies(int ranks) {
+  run_ranks(ranks, [&](Communicator& comm) {
+    const double barrier = best(comm, 20, 500, [&] { comm.barrier().wait(); });
+    const double reduce = best(comm, 20, 500, [&] { comm.all_reduce(1.0, Reduce::sum); });
+    if (comm.rank() == 0)
+      std::printf("%2d ranks  barrier %6.1f us  all_reduce of one f64 %6.1f us\n", ranks,
+                  1e6 * barrier, 1e6 * reduce);
+  });
+}
+
+void bandwidth(int ranks, std::int64_t elements) {
+  run_ranks(ranks, [&](Communicator& comm) {
+    Device device({.threads = 1});
+    TreeRanks tree(comm, LeafPlan(64, ranks, Exchange::after_leaf));
+    TreeReduce reduce(tree, device, {elements});
+    const Tensor whole = Tensor::full(device, {elements}, 1.0);
+    const Tensor copy = Tensor::full(device, {elements}, 0.0);
+    const auto bytes = static_cast<std::size_t>(whole.view().bytes());
+    const double plain =
+        best(comm, 5, 1, [&] { std::memcpy(copy.view().data, whole.view().data, bytes); });
+    const double scatter = best(comm, 5, 1, [&] {
+      reduce.discard();
+      reduce.begin(0, {whole});
+      reduce.end();
+    });
+    const double gather = best(comm, 5, 1, [&] { reduce.all_gather(whole).wait(); });
+    if (comm.rank() != 0) return;
+    const double gb = static_cast<double>(bytes) / 1e9;
+    std::printf("%2d ranks, %.0f MB each\n", ranks, 1e3 * gb);
+    std::printf("  memcpy, all ranks at once  %7.1f ms  %5.1f GB/s a rank\n", 1e3 * plain,
+                gb / plain);
+    std::printf("  reduce-scatter, tree order %7.1f ms  algbw %5.1f GB/s  busbw %5.1f GB/s\n",
+                1e3 * scatter, gb / scatter, gb / scatter * (ranks - 1) / ranks);
+    std::printf("  all-gather                 %7.1f ms  algbw %5.1f GB/s  busbw %5.1f GB/s\n",
+                1e3 * gather, gb / gather, gb / gather * (ranks - 1) / ranks);
+  });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int ranks = argc > 1 ? std::atoi(argv[1]) : 2;
+  const double megabytes = argc > 2 ? std::atof(argv[2]) : 100;
+  latencies(ranks);
+  if (argc < 2) latencies(8);
+  bandwidth(ranks, static_cast<std::int64_t>(megabytes * 1e6 / 4));
+  return 0;
+}

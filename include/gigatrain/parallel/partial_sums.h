@@ -1,0 +1,44 @@
+// Sums over nodes of the gradient tree. A sum is joined with its sibling's as soon as both are
+// there, then that with its own, ..., so few are held at once and the order in which they come
+// changes nothing: a + b and b + a are the same bits.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "gigatrain/tensor/tensor.h"
+
+namespace gigatrain::parallel {
+
+// Leaves [begin, begin + count) as one node of the tree: count is a power of two that divides
+// begin.
+struct TreeNode {
+  std::int64_t begin = 0, count = 1;
+  bool operator==(const TreeNode&) const = default;
+};
+
+// The fewest nodes that make up the leaves [begin, end), in order; at most 2 log2 of them.
+std::vector<TreeNode> aligned_nodes(std::int64_t begin, std::int64_t end);
+
+// total += x, in total's memory.
+void add_into(const Tensor& total, const Tensor& x);
+
+struct PartialSum {
+  TreeNode node;
+  Tensor sum = {};  // undefined: nothing has come from any of its leaves
+};
+
+class PartialSums {
+ public:
+  // The tensor is given away: it may become the sum's memory.
+  void add(PartialSum partial);
+  std::vector<PartialSum> take();  // all, in the order of their leaves
+  void clear() { held_.clear(); }
+  std::int64_t peak() const { return peak_; }  // held at once, ever
+
+ private:
+  std::vector<PartialSum> held_;  // pairwise no siblings
+  std::int64_t peak_ = 0;
+};
+
+}  // namespace gigatrain::parallel
