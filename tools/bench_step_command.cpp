@@ -122,8 +122,9 @@ void print_families(const StepTimes& t) {
 void print_memory(const StepTimes& t) {
   std::string text;
   for (std::size_t i = 0; i < t.memory.by_purpose.size(); ++i)
-    text += fmt::format("{}{} {}", i ? ", " : "", name(static_cast<Purpose>(i)),
-                        format_bytes(static_cast<double>(t.memory.by_purpose[i].peak)));
+    if (const std::int64_t peak = t.memory.by_purpose[i].peak; peak > 0)
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name(static_cast<Purpose>(i)),
+                          format_bytes(static_cast<double>(peak)));
   fmt::print("memory   {} at the peak: {}\n",
              format_bytes(static_cast<double>(t.memory.total.peak)), text);
   fmt::print("         {} allocations in {} steady steps\n", t.allocations, t.ms.size());

@@ -82,6 +82,7 @@ Report make_report(const Globals& globals, const Options& o) {
   const Config config = read_config(o.config, kBatch, "plan");
   const auto tokenizer = make_tokenizer(config);
   Report r{.target = plan_target(globals, o), .model = model_spec(config, tokenizer.get())};
+  r.target.snapshot = saves_in_background(config);
   r.batch = batch_shape(config, r.model.parameters());
   r.weights = weight_options(config);
   r.optimizer = optimizer_options(config);
@@ -159,8 +160,9 @@ void print(const Report& r) {
   print_head(r);
   row(r, "micro-batch", [](std::int64_t size, const MemoryPlan&) { return size; });
   for (std::size_t i = 0; i < static_cast<std::size_t>(Purpose::count_); ++i)
-    bytes_row(r, name(static_cast<Purpose>(i)),
-              [&](const MemoryPlan& p) { return p.by_purpose[i]; });
+    if (r.plans.front().second.by_purpose[i] > 0)
+      bytes_row(r, name(static_cast<Purpose>(i)),
+                [&](const MemoryPlan& p) { return p.by_purpose[i]; });
   bytes_row(r, "together, at the peak", [](const MemoryPlan& p) { return p.total; });
   bytes_row(r, "taken from the device", [](const MemoryPlan& p) { return p.reserved; });
   row(r, "fits", [&](std::int64_t, const MemoryPlan& p) { return r.fit(p) ? "yes" : "no"; });

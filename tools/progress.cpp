@@ -119,8 +119,11 @@ void Progress::on_sample(const std::string& text, std::int64_t step) {
   print(quoted);
 }
 
-void Progress::on_checkpoint(const std::string& path, std::int64_t, const std::string& digest) {
-  print(fmt::format("saved    {}  state digest {}", path, digest));
+void Progress::on_checkpoint(const CheckpointLine& l) {
+  const auto bytes = static_cast<double>(l.bytes);
+  print(fmt::format("saved    {}  state digest {}  {} at {}/s, training waited {:.0f} ms", l.path,
+                    l.digest, format_bytes(bytes), format_bytes(bytes / l.write_ms * 1e3),
+                    l.stall_ms));
 }
 
 void Progress::on_warning(const std::string& text) {

@@ -20,8 +20,7 @@ class Progress final : public RunObserver {
   void on_step(const StepLine& line) override;
   void on_eval(const EvalLine& line) override;
   void on_sample(const std::string& text, std::int64_t step) override;
-  void on_checkpoint(const std::string& path, std::int64_t step,
-                     const std::string& digest) override;
+  void on_checkpoint(const CheckpointLine& line) override;
   void on_warning(const std::string& text) override;
 
  private:

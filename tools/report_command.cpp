@@ -18,17 +18,10 @@ struct Options {
   bool tensorboard = false;
 };
 
-// Into the folder of a single run; several belong to none of them.
-std::string output_of(const Options& o) {
-  if (!o.output.empty()) return o.output;
-  return o.runs.size() == 1 ? o.runs.front() + "/report.html" : "report.html";
-}
-
 int report(const Globals& globals, const Options& options) {
-  const std::string path = output_of(options);
-  const ReportSummary summary = write_report(options.runs, path);
+  const ReportSummary summary = write_report(options.runs, options.output);
   nlohmann::ordered_json json = {
-      {"report", path}, {"bytes", summary.bytes}, {"last_step", summary.last_step}};
+      {"report", summary.path}, {"bytes", summary.bytes}, {"last_step", summary.last_step}};
   json["tensorboard"] = nlohmann::ordered_json::array();
   if (options.tensorboard)
     for (const auto& run : options.runs) json["tensorboard"].push_back(write_tensorboard(run));
@@ -38,7 +31,7 @@ int report(const Globals& globals, const Options& options) {
     return kOk;
   }
   if (globals.quiet) return kOk;
-  fmt::print("report   {} ({}, up to step {}): open it in a browser\n", path,
+  fmt::print("report   {} ({}, up to step {}): open it in a browser\n", summary.path,
              format_bytes(static_cast<double>(summary.bytes)), summary.last_step);
   for (const auto& file : json["tensorboard"]) fmt::print("scalars  {}\n", file.get<std::string>());
   return kOk;

@@ -30,7 +30,8 @@ int validate(const Globals& globals, const Options& options) {
   const nn::ModelSpec spec = model_spec(config, tokenizer.get());
   const std::int64_t parameters = spec.parameters();
   const BatchShape batch = batch_shape(config, parameters);
-  const PlanTarget target = PlanTarget::of(*device);
+  PlanTarget target = PlanTarget::of(*device);
+  target.snapshot = saves_in_background(config);
   const MemoryPlan plan =
       plan_memory(spec, batch, weight_options(config), target, optimizer_options(config));
   const TokenSource data =

@@ -44,6 +44,7 @@ void bind_batches(py::module_& m);
 void bind_debug(py::module_& m);
 void bind_trainer(py::module_& m);
 void bind_run(py::module_& m);
+void bind_report(py::module_& m);
 
 // fused_ops.cpp: "out_in" or "in_out"
 ops::WeightLayout parse_layout(const std::string& layout);

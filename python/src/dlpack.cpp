@@ -43,6 +43,15 @@ bool same(const DLDevice& a, const DLDevice& b) {
   return a.device_type == b.device_type && a.device_id == b.device_id;
 }
 
+// Before memory changes hands where nothing may be thrown: a fault is reported by the next call
+// that may throw.
+void wait_quietly(Backend* gpu, void (Backend::*wait)()) {
+  try {
+    if (gpu) (gpu->*wait)();
+  } catch (const Error&) {
+  }
+}
+
 // --- out
 
 struct Exported {  // what a capsule keeps alive
@@ -55,12 +64,7 @@ struct Exported {  // what a capsule keeps alive
 template <class Managed>
 void delete_managed(Managed* managed) {
   auto* exported = static_cast<Exported*>(managed->manager_ctx);
-  if (Backend* gpu = exported->tensor.device().backend()) {
-    try {
-      gpu->synchronize_all();
-    } catch (const Error&) {  // a fault is reported by the next call that may throw
-    }
-  }
+  wait_quietly(exported->tensor.device().backend(), &Backend::synchronize_all);
   delete exported;
   delete managed;
 }
@@ -165,10 +169,7 @@ Tensor import_tensor(const py::object& capsule) {
   // has to do with the memory is done.
   const auto release = [managed, gpu = device.backend()] {
     if (!Py_IsInitialized() || !managed->deleter) return;
-    try {
-      if (gpu) gpu->synchronize();
-    } catch (const Error&) {  // a fault is reported by the next call that may throw
-    }
+    wait_quietly(gpu, &Backend::synchronize);
     const py::gil_scoped_acquire lock;
     managed->deleter(managed);
   };

@@ -37,6 +37,7 @@ PYBIND11_MODULE(_core, m) {
   bind_debug(m);
   bind_trainer(m);
   bind_run(m);
+  bind_report(m);
 }
 
 }  // namespace gigatrain::python

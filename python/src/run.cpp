@@ -19,10 +19,7 @@ class PyObserver : public RunObserver {
   void on_sample(const std::string& text, std::int64_t step) override {
     tell("on_sample", text, step);
   }
-  void on_checkpoint(const std::string& path, std::int64_t step,
-                     const std::string& digest) override {
-    tell("on_checkpoint", path, step, digest);
-  }
+  void on_checkpoint(const CheckpointLine& line) override { tell("on_checkpoint", line); }
   void on_warning(const std::string& text) override { tell("on_warning", text); }
 
  private:
@@ -76,6 +73,15 @@ void bind_lines(py::module_& m) {
       .def_readonly("step", &EvalLine::step, "When.")
       .def_readonly("evaluation", &EvalLine::evaluation, "The Evaluation.")
       .def_readonly("best", &EvalLine::best, "The lowest loss so far?");
+  py::class_<CheckpointLine>(m, "CheckpointLine",
+                             "A checkpoint has become durable; one that is written while training "
+                             "goes on is told of some steps after its own.")
+      .def_readonly("path", &CheckpointLine::path, "Its folder.")
+      .def_readonly("digest", &CheckpointLine::digest, "Of the state.")
+      .def_readonly("step", &CheckpointLine::step, "Whose state it is.")
+      .def_readonly("bytes", &CheckpointLine::bytes, "Of all its files.")
+      .def_readonly("stall_ms", &CheckpointLine::stall_ms, "Training waited.")
+      .def_readonly("write_ms", &CheckpointLine::write_ms, "Hashing, writing, syncing.");
   py::class_<RunOutcome>(m, "RunOutcome", "How a run ended.")
       .def_property_readonly(
           "reason",
@@ -102,7 +108,7 @@ void bind_run(py::module_& m) {
       "A whole run: data, model, optimizer, run folder, metrics, evaluation, checkpoints.\n\n"
       "mode: \"fresh\", \"resume\" (from the newest whole checkpoint) or \"overwrite\". observer: "
       "any object; of on_start(summary), on_step(line), on_eval(line), on_sample(text, step), "
-      "on_checkpoint(path, step, digest), on_warning(text) it may have some. Ctrl-C saves after "
+      "on_checkpoint(line), on_warning(text) it may have some. Ctrl-C saves after "
       "the step at hand, then raises KeyboardInterrupt.");
 }
 

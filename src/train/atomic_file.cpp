@@ -65,15 +65,20 @@ FileWriter::~FileWriter() {
 }
 
 void FileWriter::append(const void* data, std::size_t bytes) {
-  // In pieces, so that what is hashed is still in the cache when it is written.
+  // In pieces, so that what is hashed is still in the cache when it is written. The disk works
+  // beside the hashing.
   constexpr std::size_t kPiece = 1 << 20;
+  constexpr std::int64_t kStartEvery = 8 << 20;
   const auto* from = static_cast<const char*>(data);
   for (std::size_t done = 0; done < bytes; done += kPiece) {
     const std::size_t n = std::min(kPiece, bytes - done);
     hash_.add(from + done, n);
     files_.write(file_, from + done, n, path_);
+    bytes_ += static_cast<std::int64_t>(n);
+    if (bytes_ - started_ < kStartEvery) continue;
+    files_.start_sync(file_);
+    started_ = bytes_;
   }
-  bytes_ += static_cast<std::int64_t>(bytes);
 }
 
 WrittenFile FileWriter::finish() {

@@ -18,6 +18,7 @@ class FileSystem {
   virtual ~FileSystem() = default;
   virtual int create(const std::string& path);  // a new file: an existing one is an error
   virtual void write(int file, const void* data, std::size_t bytes, const std::string& path);
+  virtual void start_sync(int file);  // a hint: the disk may begin with what was written
   virtual void sync(int file, const std::string& path);
   virtual void close(int file);
   virtual void sync_folder(const std::string& path);  // makes the names in it durable
@@ -59,7 +60,7 @@ class FileWriter {
   std::string path_;
   int file_;
   Sha256 hash_;
-  std::int64_t bytes_ = 0;
+  std::int64_t bytes_ = 0, started_ = 0;  // written; of these, on their way to the disk
 };
 
 WrittenFile write_file(FileSystem& files, const std::string& path, std::string_view text);

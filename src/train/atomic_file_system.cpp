@@ -65,6 +65,10 @@ void FileSystem::write(int file, const void* data, std::size_t bytes, const std:
   }
 }
 
+void FileSystem::start_sync(int file) {
+  ::sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);  // sync() says what went wrong
+}
+
 void FileSystem::sync(int file, const std::string& path) {
   if (::fsync(file) != 0) fail("sync", path);
 }

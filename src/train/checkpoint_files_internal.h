@@ -58,8 +58,14 @@ std::string resolve_root(const std::string& path);
 std::uint64_t sum_digests(const std::map<std::string, std::uint64_t>& digests);
 std::string digest_hex(std::uint64_t digest);
 
-std::string write_checkpoint(FileSystem& files, const std::string& ckpt_root,
-                             const CheckpointContents& contents, const CheckpointOptions& options);
+struct WrittenCheckpoint {
+  std::string folder;
+  std::uint64_t state_digest = 0;
+  std::int64_t bytes = 0;  // of all its files
+};
+WrittenCheckpoint write_checkpoint(FileSystem& files, const std::string& ckpt_root,
+                                   const CheckpointContents& contents,
+                                   const CheckpointOptions& options);
 
 // Housekeeping (checkpoint_files_clean.cpp).
 void remove_leftovers(FileSystem& files, const std::string& root);

@@ -13,6 +13,8 @@
 
 #include "checkpoint_files_internal.h"
 #include "gigatrain/base/error.h"
+#include "gigatrain/runtime/device.h"
+#include "kernels/reduce.h"
 #include "safetensors_internal.h"
 
 namespace gigatrain {
@@ -37,14 +39,6 @@ std::vector<Group> cut(std::vector<NamedView> tensors, std::int64_t max_bytes) {
   return groups;
 }
 
-std::uint64_t digest_of(const NamedView& tensor) {
-  StoredTensor stored;
-  stored.dtype = safetensors_dtype(tensor.view.dtype);
-  stored.shape = tensor.view.shape;
-  stored.data = static_cast<const std::byte*>(tensor.view.data);
-  return gigatrain::digest_of(stored);
-}
-
 // Writes the files of one checkpoint into an existing folder.
 class FolderWriter {
  public:
@@ -53,15 +47,21 @@ class FolderWriter {
     manifest_.step = contents.state.step;
   }
 
-  void write(std::int64_t max_file_bytes) {
+  // All but the result's folder, which is not in its place yet.
+  WrittenCheckpoint write(std::int64_t max_file_bytes) {
     write_model(max_file_bytes);
     text("config.json", contents_.config_json);
     if (!contents_.tokenizer_json.empty()) text("tokenizer.json", contents_.tokenizer_json);
     // Always there, so that a reader need not guess: it may hold no tensors (plain SGD).
     tensors(shard_name("optim", 0, 1, 0), contents_.optimizer, {});
-    text("state.json", state_to_json(finished_state()));
-    write_file(files_, folder_ + "/" + kManifest, manifest_to_json(manifest_));
+    const TrainState state = finished_state();
+    text("state.json", state_to_json(state));
+    WrittenCheckpoint written{.folder = {}, .state_digest = state.state_digest};
+    for (const auto& [name, file] : manifest_.files) written.bytes += file.bytes;
+    written.bytes +=
+        write_file(files_, folder_ + "/" + kManifest, manifest_to_json(manifest_)).bytes;
     files_.sync_folder(folder_);
+    return written;
   }
 
  private:
@@ -80,11 +80,18 @@ class FolderWriter {
     record.dtype = safetensors_dtype(tensor.view.dtype);
     record.shape = tensor.view.shape;
     const auto known = contents_.digests.find(tensor.name);
-    record.digest = known == contents_.digests.end() ? digest_of(tensor) : known->second;
+    record.digest = known == contents_.digests.end() ? digest_of(tensor.view) : known->second;
     record.slices = {{file, 0, tensor.view.numel()}};
     if (!manifest_.tensors.emplace(tensor.name, record).second)
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("two tensors of a checkpoint are named '{}'", tensor.name));
+  }
+
+  // By this thread alone: training may have the others.
+  std::uint64_t digest_of(const TensorView& view) {
+    std::uint64_t digest = 0;
+    cpu_.stream().submit(kernels::Digest{.x = view, .digest = &digest});
+    return digest;
   }
 
   void write_model(std::int64_t max_file_bytes) {
@@ -117,6 +124,7 @@ class FolderWriter {
   std::string folder_;
   const CheckpointContents& contents_;
   Manifest manifest_;
+  Device cpu_{CpuOptions{.threads = 1}};
 };
 
 void check_request(const CheckpointContents& contents, const CheckpointOptions& options) {
@@ -162,16 +170,18 @@ void put_in_place(FileSystem& files, const std::string& root, const std::string&
 
 }  // namespace
 
-std::string write_checkpoint(FileSystem& files, const std::string& root,
-                             const CheckpointContents& contents, const CheckpointOptions& options) {
+WrittenCheckpoint write_checkpoint(FileSystem& files, const std::string& root,
+                                   const CheckpointContents& contents,
+                                   const CheckpointOptions& options) {
   check_request(contents, options);
+  WrittenCheckpoint written;
   const std::string name = step_folder_name(contents.state.step);
   const std::string temporary = fmt::format("{}/.tmp-{}.{}", root, name, ::getpid());
   try {
     make_root(files, root);
     remove_leftovers(files, root);
     files.make_folder(temporary);
-    FolderWriter(files, temporary, contents).write(options.max_file_bytes);
+    written = FolderWriter(files, temporary, contents).write(options.max_file_bytes);
     put_in_place(files, root, temporary, name);
     replace_file(files, root + "/" + kLatest, name + "\n");
     if (options.is_best) replace_file(files, root + "/" + kBest, name + "\n");
@@ -180,12 +190,13 @@ std::string write_checkpoint(FileSystem& files, const std::string& root,
     remove_quietly(files, temporary);
     throw e.add_frame(fmt::format("while saving checkpoint '{}/{}'", root, name));
   }
-  return root + "/" + name;
+  written.folder = root + "/" + name;
+  return written;
 }
 
 std::string write_checkpoint(const std::string& ckpt_root, const CheckpointContents& contents,
                              const CheckpointOptions& options) {
-  return write_checkpoint(FileSystem::real(), ckpt_root, contents, options);
+  return write_checkpoint(FileSystem::real(), ckpt_root, contents, options).folder;
 }
 
 }  // namespace gigatrain

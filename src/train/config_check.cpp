@@ -207,8 +207,6 @@ void Checker::one_rank() {
     if (size > 1)
       unsupported(fmt::format("parallel.{}", axis),
                   fmt::format("parallel.{} = {}: the one-rank build serves only 1", axis, size));
-  if (c_.checkpoint.async)
-    unsupported("checkpoint.async", "checkpoint.async = true: this build saves in the foreground");
 }
 
 }  // namespace

@@ -5,34 +5,74 @@
 #include <algorithm>
 
 #include "gigatrain/base/error.h"
+#include "gigatrain/ops/ops.h"
 #include "gigatrain/tensor/node.h"
+#include "kernels/elementwise.h"
 
 namespace gigatrain {
+
+namespace {
+
+// Which samples an evaluation sees: `count` of the `all` micro-batches there are, spread evenly.
+struct Plan {
+  std::int64_t samples = 0, micro_batch = 1, all = 0, count = 0;
+
+  Plan(const BatchSource& data, const EvaluateOptions& o)
+      : samples(data.eval_samples()), micro_batch(o.micro_batch) {
+    if (micro_batch < 1 || samples < 1)
+      throw Error(
+          ErrorCode::invalid_argument,
+          fmt::format("evaluation needs samples and a micro_batch of at least 1, got {} and "
+                      "{}",
+                      samples, micro_batch));
+    all = (samples + micro_batch - 1) / micro_batch;
+    count = o.batches > 0 ? std::min(o.batches, all) : all;
+  }
+  std::int64_t begin(std::int64_t i) const { return (i * all / count) * micro_batch; }
+  std::int64_t size(std::int64_t i) const { return std::min(micro_batch, samples - begin(i)); }
+};
+
+// Each loss stays on the device until all are made, so that the host never waits for one of them:
+// it reads the next micro-batch meanwhile.
+class Losses {
+ public:
+  Losses(Device& device, std::int64_t count)
+      : each_(Tensor::empty(device, {count}, DType::f64, {Purpose::data, "losses"})) {}
+
+  void set(std::int64_t i, const Tensor& loss) {
+    TensorView scalar = loss.view();
+    scalar.shape = {1};
+    each_.device().stream().submit(
+        kernels::Copy{.x = scalar, .y = ops::slice(each_, 0, i, i + 1).view()});
+  }
+  double sum() const {
+    double sum = 0;
+    for (const double loss : each_.to_vector<double>()) sum += loss;
+    return sum;
+  }
+
+ private:
+  Tensor each_;
+};
+
+}  // namespace
 
 Evaluation evaluate(nn::Model& model, Device& device, const BatchSource& data,
                     const EvaluateOptions& o) {
   const NoGrad off;
-  const std::int64_t samples = data.eval_samples();
-  if (o.micro_batch < 1 || samples < 1)
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("evaluation needs samples and a micro_batch of at least 1, got {} and "
-                            "{}",
-                            samples, o.micro_batch));
+  const Plan plan(data, o);
   model.check_fields(data.fields());
-  const std::int64_t all = (samples + o.micro_batch - 1) / o.micro_batch;
-  const std::int64_t count = o.batches > 0 ? std::min(o.batches, all) : all;
   const auto ranges = model.id_ranges();
   const HostBatch host(data.fields(), o.micro_batch);
+  Losses losses(device, plan.count);
   Evaluation result;
-  double sum = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t begin = (i * all / count) * o.micro_batch;
-    const std::int64_t n = std::min(o.micro_batch, samples - begin);
-    data.fill_eval(begin, n, host.pointers());
+  for (std::int64_t i = 0; i < plan.count; ++i) {
+    const std::int64_t n = plan.size(i);
+    data.fill_eval(plan.begin(i), n, host.pointers());
     check_ids(ranges, data.fields(), n, host.pointers());
     const nn::Batch batch = host.on(device, n);
     nn::BatchContext context;
-    sum += model.loss(batch, 1.0, context).item();
+    losses.set(i, model.loss(batch, 1.0, context));
     result.terms += data.loss_terms(n, host.pointers());
     result.samples += n;
     if (o.on_batch) {
@@ -40,7 +80,7 @@ Evaluation evaluate(nn::Model& model, Device& device, const BatchSource& data,
       o.on_batch(batch, model.predict(batch, again));
     }
   }
-  if (result.terms > 0) result.loss = sum / static_cast<double>(result.terms);
+  if (result.terms > 0) result.loss = losses.sum() / static_cast<double>(result.terms);
   return result;
 }
 

@@ -54,6 +54,7 @@ std::int64_t GradientStep::load(const BatchSource& data, std::int64_t step) {
     const TensorView& to = batch_.fields()[i].second.view();
     device_.upload(to.data, filled[i], to.bytes());
   }
+  data.will_need(step + 1, 0, samples);
   return data.loss_terms(samples, filled);
 }
 

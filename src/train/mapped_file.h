@@ -25,6 +25,8 @@ class MappedFile {
   std::string_view bytes() const {
     return {reinterpret_cast<const char*>(data_), static_cast<std::size_t>(size_)};
   }
+  // The system may begin to read these bytes from the disk; returns at once.
+  void will_need(const std::byte* first, std::int64_t bytes) const;
 
  private:
   MappedFile() = default;

@@ -4,6 +4,7 @@
 
 #include "gigatrain/optim/clip.h"
 #include "kernels/dry/dry_queue.h"
+#include "train/state_snapshot.h"
 
 namespace gigatrain {
 
@@ -75,6 +76,8 @@ MemoryPlan plan_memory(const nn::ModelSpec& spec, const BatchShape& batch,
   nn::materialize(*model, *device, weights);
   const auto optimizer = optim::make_optimizer(nn::trainable_parameters(*model), options);
   GradientStep gradient(*model, *device, batch, 0);
+  StateSnapshot snapshot;  // of a GPU's state it lies on the host: below
+  if (target.snapshot && device->is_cpu()) snapshot.reserve(*model, *optimizer);
   run_steps(gradient, *optimizer);
   const MemoryStats stats = device->allocator().stats();
   MemoryPlan plan{.total = stats.total.peak,

@@ -146,7 +146,10 @@ void MetricsWriter::eval(const EvalMetrics& m) {
 void MetricsWriter::ckpt(const CkptMetrics& m) {
   Line line("ckpt", m.step);
   line.set("tokens", m.tokens).set("path", m.path).set("digest", m.digest);
-  append(line.set("bytes", m.bytes).maybe("ckpt_ms", m.ckpt_ms));
+  line.set("bytes", m.bytes).maybe("ckpt_ms", m.ckpt_ms).maybe("stall_ms", m.stall_ms);
+  if (m.bytes >= 0 && m.ckpt_ms > 0)
+    line.set("bytes_per_s", static_cast<double>(m.bytes) / m.ckpt_ms * 1e3);
+  append(line);
 }
 
 void MetricsWriter::profile(const ProfileMetrics& m) {

@@ -111,8 +111,9 @@ ReportSummary write_report(const std::vector<std::string>& runs, const std::stri
   std::vector<RunLog> logs;
   for (const auto& run : runs) logs.push_back(read_run(run));
   const std::string html = report_html(logs);
-  replace_file(FileSystem::real(), path, html);
-  ReportSummary summary{.bytes = static_cast<std::int64_t>(html.size())};
+  ReportSummary summary{.path = path, .bytes = static_cast<std::int64_t>(html.size())};
+  if (path.empty()) summary.path = runs.size() == 1 ? runs[0] + "/report.html" : "report.html";
+  replace_file(FileSystem::real(), summary.path, html);
   for (const auto& log : logs) {
     summary.last_step = std::max(summary.last_step, log.step);
     if (log.unreadable_lines > 0)

@@ -7,19 +7,34 @@
 
 namespace gigatrain {
 
-CheckpointContents checkpoint_contents(nn::Model& model, optim::Optimizer& optimizer,
-                                       const Tokenizer* tokenizer, TrainState state) {
-  const auto parameters = nn::named_parameters(model);
-  const StateDigest digest = state_digest(parameters, &optimizer);
-  CheckpointContents contents;
-  for (const auto* p : parameters)
-    contents.model.push_back({p->name(), host_view(p->value(), contents.host_copies)});
-  for (const auto& s : optimizer.state())
-    contents.optimizer.push_back({s.name, host_view(s.tensor, contents.host_copies)});
-  contents.digests = digest.tensors;
+LiveState live_state(nn::Model& model, optim::Optimizer& optimizer) {
+  LiveState live{.model = {}, .optimizer = optimizer.state()};
+  for (const auto* p : nn::named_parameters(model)) live.model.push_back({p->name(), p->value()});
+  return live;
+}
+
+void describe(CheckpointContents& contents, const nn::Model& model, const Tokenizer* tokenizer,
+              TrainState state) {
   contents.config_json = model.hf_config();
   if (tokenizer) contents.tokenizer_json = tokenizer->to_json();
   contents.state = std::move(state);
+}
+
+CheckpointContents checkpoint_contents(nn::Model& model, optim::Optimizer& optimizer,
+                                       const Tokenizer* tokenizer, TrainState state) {
+  const StateDigest digest = state_digest(nn::named_parameters(model), &optimizer);
+  CheckpointContents contents;
+  const auto views_of = [&](const std::vector<optim::NamedState>& tensors) {
+    std::vector<NamedView> views;
+    for (const auto& t : tensors)
+      views.push_back({t.name, host_view(t.tensor, contents.host_copies)});
+    return views;
+  };
+  const LiveState live = live_state(model, optimizer);
+  contents.model = views_of(live.model);
+  contents.optimizer = views_of(live.optimizer);
+  contents.digests = digest.tensors;
+  describe(contents, model, tokenizer, std::move(state));
   contents.state.state_digest = digest.value;
   return contents;
 }

@@ -10,6 +10,16 @@
 
 namespace gigatrain {
 
+// The tensors of a state: weights, and what the optimizer keeps.
+struct LiveState {
+  std::vector<optim::NamedState> model, optimizer;
+};
+LiveState live_state(nn::Model& model, optim::Optimizer& optimizer);
+
+// Fills in everything but tensors and digests.
+void describe(CheckpointContents& contents, const nn::Model& model, const Tokenizer* tokenizer,
+              TrainState state);
+
 // Everything a checkpoint of this state holds; views of live memory. state.state_digest is filled.
 CheckpointContents checkpoint_contents(nn::Model& model, optim::Optimizer& optimizer,
                                        const Tokenizer* tokenizer, TrainState state);

@@ -73,6 +73,11 @@ optim::OptimizerOptions optimizer_options(const Config& config) {
   return o;
 }
 
+bool saves_in_background(const Config& config) {
+  const CheckpointConfig& c = config.checkpoint;
+  return c.async && c.every > 0 && c.every < config.train.steps;
+}
+
 TrainerOptions trainer_options(const Config& c, const BatchShape& batch) {
   return {.batch = batch,
           .steps = c.train.steps,

@@ -86,6 +86,10 @@ void Shard::check_sidecar(Verify verify) {
                 "make the shard again with 'gigatrain data tokenize', or delete its .json");
 }
 
+void Shard::will_need(std::int64_t first, std::int64_t count) const {
+  file_->will_need(first_ + first * token_bytes_, count * token_bytes_);
+}
+
 void Shard::read(std::int64_t first, std::span<std::int32_t> out) const {
   const auto n = static_cast<std::int64_t>(out.size());
   if (first < 0 || n > tokens_ || first > tokens_ - n)

@@ -117,17 +117,24 @@ std::int64_t TokenSource::window_begin(std::int64_t n) const {
   return offset + permute(n % windows_, windows_, key_, epoch) * options_.seq_len;
 }
 
-void TokenSource::read(std::int64_t first, std::span<std::int32_t> out) const {
+template <class Visit>
+void TokenSource::in_shards(std::int64_t first, std::int64_t count, const Visit& visit) const {
   auto shard = static_cast<std::size_t>(std::upper_bound(begins_.begin(), begins_.end(), first) -
                                         begins_.begin() - 1);
-  while (!out.empty()) {
-    const std::int64_t room = begins_[shard + 1] - first;
-    const auto n = std::min(out.size(), static_cast<std::size_t>(room));
-    shards_[shard].read(first - begins_[shard], out.first(n));
-    out = out.subspan(n);
-    first += static_cast<std::int64_t>(n);
-    ++shard;
+  for (; count > 0; ++shard) {
+    const std::int64_t n = std::min(count, begins_[shard + 1] - first);
+    visit(shards_[shard], first - begins_[shard], n);
+    first += n;
+    count -= n;
   }
+}
+
+void TokenSource::read(std::int64_t first, std::span<std::int32_t> out) const {
+  in_shards(first, static_cast<std::int64_t>(out.size()),
+            [&](const Shard& shard, std::int64_t begin, std::int64_t n) {
+              shard.read(begin, out.first(static_cast<std::size_t>(n)));
+              out = out.subspan(static_cast<std::size_t>(n));
+            });
 }
 
 void TokenSource::fill(std::int64_t step, std::int64_t first_sample, std::int64_t samples,
@@ -141,6 +148,15 @@ void TokenSource::fill(std::int64_t step, std::int64_t first_sample, std::int64_
     read(begin, {tokens + i * length, static_cast<std::size_t>(length)});
     read(begin + 1, {targets + i * length, static_cast<std::size_t>(length)});
   }
+}
+
+void TokenSource::will_need(std::int64_t step, std::int64_t first_sample,
+                            std::int64_t samples) const {
+  if (windows_ == 0) return;
+  for (std::int64_t i = 0; i < samples; ++i)
+    in_shards(
+        window_begin(step * options_.global_batch + first_sample + i), options_.seq_len + 1,
+        [](const Shard& shard, std::int64_t begin, std::int64_t n) { shard.will_need(begin, n); });
 }
 
 TokenBatch TokenSource::batch_at(std::int64_t step) const {

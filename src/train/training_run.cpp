@@ -19,6 +19,7 @@
 #include "gigatrain/version.h"
 #include "kernels/reduce.h"
 #include "train/kernel_times.h"
+#include "train/run_checkpoints.h"
 #include "train/run_state.h"
 
 namespace gigatrain {
@@ -38,6 +39,12 @@ bool due(std::int64_t step, std::int64_t every) {
   return every > 0 && step % every == 0;
 }
 
+PlanTarget plan_target(Device& device, const Config& config) {
+  PlanTarget target = PlanTarget::of(device);
+  target.snapshot = saves_in_background(config);
+  return target;
+}
+
 class Run {
  public:
   Run(Device& device, const Config& config, RunMode mode, RunObserver& observer)
@@ -49,7 +56,7 @@ class Run {
         batch_(batch_shape(config, spec_.parameters())),
         train_(open_data(config, Split::train, tokenizer_.get(), spec_.vocab_size(),
                          batch_.global_batch())),
-        plan_(plan_memory(spec_, batch_, weight_options(config), PlanTarget::of(device),
+        plan_(plan_memory(spec_, batch_, weight_options(config), plan_target(device, config),
                           optimizer_options(config))),
         folder_(RunFolder::create(config.run.dir, config.run.name, folder_options(mode))),
         metrics_(folder_.metrics()),
@@ -65,6 +72,13 @@ class Run {
       trace_ = std::make_unique<Trace>(device, folder_.trace());
     options.trace = trace_.get();
     trainer_ = std::make_unique<Trainer>(*model_, *optimizer_, train_, options);
+    checkpoints_ = std::make_unique<RunCheckpoints>(
+        RunCheckpoints::Options{
+            .root = folder_.checkpoints(),
+            .keep = static_cast<int>(config.checkpoint.keep),
+            .on_saved = [this](const BackgroundWriter::Saved& saved) { report_saved(saved); },
+            .on_warning = [this](const std::string& text) { warn(text); }},
+        RunCheckpoints::Source{*model_, *optimizer_, tokenizer_.get()});
     if (mode == RunMode::resume) resume();
     limit_flops_ = measure_gemm(device, compute_dtype(config));
     device.allocator().reset_peak();  // the measurement's memory is not the run's
@@ -79,6 +93,10 @@ class Run {
       reason = trainer_->fit();
     } catch (const Error& e) {
       metrics_.error(e.message(), trainer_->steps_done());
+      settle_after_error();
+      throw;
+    } catch (...) {  // an observer's
+      settle_after_error();
       throw;
     }
     return finish(reason);
@@ -98,8 +116,11 @@ class Run {
 
   std::string describe_device() const {
     const DeviceFacts f = device_.facts();
-    return device_.is_cpu() ? fmt::format("{}, {} threads, {}", f.model, f.processors, f.isa)
-                            : fmt::format("{}, {}", f.model, f.isa);
+    if (!device_.is_cpu()) return fmt::format("{}, {}", f.model, f.isa);
+    const Bf16Products bf16 = device_.stream().cpu().bf16;
+    const bool own = compute_dtype(config_) == DType::bf16 && bf16 != Bf16Products::widened;
+    return fmt::format("{}, {} threads, {}{}", f.model, f.processors, f.isa,
+                       own ? fmt::format(", bf16 by {}", name(bf16)) : "");
   }
 
   TrainState state() const {
@@ -164,6 +185,7 @@ class Run {
   }
 
   void after_step(const StepReport& r) {
+    checkpoints_->poll();
     interval_ms_ += r.step_ms;
     interval_tokens_ += r.batch_tokens;
     report_profile(r);
@@ -174,7 +196,7 @@ class Run {
     if (val_ && config_.train.eval_every > 0 && (due(r.step, config_.train.eval_every) || last))
       run_evaluation(r.step);
     if (tokenizer_ && due(r.step, config_.train.sample_every)) run_sample(r.step);
-    if (due(r.step, config_.checkpoint.every) || last) save();
+    if (due(r.step, config_.checkpoint.every) || last) save(last);
     outcome_.loss = r.loss;
     if (due(r.step + 1, std::max(config_.log.every, kProfileEvery))) kernel_times_.start();
   }
@@ -254,25 +276,47 @@ class Run {
     observer_.on_sample(text, step);
   }
 
-  void save() {
-    const auto begin = Clock::now();
-    const auto contents = checkpoint_contents(*model_, *optimizer_, tokenizer_.get(), state());
-    const std::int64_t step = contents.state.step;
-    outcome_.checkpoint = write_checkpoint(
-        folder_.checkpoints(), contents,
-        {.keep = static_cast<int>(config_.checkpoint.keep), .is_best = best_step_ == step});
-    outcome_.digest = fmt::format("{:016x}", contents.state.state_digest);
-    saved_step_ = step;
-    metrics_.ckpt({.step = step,
-                   .tokens = contents.state.tokens,
-                   .path = outcome_.checkpoint,
+  // Nothing is trained beside the last one.
+  void save(bool last) {
+    saved_step_ = trainer_->steps_done();
+    const bool is_best = best_step_ == saved_step_;
+    if (config_.checkpoint.async && !last)
+      checkpoints_->save_in_background(state(), is_best);
+    else
+      checkpoints_->save(state(), is_best);
+  }
+
+  void report_saved(const BackgroundWriter::Saved& saved) {
+    const WrittenCheckpoint& w = saved.written;
+    outcome_.checkpoint = w.folder;
+    outcome_.digest = fmt::format("{:016x}", w.state_digest);
+    metrics_.ckpt({.step = saved.step,
+                   .tokens = saved.tokens,
+                   .path = w.folder,
                    .digest = outcome_.digest,
-                   .ckpt_ms = ms_since(begin)});
-    observer_.on_checkpoint(outcome_.checkpoint, step, outcome_.digest);
+                   .bytes = w.bytes,
+                   .ckpt_ms = saved.write_ms,
+                   .stall_ms = saved.stall_ms});
+    observer_.on_checkpoint({.path = w.folder,
+                             .digest = outcome_.digest,
+                             .step = saved.step,
+                             .bytes = w.bytes,
+                             .stall_ms = saved.stall_ms,
+                             .write_ms = saved.write_ms});
+  }
+
+  // The error that ends the run matters more than one of the checkpoint in flight.
+  void settle_after_error() {
+    try {
+      checkpoints_->settle();
+    } catch (const Error& e) {
+      warn(e.message());
+    }
   }
 
   RunOutcome finish(StopReason reason) {
-    if (saved_step_ != trainer_->steps_done()) save();
+    checkpoints_->settle();
+    if (saved_step_ != trainer_->steps_done()) save(true);
     outcome_.reason = reason;
     outcome_.step = trainer_->steps_done();
     outcome_.folder = folder_.path();
@@ -306,6 +350,7 @@ class Run {
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<Trace> trace_;
   std::unique_ptr<Trainer> trainer_;
+  std::unique_ptr<RunCheckpoints> checkpoints_;
   double limit_flops_ = 0;
   double best_ = std::numeric_limits<double>::infinity();
   std::int64_t best_step_ = -1, saved_step_ = -1;

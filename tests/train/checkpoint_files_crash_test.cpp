@@ -105,7 +105,7 @@ std::vector<std::string> hidden(const std::string& folder) {
 
 std::string save(const std::string& root, const CheckpointContents& contents, int keep = 2) {
   Recorder quick;
-  return write_checkpoint(quick, root, contents, {.keep = keep});
+  return write_checkpoint(quick, root, contents, {.keep = keep}).folder;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "gigatrain/nn/models/llama.h"
 #include "kernels/simt/simt_queue.h"
 #include "support/tiny_run.h"
+#include "train/state_snapshot.h"
 
 using namespace gigatrain;
 
@@ -106,6 +107,33 @@ TEST_CASE("a plan is what a run on the CPU takes, at the byte", "[unit][train][m
     }
   Device narrow({.threads = 2, .isa = Isa::base, .bf16 = Bf16Products::widened});
   check_exact(narrow, cases()[1]);
+}
+
+TEST_CASE("a plan has the copy that background saves need", "[unit][train][memory][ckpt]") {
+  const Case c = cases()[1];
+  Device device({.threads = 1});
+  PlanTarget target = PlanTarget::of(device);
+  const MemoryPlan without = plan_memory(c.model, c.batch, {.compute = c.compute}, target);
+  target.snapshot = true;
+  const MemoryPlan plan = plan_memory(c.model, c.batch, {.compute = c.compute}, target);
+  test::TempFolder folder;
+  test::write_shard(folder / "train.bin", 2000, c.model.vocab_size());
+  const TokenSource data({folder / "train.bin"},
+                         {.seq_len = c.batch.seq_len, .global_batch = c.batch.global_batch()});
+  const auto model = c.model.make();
+  nn::materialize(*model, device, {.compute = c.compute});
+  const auto optimizer = optim::make_optimizer(nn::named_parameters(*model), {});
+  Trainer trainer(*model, *optimizer, data, {.batch = c.batch, .steps = 4});
+  StateSnapshot snapshot;
+  trainer.on_step([&](const StepReport& report) {
+    if (report.step == 2) snapshot.take(*model, *optimizer, nullptr, {});
+  });
+  trainer.fit();
+  const MemoryStats real = device.allocator().stats();
+  CHECK(plan.total == real.total.peak);
+  CHECK(plan.of(Purpose::data) == real.by_purpose[static_cast<std::size_t>(Purpose::data)].peak);
+  CHECK(plan.total > without.total);
+  CHECK(plan.reserved > without.reserved);
 }
 
 TEST_CASE("a plan for a GPU is what a run of its kernels takes", "[simt][runs][memory]") {

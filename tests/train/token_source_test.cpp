@@ -152,3 +152,20 @@ TEST_CASE("token source: bad data and bad requests", "[unit][train][token_source
   CHECK_THROWS_AS(source.fill(0, 3, 2, buffer.data(), buffer.data()), Error);
   CHECK_THROWS_AS(source.eval_window(10, buffer.data(), buffer.data()), Error);
 }
+
+TEST_CASE("token source: a hint of what is read next changes nothing",
+          "[unit][train][token_source]") {
+  const TemporaryFolder folder;
+  const std::vector<std::string> shards = {counting_shard(folder, "train_0.bin", 0, 30),
+                                           counting_shard(folder, "train_1.bin", 30, 5000)};
+  const TokenSource source(shards, {.seq_len = 20, .global_batch = 4, .seed = 7});
+  const TokenSource plain(shards, {.seq_len = 20, .global_batch = 4, .seed = 7});
+  for (std::int64_t step = 0; step < 200; ++step) {  // every window, over the border of two shards
+    source.will_need(step, 0, 4);
+    CHECK(source.batch_at(step).tokens == plain.batch_at(step).tokens);
+  }
+  const TokenSource little({counting_shard(folder, "val.bin", 0, 8)},
+                           {.seq_len = 20, .global_batch = 4, .split = "val"});
+  little.will_need(0, 0, 4);  // it has no windows to train on
+  CHECK(little.eval_windows() == 1);
+}

@@ -269,3 +269,22 @@ TEST_CASE("a steady step allocates nothing from the system", "[unit][train]") {
   for (int i = 0; i < 3; ++i) tiny.trainer->step();
   CHECK(tiny.device.allocator().stats().system_allocations == before);
 }
+
+TEST_CASE("a step tells the source which samples come next", "[unit][train]") {
+  class Hinted : public TokenSource {
+   public:
+    using TokenSource::TokenSource;
+    void will_need(std::int64_t step, std::int64_t first, std::int64_t count) const override {
+      hints.push_back({step, first, count});
+    }
+    mutable std::vector<std::array<std::int64_t, 3>> hints;
+  };
+  const TestData shard;
+  const BatchShape batch{.leaves = 2, .micro_batches = 1, .micro_batch = 2, .seq_len = 12};
+  TinyRun run(shard.path, {.batch = batch});
+  const Hinted source({shard.path}, {.seq_len = 12, .global_batch = 4, .seed = 5});
+  Trainer trainer(*run.model, *run.optimizer, source, {.batch = batch, .steps = 3, .seed = 5});
+  trainer.step();
+  trainer.step();
+  CHECK(source.hints == std::vector<std::array<std::int64_t, 3>>{{1, 0, 4}, {2, 0, 4}});
+}

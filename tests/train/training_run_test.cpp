@@ -5,7 +5,10 @@
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
+#include <thread>
 
+#include "gigatrain/base/error.h"
+#include "gigatrain/train/checkpoint_files.h"
 #include "gigatrain/train/config.h"
 #include "support/tiny_run.h"
 #include "train/run_log.h"
@@ -61,4 +64,115 @@ TEST_CASE("training run: metrics have what a report shows", "[unit][train][repor
   CHECK(log.messages.empty());
   CHECK(log.unreadable_lines == 0);
   CHECK(log.config.at("train.steps") == "25");
+}
+
+namespace {
+
+// Every step and checkpoint that a run tells of, in order; `stop` is asked between steps.
+struct Teller : RunObserver {
+  void on_step(const StepLine& line) override {
+    steps = line.report.step;
+    if (meanwhile) meanwhile(steps);
+  }
+  void on_checkpoint(const CheckpointLine& line) override { saved.push_back(line); }
+  void on_warning(const std::string& text) override { warnings.push_back(text); }
+  std::int64_t steps = 0;
+  std::function<void(std::int64_t)> meanwhile;
+  std::vector<CheckpointLine> saved;
+  std::vector<std::string> warnings;
+};
+
+Config saving_config(const test::TempFolder& folder, const char* name, bool async) {
+  Config config = tiny_config(folder);
+  config.run.name = name;
+  config.checkpoint = {.every = 10, .keep = 5, .async = async};
+  return config;
+}
+
+std::string bytes_of(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+}  // namespace
+
+TEST_CASE("training run: saved in the background or not, the same checkpoints",
+          "[unit][train][ckpt]") {
+  const test::TempFolder folder;
+  Device device(CpuOptions{.threads = 2});
+  Teller waited, background;
+  const auto a = train_run(device, saving_config(folder, "a", false), RunMode::fresh, waited);
+  const auto b = train_run(device, saving_config(folder, "b", true), RunMode::fresh, background);
+  CHECK(a.digest == b.digest);
+  CHECK(b.checkpoint == folder / "b/ckpt/step_00000025");
+  for (const auto* teller : {&waited, &background}) {
+    REQUIRE(teller->saved.size() == 3);
+    for (std::size_t i = 0; i < 3; ++i) {
+      CHECK(teller->saved[i].step == (i == 2 ? 25 : 10 * static_cast<std::int64_t>(i + 1)));
+      CHECK(teller->saved[i].bytes > 10'000);
+      CHECK(teller->saved[i].stall_ms > 0);
+      CHECK(teller->saved[i].digest == waited.saved[i].digest);
+    }
+  }
+  for (const char* name :
+       {"optim-00000-of-00001.safetensors", "model-00001-of-00001.safetensors", "config.json"})
+    CHECK(bytes_of(a.folder + "/ckpt/step_00000010/" + name) ==
+          bytes_of(b.folder + "/ckpt/step_00000010/" + name));
+  const auto lines = lines_of(b.folder + "/metrics.jsonl", "ckpt");
+  REQUIRE(lines.size() == 3);
+  for (const char* field : {"bytes", "ckpt_ms", "stall_ms", "bytes_per_s"})
+    CHECK(lines[0][field] > 0);
+}
+
+TEST_CASE("training run: a stop waits for the checkpoint in flight", "[unit][train][ckpt]") {
+  const test::TempFolder folder;
+  Device device(CpuOptions{.threads = 1});
+  Teller teller;
+  const Config config = saving_config(folder, "r", true);
+  for (const std::int64_t at : {10, 13}) {  // right behind a save, and some steps after it
+    const auto outcome = train_run(device, config, at == 10 ? RunMode::fresh : RunMode::overwrite,
+                                   teller, [&] { return teller.steps == at; });
+    CHECK(outcome.reason == StopReason::requested);
+    CHECK(outcome.step == at);
+    CHECK(Checkpoint::open(outcome.folder).state().step == at);
+    CHECK(verify_checkpoint(outcome.folder).whole());
+    teller.steps = 0;
+  }
+  const auto rest = train_run(device, config, RunMode::resume, teller);
+  const auto whole =
+      train_run(device, saving_config(folder, "whole", false), RunMode::fresh, teller);
+  CHECK(rest.digest == whole.digest);
+}
+
+TEST_CASE("training run: a background save that fails ends the run with its message",
+          "[unit][train][ckpt]") {
+  const test::TempFolder folder;
+  Device device(CpuOptions{.threads = 1});
+  Teller teller;
+  // A file where the second checkpoint's temporary folder would be, which a failed save removes.
+  const std::string file =
+      fmt::format("{}/r/ckpt/.tmp-step_00000020.{}", folder.path(), ::getpid());
+  const auto wait_until = [](auto done) {
+    for (int i = 0; i < 1000 && !done(); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  };
+  teller.meanwhile = [&](std::int64_t step) {
+    if (step == 15) {
+      wait_until([&] { return std::filesystem::exists(folder / "r/ckpt/LATEST"); });
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));  // until its save is over
+      std::ofstream{file};
+    }
+    if (step == 21) wait_until([&] { return !std::filesystem::exists(file); });
+    if (step == 22) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  };
+  std::string told;
+  try {
+    train_run(device, saving_config(folder, "r", true), RunMode::fresh, teller);
+  } catch (const Error& e) {
+    told = e.what();
+  }
+  CHECK_THAT(told, Catch::Contains("while saving checkpoint") && Catch::Contains("step_00000020"));
+  CHECK(teller.steps < 25);
+  CHECK(lines_of(folder / "r/metrics.jsonl", "error").size() == 1);
+  CHECK(Checkpoint::open(folder / "r").state().step == 10);
 }

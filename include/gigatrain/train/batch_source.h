@@ -26,6 +26,9 @@ class BatchSource {
   // whatever was asked before. Safe to call from several threads.
   virtual void fill(std::int64_t step, std::int64_t first_sample, std::int64_t count,
                     FieldPointers out) const = 0;
+  // A hint: these samples are asked for soon. A source that reads files may begin to.
+  virtual void will_need(std::int64_t /*step*/, std::int64_t /*first_sample*/,
+                         std::int64_t /*count*/) const {}
   // How many terms the loss of these samples sums, as fill() made them; by default one a sample.
   virtual std::int64_t loss_terms(std::int64_t count, FieldPointers filled) const;
   // Names the data: runs on the same data have the same digest.

@@ -107,7 +107,7 @@ struct PrecisionConfig {
 struct CheckpointConfig {
   std::int64_t every = 200;
   std::int64_t keep = 2;
-  bool async = false;
+  bool async = true;
 };
 
 struct LogConfig {

@@ -286,7 +286,8 @@ void visit_fields(S& s, auto&& visit) {
               .min = 1,
               .max = 1000000},
         s.keep);
-  visit(Field{.name = "async", .doc = "save while training goes on"}, s.async);
+  visit(Field{.name = "async", .doc = "write while training goes on, from a copy of the state"},
+        s.async);
 }
 
 template <SectionOf<LogConfig> S>

@@ -22,8 +22,9 @@ namespace gigatrain {
 
 // The device a plan is for.
 struct PlanTarget {
-  DeviceFacts facts;  // kind "cpu", else a GPU of this description
-  CpuOptions cpu{};   // of a CPU: its scratch memory depends on threads and vector code
+  DeviceFacts facts;      // kind "cpu", else a GPU of this description
+  CpuOptions cpu{};       // of a CPU: its scratch memory depends on threads and vector code
+  bool snapshot = false;  // a copy of the state is kept for saves while training goes on
 
   static PlanTarget of(Device& device);
   static PlanTarget gpu(const DeviceFacts& facts);

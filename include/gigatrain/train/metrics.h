@@ -31,8 +31,9 @@ struct EvalMetrics {
 struct CkptMetrics {
   std::int64_t step = 0, tokens = 0;
   std::string path, digest;
-  std::int64_t bytes = -1;
-  double ckpt_ms = kNotMeasured;
+  std::int64_t bytes = -1;         // of all its files
+  double ckpt_ms = kNotMeasured;   // hashing, writing, syncing; the line's bytes_per_s is of it
+  double stall_ms = kNotMeasured;  // training waited
 };
 
 // Of one step in an interval, whose kernels were timed, and of the memory until then.

@@ -27,6 +27,9 @@ BatchShape batch_shape(const Config& config, std::int64_t parameters);
 DType compute_dtype(const Config& config);  // f32, bf16 or f16
 nn::MaterializeOptions weight_options(const Config& config);
 optim::OptimizerOptions optimizer_options(const Config& config);
+// Some checkpoints of the run are written while it goes on, from a copy of the state. The last one
+// is not.
+bool saves_in_background(const Config& config);
 TrainerOptions trainer_options(const Config& config, const BatchShape& batch);
 
 // A model with weights on the device: initial values from train.seed, or those of model.from.

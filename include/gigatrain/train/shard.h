@@ -60,6 +60,8 @@ class Shard {
 
   // Copies tokens [first, first + out.size()).
   void read(std::int64_t first, std::span<std::int32_t> out) const;
+  // The system may begin to read them from the disk; returns at once.
+  void will_need(std::int64_t first, std::int64_t count) const;
   // Throws Error(data) that names the first id not below `vocab_size`.
   void check_vocabulary(std::int64_t vocab_size) const;
 

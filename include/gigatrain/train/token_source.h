@@ -52,6 +52,7 @@ class TokenSource : public BatchSource {
   std::int64_t global_batch() const override { return options_.global_batch; }
   void fill(std::int64_t step, std::int64_t first_sample, std::int64_t samples,
             FieldPointers out) const override;
+  void will_need(std::int64_t step, std::int64_t first_sample, std::int64_t count) const override;
   std::int64_t loss_terms(std::int64_t samples, FieldPointers filled) const override;
   std::int64_t eval_samples() const override { return eval_windows(); }
   void fill_eval(std::int64_t first, std::int64_t count, FieldPointers out) const override;
@@ -75,6 +76,9 @@ class TokenSource : public BatchSource {
  private:
   void check_options() const;
   void plan_windows();
+  // visit(shard, first token in it, tokens) for each shard that a range of tokens touches.
+  template <class Visit>
+  void in_shards(std::int64_t first, std::int64_t count, const Visit& visit) const;
   void read(std::int64_t first, std::span<std::int32_t> out) const;
 
   TokenSourceOptions options_;

@@ -40,6 +40,16 @@ struct EvalLine {
   bool best = false;
 };
 
+// A checkpoint has become durable. One that is written while training goes on is told of some steps
+// after its own.
+struct CheckpointLine {
+  std::string path, digest;
+  std::int64_t step = 0;
+  std::int64_t bytes = 0;
+  double stall_ms = 0;  // training waited
+  double write_ms = 0;  // hashing, writing, syncing
+};
+
 class RunObserver {
  public:
   virtual ~RunObserver() = default;
@@ -47,8 +57,7 @@ class RunObserver {
   virtual void on_step(const StepLine&) {}
   virtual void on_eval(const EvalLine&) {}
   virtual void on_sample(const std::string& /*text*/, std::int64_t /*step*/) {}
-  virtual void on_checkpoint(const std::string& /*path*/, std::int64_t /*step*/,
-                             const std::string& /*digest*/) {}
+  virtual void on_checkpoint(const CheckpointLine&) {}
   virtual void on_warning(const std::string&) {}
 };
 

@@ -7,7 +7,7 @@ import collections.abc
 import typing
 from . import nn
 from . import optim
-__all__: list[str] = ['ArraySource', 'Batch', 'BatchSource', 'CheckpointConfig', 'Config', 'DType', 'DataConfig', 'Device', 'DropoutArgs', 'EvalLine', 'Evaluation', 'Function', 'FunctionContext', 'FunctionSource', 'GradientCheck', 'GradientError', 'LoadedModel', 'LogConfig', 'ModelConfig', 'OptimConfig', 'ParallelConfig', 'Parameter', 'ParameterUse', 'PrecisionConfig', 'RopeOptions', 'RopeScaling', 'RunConfig', 'RunOutcome', 'RunSummary', 'ScheduleConfig', 'StepLine', 'StepReport', 'Tensor', 'TokenSource', 'Tokenizer', 'Trace', 'TrainConfig', 'Trainer', 'abs', 'accuracy', 'add', 'argmax', 'attention', 'attention_packed', 'avg_pool2d', 'backward', 'bf16', 'binary_cross_entropy', 'cast', 'check_gradients', 'collect_gradients', 'concat', 'contiguous', 'conv1d', 'conv2d', 'cross_entropy', 'cuda_available', 'default_device', 'detect_anomaly', 'device', 'discard_gradients', 'div', 'dropout', 'dropout_args', 'embedding', 'empty', 'equal', 'evaluate', 'exp', 'f16', 'f32', 'f64', 'from_dlpack', 'from_numpy', 'full', 'gather', 'gelu', 'generate', 'greater', 'group_norm', 'huber_loss', 'i32', 'i64', 'layer_norm', 'less', 'linear', 'linear_cross_entropy', 'load_config', 'load_model', 'log', 'log_softmax', 'matmul', 'max', 'maximum', 'mean', 'memory_report', 'minimum', 'mse_loss', 'mul', 'neg', 'nn', 'no_grad', 'one_hot', 'optim', 'parse_config', 'permute', 'pow', 'qk_norm_rope', 'relu', 'reshape', 'residual_dropout', 'residual_norm', 'residual_rms_norm', 'rms_norm', 'rope', 'rsqrt', 'save_hf_folder', 'scale', 'set_default_device', 'sigmoid', 'silu', 'slice', 'softmax', 'sqrt', 'state_digest', 'sub', 'sum', 'swiglu', 'take', 'tanh', 'tensor', 'tokenize_files', 'tokenizer', 'top_k', 'train_run', 'transpose', 'u8', 'upsample_nearest2d', 'where', 'zeros']
+__all__: list[str] = ['ArraySource', 'Batch', 'BatchSource', 'CheckpointConfig', 'CheckpointLine', 'Config', 'DType', 'DataConfig', 'Device', 'DropoutArgs', 'EvalLine', 'Evaluation', 'Function', 'FunctionContext', 'FunctionSource', 'GradientCheck', 'GradientError', 'LoadedModel', 'LogConfig', 'ModelConfig', 'OptimConfig', 'ParallelConfig', 'Parameter', 'ParameterUse', 'PrecisionConfig', 'ReportSummary', 'RopeOptions', 'RopeScaling', 'RunConfig', 'RunOutcome', 'RunSummary', 'ScheduleConfig', 'StepLine', 'StepReport', 'Tensor', 'TokenSource', 'Tokenizer', 'Trace', 'TrainConfig', 'Trainer', 'abs', 'accuracy', 'add', 'argmax', 'attention', 'attention_packed', 'avg_pool2d', 'backward', 'bf16', 'binary_cross_entropy', 'cast', 'check_gradients', 'collect_gradients', 'concat', 'contiguous', 'conv1d', 'conv2d', 'cross_entropy', 'cuda_available', 'default_device', 'detect_anomaly', 'device', 'discard_gradients', 'div', 'dropout', 'dropout_args', 'embedding', 'empty', 'equal', 'evaluate', 'exp', 'f16', 'f32', 'f64', 'from_dlpack', 'from_numpy', 'full', 'gather', 'gelu', 'generate', 'greater', 'group_norm', 'huber_loss', 'i32', 'i64', 'layer_norm', 'less', 'linear', 'linear_cross_entropy', 'load_config', 'load_model', 'log', 'log_softmax', 'matmul', 'max', 'maximum', 'mean', 'memory_report', 'minimum', 'mse_loss', 'mul', 'neg', 'nn', 'no_grad', 'one_hot', 'optim', 'parse_config', 'permute', 'pow', 'qk_norm_rope', 'relu', 'report', 'reshape', 'residual_dropout', 'residual_norm', 'residual_rms_norm', 'rms_norm', 'rope', 'rsqrt', 'save_hf_folder', 'scale', 'set_default_device', 'sigmoid', 'silu', 'slice', 'softmax', 'sqrt', 'state_digest', 'sub', 'sum', 'swiglu', 'take', 'tanh', 'tensor', 'tokenize_files', 'tokenizer', 'top_k', 'train_run', 'transpose', 'u8', 'upsample_nearest2d', 'where', 'write_tensorboard', 'zeros']
 class Device:
     """
     A processor with its memory and its queue of work. Made by device(); lives as long as the process. Wherever one is expected its kind will do: "cpu", "cuda", "auto".
@@ -1698,6 +1698,40 @@ class EvalLine:
         """
         When.
         """
+class CheckpointLine:
+    """
+    A checkpoint has become durable; one that is written while training goes on is told of some steps after its own.
+    """
+    @property
+    def bytes(self) -> int:
+        """
+        Of all its files.
+        """
+    @property
+    def digest(self) -> str:
+        """
+        Of the state.
+        """
+    @property
+    def path(self) -> str:
+        """
+        Its folder.
+        """
+    @property
+    def stall_ms(self) -> float:
+        """
+        Training waited.
+        """
+    @property
+    def step(self) -> int:
+        """
+        Whose state it is.
+        """
+    @property
+    def write_ms(self) -> float:
+        """
+        Hashing, writing, syncing.
+        """
 class RunOutcome:
     """
     How a run ended.
@@ -1736,6 +1770,30 @@ class RunOutcome:
     def val_loss(self) -> float:
         """
         Last seen; NaN: never.
+        """
+class ReportSummary:
+    """
+    A report that was written.
+    """
+    @property
+    def bytes(self) -> int:
+        """
+        Of the file.
+        """
+    @property
+    def last_step(self) -> int:
+        """
+        Of the run that went furthest.
+        """
+    @property
+    def path(self) -> str:
+        """
+        The HTML file.
+        """
+    @property
+    def warnings(self) -> list[str]:
+        """
+        Lines that could not be read.
         """
 def abs(x: Tensor | Parameter | ParameterUse) -> Tensor:
     """
@@ -1999,6 +2057,12 @@ def relu(x: Tensor | Parameter | ParameterUse) -> Tensor:
     """
     max(x, 0); its derivative at 0 is 0.
     """
+def report(runs: str | collections.abc.Sequence[str], out: str = '') -> ReportSummary:
+    """
+    Run folders as one HTML page that needs no network: losses, throughput, time by kernel family, memory, samples; several runs are compared.
+
+    runs: a folder or a list of them, also while they train. out: the file; by default report.html in the folder of a single run, or in this one. Returns a ReportSummary. Raises IoError for a folder that holds no run.
+    """
 def reshape(x: Tensor | Parameter | ParameterUse, shape: collections.abc.Sequence[int] | int) -> Tensor:
     """
     The same values in another shape; the same memory when x is contiguous.
@@ -2107,7 +2171,7 @@ def train_run(config: Config, *, device: Device | str | None = None, mode: str =
     """
     A whole run: data, model, optimizer, run folder, metrics, evaluation, checkpoints.
 
-    mode: "fresh", "resume" (from the newest whole checkpoint) or "overwrite". observer: any object; of on_start(summary), on_step(line), on_eval(line), on_sample(text, step), on_checkpoint(path, step, digest), on_warning(text) it may have some. Ctrl-C saves after the step at hand, then raises KeyboardInterrupt.
+    mode: "fresh", "resume" (from the newest whole checkpoint) or "overwrite". observer: any object; of on_start(summary), on_step(line), on_eval(line), on_sample(text, step), on_checkpoint(line), on_warning(text) it may have some. Ctrl-C saves after the step at hand, then raises KeyboardInterrupt.
     """
 def transpose(x: Tensor | Parameter | ParameterUse, dim0: typing.SupportsInt | typing.SupportsIndex, dim1: typing.SupportsInt | typing.SupportsIndex) -> Tensor:
     """
@@ -2120,6 +2184,10 @@ def upsample_nearest2d(x: Tensor | Parameter | ParameterUse, factor: typing.Supp
 def where(mask: Tensor | Parameter | ParameterUse, a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
     """
     mask ? a : b; mask u8, true when not 0. All three broadcast.
+    """
+def write_tensorboard(run: str) -> str:
+    """
+    Every step's scalars of a run folder for TensorBoard, as RUN/events.out.tfevents.gigatrain; returns the path. Raises IoError for a folder that holds no run.
     """
 def zeros(shape: collections.abc.Sequence[int] | int, dtype: DType | str = ..., device: Device | str | None = None) -> Tensor:
     """

@@ -1,0 +1,71 @@
+#include "train/run_checkpoints.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+#include "train/run_state.h"
+
+namespace gigatrain {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+RunCheckpoints::RunCheckpoints(Options options, const Source& source)
+    : options_(std::move(options)), source_(source), writer_(options_.files, options_.root) {}
+
+CheckpointOptions RunCheckpoints::options_of(bool is_best) const {
+  return {.keep = options_.keep, .is_best = is_best};
+}
+
+void RunCheckpoints::save_in_background(const TrainState& state, bool is_best) {
+  const auto begin = Clock::now();
+  wait_for_the_one_before(state.step);
+  auto contents = snapshot_.take(source_.model, source_.optimizer, source_.tokenizer, state);
+  writer_.begin(std::move(contents), options_of(is_best), ms_since(begin));
+}
+
+void RunCheckpoints::save(const TrainState& state, bool is_best) {
+  const auto begin = Clock::now();
+  settle();
+  const auto contents =
+      checkpoint_contents(source_.model, source_.optimizer, source_.tokenizer, state);
+  const auto write = Clock::now();
+  BackgroundWriter::Saved saved{
+      .written = write_checkpoint(options_.files, options_.root, contents, options_of(is_best)),
+      .step = state.step,
+      .tokens = state.tokens};
+  saved.write_ms = ms_since(write);
+  saved.stall_ms = ms_since(begin);
+  options_.on_saved(saved);
+}
+
+void RunCheckpoints::wait_for_the_one_before(std::int64_t step) {
+  poll();
+  const auto before = writer_.in_flight();
+  if (!before) return;
+  const auto begin = Clock::now();
+  settle();
+  options_.on_warning(
+      fmt::format("saving step {} waited {:.1f} s for the checkpoint of step {}, which was still "
+                  "being written: raise checkpoint.every, or save to a faster disk",
+                  step, ms_since(begin) / 1e3, *before));
+}
+
+void RunCheckpoints::poll() {
+  if (const auto saved = writer_.poll()) options_.on_saved(*saved);
+}
+
+void RunCheckpoints::settle() {
+  if (const auto saved = writer_.wait()) options_.on_saved(*saved);
+}
+
+}  // namespace gigatrain
