@@ -16,6 +16,12 @@ GT_INLINE std::uint64_t reduce(std::uint64_t low, std::uint64_t high) {
   return digest_add(digest_add(below, above), low);
 }
 
+// Sums of mixes in two halves.
+struct Halves60 {
+  std::uint64_t low = 0, high = 0;
+};
+
+#if defined(__AVX512DQ__)  // which multiplies 64 bits; elsewhere one element at a time is faster
 constexpr std::int64_t kWide = 8;
 typedef std::uint64_t u64x8 __attribute__((vector_size(8 * kWide)));
 
@@ -35,8 +41,9 @@ GT_INLINE u64x8 mix(u64x8 counter, u64x8 bits) {
   return (z ^ (z >> 31)) >> 4;
 }
 
+// Adds the first elements of a chunk, and returns how many.
 template <class Bits>
-std::uint64_t digest_chunk(const Bits* x, std::uint64_t index, std::int64_t n) {
+std::int64_t add_wide(const Bits* x, std::uint64_t index, std::int64_t n, Halves60& sums) {
   constexpr std::uint64_t kStep = 0x9e3779b97f4a7c15u;
   constexpr std::int64_t kUnreduced = 16 * kWide;  // terms of 60 bits that 64 bits hold, each lane
   u64x8 counter, lows{}, highs{};
@@ -51,14 +58,25 @@ std::uint64_t digest_chunk(const Bits* x, std::uint64_t index, std::int64_t n) {
     }
     lows += sum & 0xffffffffu, highs += sum >> 32;
   }
-  std::uint64_t low = 0, high = 0;
-  for (std::int64_t l = 0; l < kWide; ++l) low += lows[l], high += highs[l];
-  for (; i < n; ++i) {
+  for (std::int64_t l = 0; l < kWide; ++l) sums.low += lows[l], sums.high += highs[l];
+  return i;
+}
+#else
+template <class Bits>
+std::int64_t add_wide(const Bits*, std::uint64_t, std::int64_t, Halves60&) {
+  return 0;
+}
+#endif
+
+template <class Bits>
+std::uint64_t digest_chunk(const Bits* x, std::uint64_t index, std::int64_t n) {
+  Halves60 sums;
+  for (std::int64_t i = add_wide(x, index, n, sums); i < n; ++i) {
     const std::uint64_t z = digest_mix(index + static_cast<std::uint64_t>(i), x[i]);
-    low += z & 0xffffffffu;
-    high += z >> 32;
+    sums.low += z & 0xffffffffu;
+    sums.high += z >> 32;
   }
-  return reduce(low, high);
+  return reduce(sums.low, sums.high);
 }
 
 template <class Bits>
