@@ -4,12 +4,12 @@
 //
 //   conv [f32|bf16] [rounds]
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 
+#include "base/median.h"
 #include "gigatrain/ops/ops.h"
 #include "gigatrain/tensor/node.h"
 #include "support/random.h"
@@ -23,11 +23,6 @@ double seconds_of(const std::function<void()>& work) {
   const auto start = std::chrono::steady_clock::now();
   work();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-double median(std::vector<double> v) {
-  std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
-  return v[v.size() / 2];
 }
 
 constexpr std::int64_t kN = 8, kC = 64, kSize = 56, kTaps = 9, kPixels = kN * kSize * kSize;

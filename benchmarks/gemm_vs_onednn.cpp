@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/median.h"
 #include "gigatrain/runtime/device.h"
 #include "kernels/gemm.h"
 #if defined(__x86_64__)
@@ -197,11 +198,6 @@ double seconds(const F& f) {
   const double start = now();
   f();
   return now() - start;
-}
-
-double median(std::vector<double> v) {
-  std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
-  return v[v.size() / 2];
 }
 
 void measure(Device& device, const Case& c, DType dtype, double budget) {

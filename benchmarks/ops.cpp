@@ -61,7 +61,8 @@ int main(int argc, char** argv) {
   const DType dtype = argc > 1 ? parse_dtype(argv[1]) : DType::f32;
   const std::string filter = argc > 2 ? argv[2] : "";
   Device device;
-  const Limits limits{measure_gemm(device, dtype, 0.5), measure_copy(device, 0.5)};
+  const MachineLimit measured = measure_limit(device, dtype, 0.5);
+  const Limits limits{measured.gemm_flops, measured.copy_bytes};
   std::printf("%s, %d threads, %s: products %.0f GFLOP/s, copy %.1f GB/s\n",
               CpuFeatures::get().model.c_str(), device.pool().threads(), name(dtype),
               limits.flops / 1e9, limits.bytes / 1e9);

@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "gigatrain/base/error.h"
 #include "gigatrain/train/bench_kernels.h"
+#include "machine_rates.h"
 
 namespace gigatrain::tools {
 
@@ -41,20 +42,27 @@ Json to_json(const KernelBytes& k, DType dtype) {
   return {{"name", k.name},
           {"shape", k.shape},
           {"dtype", name(dtype)},
-          {"bytes", k.least},
+          {"bytes", k.cost.least()},
           {"moved_bytes", k.moved > 0 ? Json(k.moved) : Json()},
-          {"flops", k.flops}};
+          {"flops", k.cost.flops},
+          {"exps", k.cost.exps},
+          {"random_words", k.cost.random}};
 }
 
 Json to_json(const KernelTime& t, DType dtype) {
   Json j = to_json(t.call, dtype);
   j["ms"] = t.ms;
+  j["bound"] = t.bound;
   j["percent_of_limit"] = t.percent_of_limit;
   return j;
 }
 
+double bytes(const KernelBytes& k) {
+  return static_cast<double>(k.cost.least());
+}
+
 std::string ratio(const KernelBytes& k) {
-  return k.moved > 0 ? fmt::format("{:.3f}", k.moved / k.least) : "library";
+  return k.moved > 0 ? fmt::format("{:.3f}", k.moved / bytes(k)) : "library";
 }
 
 int print_bytes(const Globals& globals, const KernelBenchOptions& o) {
@@ -67,7 +75,7 @@ int print_bytes(const Globals& globals, const KernelBenchOptions& o) {
   for (const auto& k : all) {
     j.push_back(to_json(k, o.dtype));
     if (!globals.json)
-      fmt::print("{:<40} {:<34} {:>12.3f} {:>12} {:>8}\n", k.name, k.shape, k.least / 1e6,
+      fmt::print("{:<40} {:<34} {:>12.3f} {:>12} {:>8}\n", k.name, k.shape, bytes(k) / 1e6,
                  k.moved > 0 ? fmt::format("{:.3f}", k.moved / 1e6) : "-", ratio(k));
   }
   if (globals.json) fmt::print("{}\n", j.dump());
@@ -80,9 +88,10 @@ std::string number(double value) {
 }
 
 void print_row(const KernelTime& t) {
-  fmt::print("{:<40} {:<34} {:>10.4f} {:>9.2f} {:>8.1f} {:>9} {:>9} {:>6.0f} %\n", t.call.name,
-             t.call.shape, t.ms, t.call.least / 1e6, t.call.least / t.ms / 1e6,
-             number(t.call.flops / 1e9), number(t.call.flops / t.ms / 1e6), t.percent_of_limit);
+  fmt::print("{:<40} {:<34} {:>10.4f} {:>9.2f} {:>8.1f} {:>9} {:>9} {:>6.0f} %  {}\n", t.call.name,
+             t.call.shape, t.ms, bytes(t.call) / 1e6, bytes(t.call) / t.ms / 1e6,
+             number(t.call.cost.flops / 1e9), number(t.call.cost.flops / t.ms / 1e6),
+             t.percent_of_limit, t.bound);
   std::fflush(stdout);
 }
 
@@ -91,23 +100,23 @@ int run_kernels(const Globals& globals, const Options& options) {
   const DeviceFacts facts = device->facts();
   const KernelBenchOptions o = bench_options(options, !device->is_cpu());
   if (!globals.json)
-    fmt::print("{}, {}\n{:<40} {:<34} {:>10} {:>9} {:>8} {:>9} {:>9} {:>8}\n", facts.model,
-               name(o.dtype), "kernel", "shape", "ms", "MB", "GB/s", "GFLOP", "GFLOP/s",
-               "of limit");
+    fmt::print("{}, {}\n{:<40} {:<34} {:>10} {:>9} {:>8} {:>9} {:>9} {:>8}  {}\n", facts.model,
+               name(o.dtype), "kernel", "shape", "ms", "MB", "GB/s", "GFLOP", "GFLOP/s", "of limit",
+               "bound");
   const KernelBench bench = bench_kernels(*device, o, [&](const KernelTime& t) {
     if (!globals.json) print_row(t);
   });
   if (bench.times.empty()) nothing_matches(o.filter);
   if (!globals.json) {
-    fmt::print("limits: copy {:.1f} GB/s, products {:.0f} GFLOP/s in f32, {:.0f} in bf16\n",
-               bench.copy_bytes / 1e9, bench.gemm_f32 / 1e9, bench.gemm_bf16 / 1e9);
+    fmt::print("limits: {}; products {:.0f} GFLOP/s in f32, {:.0f} in bf16\n",
+               format_rates(bench.limit), bench.gemm_f32 / 1e9, bench.gemm_bf16 / 1e9);
     return kOk;
   }
   Json j = {{"bench", "kernels"},
             {"device", facts.model},
-            {"copy_bytes_per_s", bench.copy_bytes},
             {"gemm_flops", {{"f32", bench.gemm_f32}, {"bf16", bench.gemm_bf16}}},
             {"kernels", Json::array()}};
+  j.update(rates_of(bench.limit));
   for (const auto& t : bench.times) j["kernels"].push_back(to_json(t, o.dtype));
   fmt::print("{}\n", j.dump());
   return kOk;
@@ -116,8 +125,10 @@ int run_kernels(const Globals& globals, const Options& options) {
 void add_kernels(CLI::App& app, const Globals& globals, Action& action) {
   auto* command = app.add_subcommand("kernels", "time every kernel at the shapes of GPT-2 124M");
   command->footer(
-      "Percentages are of the copy rate or the matrix-product rate measured in the same run,\n"
-      "whichever binds. Examples: gigatrain bench kernels --dtype bf16 --filter norm\n"
+      "Percentages are of the kernel's floor: its bytes, exponentials, random words or products "
+      "at\n"
+      "the rate measured in the same run, whichever takes longest. Examples: gigatrain bench "
+      "kernels --dtype bf16 --filter norm\n"
       "                           gigatrain bench kernels --bytes   (needs no device)");
   auto o = std::make_shared<Options>();
   command->add_option("--dtype", o->dtype, "f32 or bf16; default: bf16 on a GPU, f32 on a CPU");

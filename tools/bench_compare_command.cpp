@@ -76,7 +76,7 @@ int run(const Globals& globals, const Options& o) {
 void add_bench_compare(CLI::App& app, const Globals& globals, Action& action) {
   auto* command = app.add_subcommand("compare", "two JSON files of a benchmark, side by side");
   command->footer(
-      "Exit code 7 if anything is slower by more than the tolerance; of a step, families and\n"
+      "Exit code 7 if anything is slower by more than the tolerance; of a step, kernels and\n"
       "time outside kernels count from a hundredth of the step on.\n"
       "Example: gigatrain bench kernels --json > before.json; ...\n"
       "         gigatrain bench compare before.json after.json --tolerance 0.05");

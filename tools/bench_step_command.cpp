@@ -11,6 +11,7 @@
 #include "cli.h"
 #include "gigatrain/train/bench_step.h"
 #include "gigatrain/train/session.h"
+#include "machine_rates.h"
 #include "presets.h"
 #include "progress.h"
 
@@ -60,7 +61,7 @@ Json json_of(const MemoryStats& memory) {
   return j;
 }
 
-Json json_of(const KernelFamily& f, double observed_ms) {
+Json json_of(const KernelCalls& f, double observed_ms) {
   return {{"name", f.name},
           {"ms", f.ms},
           {"percent_of_step", percent(f.ms, observed_ms)},
@@ -68,6 +69,7 @@ Json json_of(const KernelFamily& f, double observed_ms) {
           {"bytes", f.bytes},
           {"flops", f.flops},
           {"least_ms", f.least_ms},
+          {"bound", f.bound},
           {"percent_of_limit", percent(f.least_ms, f.ms)}};
 }
 
@@ -75,7 +77,6 @@ Json to_json(const StepTimes& t, const DeviceFacts& facts, const char* dtype) {
   Json j = {{"bench", "step"},
             {"device", facts.model},
             {"threads", facts.processors},
-            {"copy_bytes_per_s", t.limit.copy_bytes},
             {"gemm_flops", {{dtype, t.limit.gemm_flops}}},
             {"parameters", t.parameters},
             {"dtype", dtype},
@@ -94,24 +95,25 @@ Json to_json(const StepTimes& t, const DeviceFacts& facts, const char* dtype) {
             {"system_allocations", t.allocations},
             {"memory", json_of(t.memory)},
             {"families", Json::array()}};
-  for (const auto& f : t.families) j["families"].push_back(json_of(f, t.observed_ms));
+  for (const auto& k : t.kernels) j["families"].push_back(json_of(k, t.observed_ms));
+  j.update(rates_of(t.limit));
   return j;
 }
 
-void print_families(const StepTimes& t) {
-  fmt::print("\n{:<26} {:>10} {:>7} {:>6} {:>9} {:>9} {:>10} {:>9}\n", "kernel family", "ms",
-             "share", "calls", "GB/s", "GFLOP/s", "least ms", "of limit");
+void print_kernels(const StepTimes& t) {
+  fmt::print("\n{:<26} {:>10} {:>7} {:>6} {:>9} {:>9} {:>10} {:>9}  {}\n", "kernel", "ms", "share",
+             "calls", "GB/s", "GFLOP/s", "least ms", "of limit", "bound");
   const auto row = [&](const std::string& name, double ms, std::int64_t calls) {
     return fmt::format("{:<26} {:>10.3f} {:>5.1f} % {:>6}", name, ms, percent(ms, t.observed_ms),
                        calls > 0 ? std::to_string(calls) : "");
   };
   double least = 0;
   std::int64_t calls = 0;
-  for (const auto& f : t.families) {
+  for (const auto& f : t.kernels) {
     least += f.least_ms, calls += f.calls;
-    fmt::print("{} {:>9.1f} {:>9} {:>10.3f} {:>7.0f} %\n", row(f.name, f.ms, f.calls),
+    fmt::print("{} {:>9.1f} {:>9} {:>10.3f} {:>7.0f} %  {}\n", row(f.name, f.ms, f.calls),
                f.bytes / f.ms / 1e6, f.flops > 0 ? fmt::format("{:.1f}", f.flops / f.ms / 1e6) : "",
-               f.least_ms, percent(f.least_ms, f.ms));
+               f.least_ms, percent(f.least_ms, f.ms), f.bound);
   }
   fmt::print("{} {:>9} {:>9} {:>10.3f} {:>7.0f} %\n", row("all kernels", t.kernels_ms(), calls), "",
              "", least, percent(least, t.kernels_ms()));
@@ -132,8 +134,9 @@ void print_memory(const StepTimes& t) {
 
 void print(const StepTimes& t, const DeviceFacts& facts, const char* dtype) {
   const auto [low, high] = std::minmax_element(t.ms.begin(), t.ms.end());
-  fmt::print("device   {}, {}; copy {:.1f} GB/s, products {:.0f} GFLOP/s in {}\n", facts.model,
-             facts.isa, t.limit.copy_bytes / 1e9, t.limit.gemm_flops / 1e9, dtype);
+  fmt::print("device   {}, {}; products {:.0f} GFLOP/s in {}\n", facts.model, facts.isa,
+             t.limit.gemm_flops / 1e9, dtype);
+  fmt::print("limits   {}\n", format_rates(t.limit));
   fmt::print("step     {} parameters, {} tokens = {} leaves x {} micro-batches x {} x {}\n",
              format_count(static_cast<double>(t.parameters)), t.batch.tokens(), t.batch.leaves,
              t.batch.micro_batches, t.batch.micro_batch, t.batch.seq_len);
@@ -141,7 +144,7 @@ void print(const StepTimes& t, const DeviceFacts& facts, const char* dtype) {
              t.ms.size(), *low, *high);
   fmt::print("         {:.0f} tokens/s, {:.1f} GFLOP/s, {:.0f} % of the product rate\n",
              t.tokens_per_s(), t.flops_per_s() / 1e9, t.percent_of_limit());
-  print_families(t);
+  print_kernels(t);
   print_memory(t);
 }
 
@@ -189,11 +192,12 @@ int run(const Globals& globals, Options o) {
 }  // namespace
 
 void add_bench_step(CLI::App& app, const Globals& globals, Action& action) {
-  auto* command = app.add_subcommand("step", "time a training step, by kernel family");
+  auto* command = app.add_subcommand("step", "time a training step, by kernel");
   command->footer(
-      "A family's limit is what its calls could take at least: of each the larger of its bytes by\n"
-      "the copy rate and its products by the product rate, both measured in the same run. More\n"
-      "than 100 %: its data were still in a cache.\n"
+      "A kernel's limit is what its calls could take at least: each its bytes, exponentials, "
+      "random\n"
+      "words or products at the rate measured in the same run, whichever takes longest. More than\n"
+      "100 %: its data were still in a cache.\n"
       "Examples: gigatrain bench step examples/recipes/bible.toml --synthetic\n"
       "          gigatrain bench step --model gpt2 precision.compute=bf16 --micro-batch 4 --json");
   auto o = std::make_shared<Options>();

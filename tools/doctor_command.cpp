@@ -10,6 +10,7 @@
 #include "cli.h"
 #include "gigatrain/train/machine_limit.h"
 #include "gigatrain/version.h"
+#include "machine_rates.h"
 #include "progress.h"
 
 namespace gigatrain::tools {
@@ -29,6 +30,7 @@ struct Findings {
   std::vector<DeviceFacts> gpus{};
   std::optional<Problem> problem{};  // the first one
   Json measured{};
+  std::string rates{};  // as text
 };
 
 Problem problem_of(const Error& e) {
@@ -88,8 +90,10 @@ void measure_into(Findings& f, const Globals& globals) {
   const auto device = make_device(globals);
   f.measured = {{"gemm_f32_flops", measure_gemm(*device, DType::f32, 1.0)},
                 {"gemm_bf16_flops", measure_gemm(*device, DType::bf16, 1.0)},
-                {"copy_bytes_per_s", measure_copy(*device, 1.0)},
                 {"measured_on", device->facts().model}};
+  const MachineLimit rates = measure_rates(*device, 0.5);
+  f.measured.update(rates_of(rates));
+  f.rates = format_rates(rates);
 }
 
 double memory_bytes() {
@@ -144,11 +148,10 @@ void print(const Findings& f, const Device& cpu_device) {
   fmt::print("memory      {}\n", format_bytes(memory_bytes()));
   print_gpus(f);
   if (!f.measured.is_null())
-    fmt::print("measured    {:.0f} GFLOP/s f32, {:.0f} GFLOP/s bf16, copy {:.1f} GB/s, on {}\n",
+    fmt::print("measured    {:.0f} GFLOP/s f32, {:.0f} GFLOP/s bf16, on {}\n            {}\n",
                f.measured["gemm_f32_flops"].get<double>() / 1e9,
                f.measured["gemm_bf16_flops"].get<double>() / 1e9,
-               f.measured["copy_bytes_per_s"].get<double>() / 1e9,
-               f.measured["measured_on"].get<std::string>());
+               f.measured["measured_on"].get<std::string>(), f.rates);
   if (cpu.best == Isa::base)
     fmt::print("note: this processor has no AVX2; everything works, slowly\n");
   if (f.problem) fmt::print("problem: {}\n  next: {}\n", f.problem->text, f.problem->next);
@@ -177,7 +180,8 @@ void add_doctor(CLI::App& app, const Globals& globals, Action& action) {
       "Exit code 4 with --device cuda when no GPU can be used.\nExample: gigatrain doctor "
       "--measure");
   auto measure = std::make_shared<bool>(false);
-  command->add_flag("--measure", *measure, "also measure matrix products and memory (3 seconds)");
+  command->add_flag("--measure", *measure,
+                    "also measure matrix products, memory and arithmetic (6 seconds)");
   command->callback([&globals, &action, measure] {
     action = [&globals, measure] { return doctor(globals, *measure); };
   });

@@ -1,10 +1,12 @@
 // What one call of each kernel must move and compute, from its arguments alone: the yardstick of
-// `gigatrain bench`.
+// `gigatrain bench`. Exponentials and random words are those of the arithmetic, not of how a kernel
+// does it: a tanh, a sigmoid or a logarithm counts as one exponential.
 
 #include <algorithm>
 #include <initializer_list>
 
 #include "gigatrain/runtime/stream.h"
+#include "kernels/streamed.h"
 #include "kernels/table.h"
 
 namespace gigatrain::kernels {
@@ -26,35 +28,72 @@ std::int64_t bytes(std::initializer_list<TensorView> views) {
   return total;
 }
 
-// Of a gradient that is written, or read and written.
-std::int64_t updated(const TensorView& v, bool accumulate) {
-  return bytes(v) * (accumulate ? 2 : 1);
+KernelCost moves(std::initializer_list<TensorView> in, std::initializer_list<TensorView> out) {
+  return {.read = bytes(in), .written = bytes(out)};
+}
+
+// Of gradients that are written, or read and written.
+KernelCost with_gradients(KernelCost cost, std::initializer_list<TensorView> gradients,
+                          bool accumulate) {
+  cost.written += bytes(gradients);
+  if (accumulate) cost.read += bytes(gradients);
+  return cost;
+}
+
+KernelCost with_exps(KernelCost cost, std::int64_t exps) {
+  cost.exps = static_cast<double>(exps);
+  return cost;
+}
+
+KernelCost with_dropout(KernelCost cost, const DropoutArgs& dropout, const TensorView& dropped) {
+  if (dropout) cost.random = static_cast<double>(dropped.numel());
+  return cost;
+}
+
+using Stores = KernelCost::Stores;
+
+// Of an output that the CPU's kernel streams if it is large.
+KernelCost streaming(KernelCost cost) {
+  if (is_streamed(cost.written)) cost.stores = Stores::streamed;
+  return cost;
+}
+
+KernelCost in_place_if(bool same, KernelCost cost) {
+  if (same) cost.stores = Stores::in_place;
+  return cost;
 }
 
 template <class Args>
 KernelCost binary(const Args& a) {
-  return {.least = bytes({a.a, a.b, a.y})};
+  return in_place_if(a.y.data == a.a.data || a.y.data == a.b.data, moves({a.a, a.b}, {a.y}));
 }
 template <class Args>
 KernelCost unary(const Args& a) {
-  return {.least = bytes({a.x, a.y})};
+  return in_place_if(a.y.data == a.x.data, moves({a.x}, {a.y}));
+}
+template <class Args>
+KernelCost unary_exp(const Args& a) {
+  return with_exps(unary(a), a.y.numel());
 }
 
 // Of a tensor in an optimizer's call, its state aside: the gradient is read, the weight read and
-// written, its bf16 copy written.
-std::int64_t weight_bytes(const auto& t) {
-  return t.numel * (4 + (t.weight ? 2 * 4 : 0) + (t.compute ? (t.weight ? 2 : 4) : 0));
+// written, its 16-bit copy written, or read and written where it is the weight.
+void add_weight(KernelCost& cost, const auto& t) {
+  cost.read += t.numel * (4 + (t.weight ? 4 : 2));
+  cost.written += t.numel * ((t.weight ? 4 : 0) + (t.compute ? 2 : 0));
+  if (!t.weight) cost.random += static_cast<double>(t.numel);  // rounds stochastically
 }
 
 template <class Args>
 KernelCost update(const Args& a) {
-  std::int64_t total = 0;
+  KernelCost cost{.stores = Stores::in_place};
   for (std::int64_t i = 0; i < a.count; ++i) {
     const UpdateTensor& t = a.tensors[i];
     const int states = (t.exp_avg != nullptr) + (t.exp_avg_sq != nullptr);
-    total += weight_bytes(t) + t.numel * states * 2 * 4;
+    add_weight(cost, t);
+    cost.read += t.numel * states * 4, cost.written += t.numel * states * 4;
   }
-  return {.least = total};
+  return cost;
 }
 
 // Queries times the keys that they see, over all heads and sequences.
@@ -75,73 +114,85 @@ double seen_pairs(const Args& a) {
 
 }  // namespace
 
-#define GT_BINARY_COST(Args)          \
+#define GT_COST(how, Args)            \
   KernelCost cost_of(const Args& a) { \
-    return binary(a);                 \
+    return how(a);                    \
   }
-#define GT_UNARY_COST(Args)           \
-  KernelCost cost_of(const Args& a) { \
-    return unary(a);                  \
-  }
+#define GT_BINARY_COST(Args) GT_COST(binary, Args)
 GT_EACH_BINARY(GT_BINARY_COST)
-GT_EACH_UNARY_BACKWARD(GT_BINARY_COST)
 GT_EACH_COMPARISON(GT_BINARY_COST)
-GT_EACH_UNARY(GT_UNARY_COST)
-GT_UNARY_COST(Scale)
-GT_UNARY_COST(Pow)
+GT_COST(binary, TanhBackward)
+GT_COST(binary, SqrtBackward)
+GT_COST(binary, RsqrtBackward)
+GT_COST(binary, SigmoidBackward)
+GT_COST(binary, ReluBackward)
+GT_COST(binary, AbsBackward)
+GT_COST(unary, Sqrt)
+GT_COST(unary, Rsqrt)
+GT_COST(unary, Relu)
+GT_COST(unary, Abs)
+GT_COST(unary, Scale)
+GT_COST(unary, Pow)
+GT_COST(unary, Sum)
+GT_COST(unary_exp, Exp)
+GT_COST(unary_exp, Log)
+GT_COST(unary_exp, Tanh)
+GT_COST(unary_exp, Sigmoid)
+GT_COST(unary_exp, Silu)
+GT_COST(unary_exp, GeluForward)
 
+KernelCost cost_of(const SiluBackward& a) {
+  return with_exps(binary(a), a.y.numel());
+}
 KernelCost cost_of(const Where& a) {
-  return {.least = bytes({a.mask, a.a, a.b, a.y})};
+  return moves({a.mask, a.a, a.b}, {a.y});
 }
 KernelCost cost_of(const Copy& a) {
-  return unary(a);
+  return streaming(unary(a));
 }
 KernelCost cost_of(const Fill& a) {
-  return {.least = bytes(a.y)};
-}
-KernelCost cost_of(const Sum& a) {
-  return unary(a);
-}
-KernelCost cost_of(const GeluForward& a) {
-  return unary(a);
+  return streaming({.written = bytes(a.y)});
 }
 KernelCost cost_of(const GeluBackward& a) {
-  return {.least = bytes({a.x, a.dy, a.dx})};
+  return in_place_if(a.dx.data == a.dy.data || a.dx.data == a.x.data,
+                     with_exps(moves({a.x, a.dy}, {a.dx}), a.dx.numel()));
 }
 KernelCost cost_of(const BiasGradient& a) {
-  return {.least = bytes(a.dy) + updated(a.dbias, a.accumulate)};
+  return with_gradients(moves({a.dy}, {}), {a.dbias}, a.accumulate);
 }
 KernelCost cost_of(const Dropout& a) {
-  return {.least = bytes({a.x, a.residual, a.y})};
+  return in_place_if(a.y.data == a.x.data,
+                     with_dropout(moves({a.x, a.residual}, {a.y}), a.dropout, a.y));
 }
 
 // Rows that are read twice come from a cache the second time.
 KernelCost cost_of(const SoftmaxForward& a) {
-  return unary(a);
+  return unary_exp(a);
 }
 KernelCost cost_of(const SoftmaxBackward& a) {
-  return {.least = bytes({a.y, a.dy, a.dx})};
+  return in_place_if(a.dx.data == a.dy.data || a.dx.data == a.y.data,
+                     with_exps(moves({a.y, a.dy}, {a.dx}), a.log ? a.dx.numel() : 0));
 }
 
 KernelCost cost_of(const Gather& a) {
   const std::int64_t picked = std::min(bytes(a.x), bytes(a.y));
-  return {.least = bytes({a.index, a.y}) + picked};
+  return {.read = bytes(a.index) + picked, .written = bytes(a.y)};
 }
 KernelCost cost_of(const ScatterAdd& a) {
-  return {.least = bytes({a.index, a.dy}) + updated(a.dx, a.accumulate)};
+  return with_gradients(moves({a.index, a.dy}, {}), {a.dx}, a.accumulate);
 }
 KernelCost cost_of(const TopK& a) {
-  return {.least = bytes({a.x, a.values, a.indices})};
+  return moves({a.x}, {a.values, a.indices});
 }
 
 KernelCost cost_of(const GlobalNorm& a) {
   std::int64_t elements = a.guard_count;
   for (std::int64_t i = 0; i < a.count; ++i) elements += a.tensors[i].numel;
-  return {.least = elements * 4 + 2 * 8};
+  return {.read = elements * 4, .written = 2 * 8};
 }
 
 KernelCost cost_of(const Digest& a) {
-  return {.least = bytes(a.x) + 8};
+  return {.read = bytes(a.x), .written = 8};
 }
 
 KernelCost cost_of(const AdamW& a) {
@@ -155,20 +206,22 @@ KernelCost cost_of(const Lion& a) {
 }
 
 KernelCost cost_of(const AdamW8bit& a) {
-  std::int64_t total = 0;
+  KernelCost cost{.stores = Stores::in_place};
   for (std::int64_t i = 0; i < a.count; ++i) {
-    const std::int64_t blocks = (a.tensors[i].numel + kStateBlock - 1) / kStateBlock;
-    total += weight_bytes(a.tensors[i]) + 2 * 2 * (a.tensors[i].numel + blocks * 4);
+    const std::int64_t numel = a.tensors[i].numel, blocks = (numel + kStateBlock - 1) / kStateBlock;
+    add_weight(cost, a.tensors[i]);
+    cost.read += 2 * (numel + blocks * 4), cost.written += 2 * (numel + blocks * 4);
   }
-  return {.least = total};
+  return cost;
 }
 
 KernelCost cost_of(const Adafactor& a) {
-  KernelCost cost;
+  KernelCost cost{.stores = Stores::in_place};
   for (std::int64_t i = 0; i < a.count; ++i) {
     const AdafactorTensor& t = a.tensors[i];
     const std::int64_t rows = t.row ? t.numel / t.cols : 0;
-    cost.least += weight_bytes(t) + (rows + t.cols) * 2 * 4;
+    add_weight(cost, t);
+    cost.read += (rows + t.cols) * 4, cost.written += (rows + t.cols) * 4;
     // The gradient is read for its means, for the size of the update, and for the update.
     cost.again += t.numel * 4 * (a.scale_parameter ? 3 : 2);
   }
@@ -176,65 +229,79 @@ KernelCost cost_of(const Adafactor& a) {
 }
 
 KernelCost cost_of(const LayerNormForward& a) {
-  return {.least = bytes({a.x, a.delta, a.weight, a.bias, a.sum, a.y, a.mean, a.rstd})};
+  return with_dropout(moves({a.x, a.delta, a.weight, a.bias}, {a.sum, a.y, a.mean, a.rstd}),
+                      a.dropout, a.delta);
 }
 
 KernelCost cost_of(const LayerNormBackward& a) {
   // Rows that no block holds: a second kernel reads s and dy for the parameters' gradients.
   const std::int64_t columns = a.s.cols();
   const bool held = columns <= 8192 && columns * size_of(a.s.dtype) % 16 == 0;  // norm_rows.cuh
-  return {.least = bytes({a.s, a.weight, a.mean, a.rstd, a.dy, a.dresidual, a.dsum, a.ddelta}) +
-                   updated(a.dweight, a.accumulate) + updated(a.dbias, a.accumulate),
-          .again = held || !(a.dweight || a.dbias) ? 0 : bytes({a.s, a.dy})};
+  KernelCost cost =
+      with_gradients(moves({a.s, a.weight, a.mean, a.rstd, a.dy, a.dresidual}, {a.dsum, a.ddelta}),
+                     {a.dweight, a.dbias}, a.accumulate);
+  if (!held && (a.dweight || a.dbias)) cost.again = bytes({a.s, a.dy});
+  return with_dropout(cost, a.dropout, a.ddelta);
 }
 
 KernelCost cost_of(const SwigluForward& a) {
-  return {.least = bytes({a.gate, a.up, a.y})};
+  return with_exps(moves({a.gate, a.up}, {a.y}), a.y.numel());
 }
 KernelCost cost_of(const SwigluBackward& a) {
-  return {.least = bytes({a.gate, a.up, a.dy, a.dgate, a.dup})};
+  return with_exps(moves({a.gate, a.up, a.dy}, {a.dgate, a.dup}), a.dy.numel());
 }
 
 // Heads that are not rotated only count where they must be copied.
 KernelCost cost_of(const RopeForward& a) {
   const std::int64_t all = a.x.shape[2], rotated = a.q_heads + a.k_heads;
   const std::int64_t touched = bytes(a.x) / all * (a.x.data == a.y.data ? rotated : all);
-  return {.least = 2 * touched + bytes({a.q_weight, a.k_weight, a.angles.positions})};
+  const std::int64_t more = bytes({a.q_weight, a.k_weight, a.angles.positions});
+  return in_place_if(a.x.data == a.y.data, {.read = touched + more, .written = touched});
 }
 KernelCost cost_of(const RopeBackward& a) {
   const std::int64_t all = a.dy.shape[2], rotated = a.q_heads + a.k_heads;
   const std::int64_t touched = bytes(a.dy) / all * (a.dy.data == a.dx.data ? rotated : all);
   const std::int64_t normed = (a.q_weight ? a.q_heads : 0) + (a.k_weight ? a.k_heads : 0);
-  return {.least = 2 * touched + bytes(a.x) / all * normed +
-                   bytes({a.q_weight, a.k_weight, a.angles.positions}) +
-                   updated(a.dq_weight, a.accumulate) + updated(a.dk_weight, a.accumulate)};
+  const KernelCost cost{.read = touched + bytes(a.x) / all * normed +
+                                bytes({a.q_weight, a.k_weight, a.angles.positions}),
+                        .written = touched};
+  return in_place_if(a.dy.data == a.dx.data,
+                     with_gradients(cost, {a.dq_weight, a.dk_weight}, a.accumulate));
 }
 KernelCost cost_of(const Im2col& a) {
-  return {.least = bytes({a.x, a.columns})};
+  return moves({a.x}, {a.columns});
 }
 KernelCost cost_of(const Col2im& a) {
-  return {.least = bytes({a.columns, a.dx})};
+  return moves({a.columns}, {a.dx});
 }
 KernelCost cost_of(const ChannelSum& a) {
-  return {.least = bytes(a.x) + updated(a.y, a.accumulate)};
+  return with_gradients(moves({a.x}, {}), {a.y}, a.accumulate);
 }
 KernelCost cost_of(const GroupNormForward& a) {
-  return {.least = bytes({a.x, a.weight, a.bias, a.y, a.mean, a.rstd})};
+  return moves({a.x, a.weight, a.bias}, {a.y, a.mean, a.rstd});
 }
 KernelCost cost_of(const GroupNormBackward& a) {
-  return {.least = bytes({a.x, a.weight, a.mean, a.rstd, a.dy, a.dx, a.dweight, a.dbias})};
+  return moves({a.x, a.weight, a.mean, a.rstd, a.dy}, {a.dx, a.dweight, a.dbias});
 }
 
 KernelCost cost_of(const EmbeddingForward& a) {
   const std::int64_t row = a.table.cols() * size_of(a.table.dtype), places = a.tokens.numel();
   const std::int64_t positions = a.positions ? a.tokens.cols() * row : 0;
-  return {.least = bytes({a.tokens, a.out}) + std::min(places, a.table.rows()) * row + positions};
+  const KernelCost cost{
+      .read = bytes(a.tokens) + std::min(places, a.table.rows()) * row + positions,
+      .written = bytes(a.out)};
+  return with_dropout(cost, a.dropout, a.out);
 }
 
 KernelCost cost_of(const EmbeddingBackward& a) {
-  return {.least = bytes({a.tokens, a.dout}) + updated(a.dtable, a.accumulate_table) +
-                   updated(a.dpositions, a.accumulate_positions),
-          .again = a.dtable && a.dpositions ? bytes(a.dout) : 0};  // a kernel for each table
+  KernelCost cost = with_gradients(moves({a.tokens, a.dout}, {}), {a.dtable}, a.accumulate_table);
+  if (a.dtable)
+    cost.stores = a.accumulate_table             ? Stores::in_place
+                  : is_streamed(bytes(a.dtable)) ? Stores::streamed
+                                                 : Stores::ordinary;
+  if (a.dtable && a.dpositions) cost.again = bytes(a.dout);  // a kernel for each table
+  return with_dropout(with_gradients(cost, {a.dpositions}, a.accumulate_positions), a.dropout,
+                      a.dout);
 }
 
 KernelCost cost_of(const CrossEntropy& a) {
@@ -242,32 +309,40 @@ KernelCost cost_of(const CrossEntropy& a) {
   // blocks on each multiprocessor) fit up to about this size.
   constexpr std::int64_t kCachedRow = 128 << 10;
   const bool cached = a.logits.cols() * size_of(a.logits.dtype) <= kCachedRow;
-  return {.least = bytes({a.logits, a.targets, a.loss, a.dlogits}),
-          .again = a.dlogits && !cached ? bytes(a.logits) : 0};
+  KernelCost cost = moves({a.logits, a.targets}, {a.loss, a.dlogits});
+  if (a.dlogits && !cached) cost.again = bytes(a.logits);
+  return in_place_if(a.dlogits.data == a.logits.data, with_exps(cost, a.logits.numel()));
 }
 
 KernelCost cost_of(const PointwiseLoss& a) {
-  return {.least = bytes({a.x, a.target, a.loss, a.dx})};
+  const bool bce = a.term == PointwiseTerm::bce;  // an exponential and a logarithm
+  return with_exps(moves({a.x, a.target}, {a.loss, a.dx}), bce ? 2 * a.x.numel() : 0);
 }
 
 KernelCost cost_of(const AttentionForward& a) {
-  return {.least = bytes({a.q, a.k, a.v, a.out, a.lse, a.mask, a.segments}),
-          .flops = 2 * 2 * seen_pairs(a) * static_cast<double>(a.q.shape[3]),
-          .library = true};
+  KernelCost cost = moves({a.q, a.k, a.v, a.mask, a.segments}, {a.out, a.lse});
+  cost.exps = seen_pairs(a);
+  cost.flops = 2 * 2 * cost.exps * static_cast<double>(a.q.shape[3]);
+  cost.library = true;
+  return cost;
 }
 
 KernelCost cost_of(const AttentionBackward& a) {
-  return {
-      .least = bytes({a.q, a.k, a.v, a.out, a.lse, a.dout, a.dq, a.dk, a.dv, a.mask, a.segments}),
-      .flops = 5 * 2 * seen_pairs(a) * static_cast<double>(a.q.shape[3]),
-      .library = true};
+  KernelCost cost =
+      moves({a.q, a.k, a.v, a.out, a.lse, a.dout, a.mask, a.segments}, {a.dq, a.dk, a.dv});
+  cost.exps = seen_pairs(a);
+  cost.flops = 5 * 2 * cost.exps * static_cast<double>(a.q.shape[3]);
+  cost.library = true;
+  return cost;
 }
 
 KernelCost cost_of(const Gemm& a) {
   const auto k = static_cast<double>(a.a.shape[a.trans_a ? -2 : -1]);
-  return {.least = bytes({a.a, a.b, a.bias, a.pre}) + updated(a.c, a.accumulate),
-          .flops = 2 * static_cast<double>(a.c.numel()) * k,
-          .library = true};
+  KernelCost cost = with_gradients(moves({a.a, a.b, a.bias}, {a.pre}), {a.c}, a.accumulate);
+  cost.flops = 2 * static_cast<double>(a.c.numel()) * k;
+  if (a.gelu) cost.exps = static_cast<double>(a.c.numel());
+  cost.library = true;
+  return cost;
 }
 
 }  // namespace gigatrain::kernels

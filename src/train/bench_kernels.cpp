@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "gigatrain/train/machine_limit.h"
+#include "base/median.h"
 #include "gigatrain/train/memory_plan.h"
 #include "train/kernel_cases.h"
 
@@ -11,7 +11,7 @@ namespace gigatrain {
 namespace {
 
 constexpr int kRounds = 7;
-constexpr int kMostInstances = 64;
+constexpr int kMostInstances = 256;
 
 std::int64_t sequences_of(const KernelBenchOptions& o, bool gpu) {
   return o.sequences > 0 ? o.sequences : gpu ? 8 : 1;
@@ -36,21 +36,18 @@ std::int64_t workspace_bytes(Device& dry, const PreparedKernel& kernel) {
 KernelBytes bytes_of(TensorMaker& dry, const KernelCase& c) {
   const PreparedKernel kernel = c.prepare(dry);
   const KernelCost& cost = kernel.cost;
-  KernelBytes bytes{.name = c.name,
-                    .shape = c.shape,
-                    .least = static_cast<double>(cost.least),
-                    .flops = cost.flops};
+  KernelBytes bytes{.name = c.name, .shape = c.shape, .cost = cost};
   if (!cost.library)
     bytes.moved =
-        static_cast<double>(cost.least + cost.again + 2 * workspace_bytes(dry.device(), kernel));
+        static_cast<double>(cost.least() + cost.again + 2 * workspace_bytes(dry.device(), kernel));
   return bytes;
 }
 
 // Calls in turn on so many copies of the arguments that no cache holds a call's inputs.
 std::vector<PreparedKernel> prepare_instances(TensorMaker& make, const KernelCase& c) {
-  const std::int64_t caches = (make.device().is_cpu() ? 128 : 512) << 20;
+  constexpr std::int64_t kCaches = 512 << 20;
   std::vector<PreparedKernel> instances{c.prepare(make)};
-  const std::int64_t copies = caches / std::max<std::int64_t>(instances[0].cost.least, 1);
+  const std::int64_t copies = kCaches / std::max<std::int64_t>(instances[0].cost.least(), 1);
   const auto count = static_cast<std::size_t>(std::clamp<std::int64_t>(copies, 1, kMostInstances));
   while (instances.size() < count) instances.push_back(c.prepare(make));
   return instances;
@@ -71,8 +68,7 @@ class Stopwatch {
                                                             std::max(ms, 0.01)));
     std::vector<double> rounds;
     for (int r = 0; r < kRounds; ++r) rounds.push_back(run(calls) / static_cast<double>(calls));
-    std::nth_element(rounds.begin(), rounds.begin() + kRounds / 2, rounds.end());
-    return rounds[kRounds / 2];
+    return median(rounds);
   }
 
  private:
@@ -94,13 +90,6 @@ double median_ms(TensorMaker& make, const KernelCase& c) {
   return Stopwatch(make.device(), instances).median_ms();
 }
 
-double percent_of_limit(const KernelBytes& call, double ms, const KernelBench& limits,
-                        DType dtype) {
-  const double flops = dtype == DType::bf16 ? limits.gemm_bf16 : limits.gemm_f32;
-  const double least_s = std::max(call.least / limits.copy_bytes, call.flops / flops);
-  return 100.0 * least_s / (ms * 1e-3);
-}
-
 DeviceFacts some_gpu() {
   return *find_gpu("h100");
 }
@@ -118,16 +107,19 @@ std::vector<KernelBytes> kernel_bytes(const KernelBenchOptions& options) {
 
 KernelBench bench_kernels(Device& device, const KernelBenchOptions& options,
                           const std::function<void(const KernelTime&)>& done) {
-  KernelBench bench{.copy_bytes = measure_copy(device, 0.3),
+  KernelBench bench{.limit = measure_rates(device, 0.3),
                     .gemm_f32 = measure_gemm(device, DType::f32, 0.3),
                     .gemm_bf16 = measure_gemm(device, DType::bf16, 0.3),
                     .times = {}};
+  bench.limit.gemm_flops = options.dtype == DType::bf16 ? bench.gemm_bf16 : bench.gemm_f32;
   const auto dry = PlanTarget::gpu(some_gpu()).open();
   TensorMaker make(device, options.dtype), make_dry(*dry, options.dtype);
   for (const auto& c : kernel_cases(sequences_of(options, !device.is_cpu()))) {
     if (!wanted(c, options)) continue;
     KernelTime time{.call = bytes_of(make_dry, c), .ms = median_ms(make, c)};
-    time.percent_of_limit = percent_of_limit(time.call, time.ms, bench, options.dtype);
+    const Floor floor = floor_of(time.call.cost, bench.limit);
+    time.bound = floor.bound;
+    time.percent_of_limit = 100 * floor.seconds / (time.ms * 1e-3);
     bench.times.push_back(time);
     if (done) done(time);
     device.allocator().trim();  // the next case wants blocks of other sizes

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/median.h"
 #include "gigatrain/base/error.h"
 #include "gigatrain/train/session.h"
 #include "train/kernel_profile.h"
@@ -14,7 +15,7 @@ namespace gigatrain {
 namespace {
 
 constexpr int kWarmUp = 2;  // the first step allocates, the second is like all later ones
-constexpr double kMeasureSeconds = 0.3;
+constexpr double kMeasureSeconds = 0.2;
 
 // Token n of the endless text is 7919 n modulo the vocabulary: rows of the table far apart.
 class MadeUpTokens final : public BatchSource {
@@ -57,11 +58,6 @@ std::unique_ptr<BatchSource> make_source(const Config& config, const Tokenizer* 
   } catch (const Error& e) {
     throw Error(e.code(), e.message(), "add --synthetic to time the step on made-up tokens");
   }
-}
-
-double median(std::vector<double> v) {
-  std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
-  return v[v.size() / 2];
 }
 
 MachineLimit measure(Device& device, const Config& config) {
@@ -128,7 +124,7 @@ double StepBench::flops() const {
 
 double StepTimes::kernels_ms() const {
   double sum = 0;
-  for (const auto& f : families) sum += f.ms;
+  for (const auto& k : kernels) sum += k.ms;
   return sum;
 }
 double StepTimes::tokens_per_s() const {
@@ -161,9 +157,8 @@ StepTimes bench_step(Device& device, const Config& config, const StepBenchOption
   bench.reset();
   device.allocator().trim();
   const MachineLimit after = measure(device, config);
-  times.limit = {.gemm_flops = (before.gemm_flops + after.gemm_flops) / 2,
-                 .copy_bytes = (before.copy_bytes + after.copy_bytes) / 2};
-  times.families = observed.profile->families(times.limit);
+  times.limit = mean_of(before, after);
+  times.kernels = observed.profile->by_kernel(times.limit);
   times.observed_ms = observed.ms;
   // Markers take a device's time between kernels, which belongs to no step.
   times.outside_ms =

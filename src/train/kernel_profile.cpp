@@ -6,17 +6,6 @@
 
 namespace gigatrain {
 
-namespace {
-
-// Of one call: whichever takes longer, its bytes or its products.
-double least_ms(const KernelCost& cost, const MachineLimit& limit) {
-  if (limit.copy_bytes <= 0 || limit.gemm_flops <= 0) return 0;
-  return 1e3 * std::max(static_cast<double>(cost.least) / limit.copy_bytes,
-                        cost.flops / limit.gemm_flops);
-}
-
-}  // namespace
-
 KernelProfile::KernelProfile(Device& device) : device_(device) {
   device_.stream().set_observer(this);
 }
@@ -39,20 +28,24 @@ void KernelProfile::end() {
   calls_.back().after = device_.mark();
 }
 
-std::vector<KernelFamily> KernelProfile::families(const MachineLimit& limit) const {
-  std::map<std::string, KernelFamily> by_name;
+std::vector<KernelCalls> KernelProfile::by_kernel(const MachineLimit& limit) const {
+  std::map<std::string, KernelCalls> by_name;
+  std::map<std::string, double> longest;
   for (const Call& call : calls_) {
-    KernelFamily& f = by_name[call.kernel];
-    f.ms += call.after->ms_since(*call.before);
-    f.least_ms += least_ms(call.cost, limit);
-    f.bytes += static_cast<double>(call.cost.least);
-    f.flops += call.cost.flops;
-    ++f.calls;
+    KernelCalls& k = by_name[call.kernel];
+    const Floor floor = floor_of(call.cost, limit);
+    k.ms += call.after->ms_since(*call.before);
+    k.least_ms += 1e3 * floor.seconds;
+    k.bytes += static_cast<double>(call.cost.least());
+    k.flops += call.cost.flops;
+    ++k.calls;
+    if (floor.seconds > longest[call.kernel])
+      longest[call.kernel] = floor.seconds, k.bound = floor.bound;
   }
-  std::vector<KernelFamily> all;
-  for (auto& [name, family] : by_name) {
-    family.name = name;
-    all.push_back(std::move(family));
+  std::vector<KernelCalls> all;
+  for (auto& [name, calls] : by_name) {
+    calls.name = name;
+    all.push_back(std::move(calls));
   }
   std::stable_sort(all.begin(), all.end(),
                    [](const auto& a, const auto& b) { return a.ms > b.ms; });

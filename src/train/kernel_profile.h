@@ -1,5 +1,5 @@
-// Times every kernel that a device's queue is given, and adds the calls of each family (the kernels
-// of one name) up beside the least time that they could take.
+// Times every kernel that a device's queue is given, and adds the calls of each kernel up beside
+// the least time that they could take.
 #pragma once
 
 #include <memory>
@@ -22,9 +22,9 @@ class KernelProfile final : public KernelObserver {
   void stop();
   void begin(const char* kernel, FunctionRef<KernelCost()> cost) override;
   void end() override;
-  // Of all calls so far, the longest family first. The device must be done with them. Without a
-  // limit there is no least time.
-  std::vector<KernelFamily> families(const MachineLimit& limit = {}) const;
+  // All calls so far, the kernel that took longest first. The device must be done with them.
+  // Without a limit there is no least time.
+  std::vector<KernelCalls> by_kernel(const MachineLimit& limit = {}) const;
 
  private:
   struct Call {

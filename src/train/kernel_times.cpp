@@ -37,7 +37,7 @@ std::map<std::string, double> KernelTimes::stop() {
   std::map<std::string, double> ms;
   if (!profile_) return ms;
   profile_->stop();
-  for (const KernelFamily& f : profile_->families()) ms[kernel_family(f.name)] += f.ms;
+  for (const KernelCalls& k : profile_->by_kernel()) ms[kernel_family(k.name)] += k.ms;
   profile_.reset();
   return ms;
 }

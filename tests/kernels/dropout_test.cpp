@@ -44,6 +44,24 @@ TEMPLATE_TEST_CASE("dropout keeps, scales and adds", "[unit][kernels]", float, b
   }
 }
 
+TEST_CASE("dropout keeps an element whose number is the rate itself", "[unit][kernels]") {
+  const std::int64_t n = 64, rows = kArgs.rows_per_sample;
+  Array<float> x({rows, n}, 1.0f), y(x.shape);
+  Device device;
+  for (const std::int64_t i : {0, 1, 63, 100, 191}) {
+    const auto element = static_cast<std::uint64_t>(i);
+    const float u =
+        to_uniform(philox_block(kArgs.key, element, kArgs.first_sample, kArgs.step)[element % 4]);
+    DropoutArgs args = kArgs;
+    for (const float rate : {u, std::nextafter(u, 0.0f), std::nextafter(u, 1.0f)}) {
+      args.rate = rate;
+      device.stream().submit(Dropout{.x = x.view(), .y = y.view(), .dropout = args});
+      CAPTURE(i, rate);
+      CHECK((y[i] != 0.0f) == (rate <= u));
+    }
+  }
+}
+
 TEST_CASE("dropout drops its rate and never lets an infinity through", "[unit][kernels]") {
   const std::int64_t n = 100000;
   Array<float> x({3, n}, INFINITY), y({3, n});

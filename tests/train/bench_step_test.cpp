@@ -1,4 +1,4 @@
-// `bench step`: kernels by family beside the least that they could take, time outside them, memory.
+// `bench step`: kernels beside the least that they could take, time outside them, memory.
 
 #include "gigatrain/train/bench_step.h"
 
@@ -26,14 +26,14 @@ Config tiny_config(const std::string& more = "") {
       "test");
 }
 
-const KernelFamily* find(const std::vector<KernelFamily>& all, const std::string& name) {
+const KernelCalls* find(const std::vector<KernelCalls>& all, const std::string& name) {
   const auto it = std::find_if(all.begin(), all.end(), [&](auto& f) { return f.name == name; });
   return it == all.end() ? nullptr : &*it;
 }
 
 }  // namespace
 
-TEST_CASE("a kernel family adds up its calls, and the least of each", "[unit][train][bench]") {
+TEST_CASE("a kernel adds up its calls, and the least of each", "[unit][train][bench]") {
   Device device({.threads = 1});
   const Tensor a = test::random_tensor(device, {8, 16}, "a"),
                b = test::random_tensor(device, {16, 4}, "b");
@@ -44,9 +44,9 @@ TEST_CASE("a kernel family adds up its calls, and the least of each", "[unit][tr
   profile.stop();
   ops::add(a, a);  // nobody watches any more
   // Of a product the 512 multiply-adds bind, at 1 kFLOP/s; of an add its 1536 bytes, at 1 kB/s.
-  const auto families = profile.families({.gemm_flops = 1e3, .copy_bytes = 1e3});
-  REQUIRE(families.size() == 2);
-  const KernelFamily *gemm = find(families, "gemm"), *add = find(families, "add");
+  const auto kernels = profile.by_kernel({.gemm_flops = 1e3, .copy_bytes = 1e3});
+  REQUIRE(kernels.size() == 2);
+  const KernelCalls *gemm = find(kernels, "gemm"), *add = find(kernels, "add");
   REQUIRE(gemm);
   REQUIRE(add);
   CHECK(gemm->calls == 2);
@@ -58,9 +58,11 @@ TEST_CASE("a kernel family adds up its calls, and the least of each", "[unit][tr
   CHECK(add->flops == 0);
   CHECK(add->bytes == 3 * 4 * 8 * 16);
   CHECK(add->least_ms == Approx(1536.0));
-  CHECK(families[0].ms >= families[1].ms);
+  CHECK(gemm->bound == "products");
+  CHECK(add->bound == "copy");
+  CHECK(kernels[0].ms >= kernels[1].ms);
   // The binding limit is each call's own: products that are bound by their bytes.
-  const auto slow_memory = profile.families({.gemm_flops = 1e6, .copy_bytes = 1e3});
+  const auto slow_memory = profile.by_kernel({.gemm_flops = 1e6, .copy_bytes = 1e3});
   CHECK(find(slow_memory, "gemm")->least_ms == Approx(2 * 896.0));
 }
 
@@ -77,19 +79,19 @@ TEST_CASE("bench step: kernels and the time outside them make the step", "[unit]
   for (const char* name : {"gemm", "attention_forward", "attention_backward", "layer_norm_forward",
                            "cross_entropy", "embedding_backward", "global_norm", "adamw"}) {
     INFO(name);
-    const KernelFamily* family = find(t.families, name);
-    REQUIRE(family);
-    CHECK(family->ms > 0);
-    CHECK(family->least_ms > 0);
+    const KernelCalls* kernel = find(t.kernels, name);
+    REQUIRE(kernel);
+    CHECK(kernel->ms > 0);
+    CHECK(kernel->least_ms > 0);
   }
   // Two layers, two micro-batches of one leaf.
-  CHECK(find(t.families, "attention_forward")->calls == 4);
-  CHECK(find(t.families, "adamw")->calls == 1);
+  CHECK(find(t.kernels, "attention_forward")->calls == 4);
+  CHECK(find(t.kernels, "adamw")->calls == 1);
   CHECK(t.outside_ms > 0);
   CHECK(t.kernels_ms() + t.outside_ms == Approx(t.observed_ms));
   // What kernels multiply is what the model says, which counts attention's forward twice over.
   double flops = 0;
-  for (const auto& f : t.families) flops += f.flops;
+  for (const auto& k : t.kernels) flops += k.flops;
   CHECK(flops == Approx(t.flops).epsilon(0.15));
 }
 

@@ -26,12 +26,19 @@ struct CpuQueue {
 // What one call of a kernel must move and compute, from its arguments alone (kernels/cost.cpp).
 struct KernelCost {
   // Least possible bytes: every element of an input read once, of an output written once.
-  std::int64_t least = 0;
+  std::int64_t read = 0, written = 0;
   // Bytes that the GPU's portable kernel reads from memory again, since no cache keeps them. What
   // its workspace costs is not in here: it is written once and read once, whatever the kernel.
   std::int64_t again = 0;
-  double flops = 0;      // of matrix products; other arithmetic is never what binds
+  double flops = 0;   // of matrix products
+  double exps = 0;    // exponentials
+  double random = 0;  // 32-bit random words
+  // How a CPU writes most of it: lines that it must read before, lines past the caches
+  // (kernels/streamed.h), or lines that it has read anyway.
+  enum class Stores { ordinary, streamed, in_place } stores = Stores::ordinary;
   bool library = false;  // cuBLASLt or cuDNN decides what is moved
+
+  std::int64_t least() const { return read + written; }
 };
 
 // Called around every kernel when set: the seam for `bench step` and traces.

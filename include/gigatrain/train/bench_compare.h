@@ -18,7 +18,7 @@ struct BenchChange {
 struct BenchComparison {
   std::string bench;  // "kernels" or "step"
   std::string before_device, after_device;
-  // Kernels: the largest ratio, up or down, first. A step: the step itself, then the families, and
+  // Kernels: the largest ratio, up or down, first. A step: the step itself, then the kernels, and
   // the time outside kernels, whose milliseconds changed most.
   std::vector<BenchChange> changes{};
   std::vector<std::string> only_before{}, only_after{};

@@ -9,6 +9,7 @@
 
 #include "gigatrain/base/dtype.h"
 #include "gigatrain/runtime/device.h"
+#include "gigatrain/train/machine_limit.h"
 
 namespace gigatrain {
 
@@ -21,21 +22,21 @@ struct KernelBenchOptions {
 // One call of one kernel, from its arguments alone.
 struct KernelBytes {
   std::string name, shape;  // "layer_norm_backward, fused", "8192 x 768"
-  double least = 0;         // bytes: inputs read once, outputs written once
+  KernelCost cost;
   // What our GPU kernel moves: also its workspace, written and read once, and inputs that it reads
   // again. 0: a library (cuBLASLt, cuDNN) decides.
   double moved = 0;
-  double flops = 0;  // of matrix products
 };
 std::vector<KernelBytes> kernel_bytes(const KernelBenchOptions& options);  // needs no device
 
 struct KernelTime {
   KernelBytes call;
-  double ms = 0;                // median
-  double percent_of_limit = 0;  // of the memory's or the products' limit, whichever binds
+  double ms = 0;        // median
+  std::string bound{};  // what its floor is of (machine_limit.h): "read", "exp"
+  double percent_of_limit = 0;
 };
 struct KernelBench {
-  double copy_bytes = 0;               // per second, measured
+  MachineLimit limit{};                // its products of the dtype that is timed
   double gemm_f32 = 0, gemm_bf16 = 0;  // FLOP/s, measured
   std::vector<KernelTime> times;
 };

@@ -39,10 +39,11 @@ struct StepBenchOptions {
 };
 
 // All calls of one kernel in a step.
-struct KernelFamily {
+struct KernelCalls {
   std::string name;  // "gemm"
   double ms = 0;
-  double least_ms = 0;  // of each call the larger of bytes / copy rate and flops / product rate
+  double least_ms = 0;  // the floors of the calls (machine_limit.h)
+  std::string bound{};  // what makes the longest of them: "copy", "products"
   double bytes = 0;     // inputs read once, outputs written once
   double flops = 0;     // of matrix products
   std::int64_t calls = 0;
@@ -57,7 +58,7 @@ struct StepTimes {
   double median_ms = 0;
   // Of the observed step whose time is their median.
   double observed_ms = 0, outside_ms = 0;  // outside: of kernels
-  std::vector<KernelFamily> families{};    // longest first
+  std::vector<KernelCalls> kernels{};      // longest first
   std::int64_t allocations = 0;            // from the system, in all timed steps; steady: 0
   MemoryStats memory{};                    // its peaks are those of the steps
 

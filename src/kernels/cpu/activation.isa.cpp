@@ -1,6 +1,7 @@
 // GELU and the bias gradient on the CPU: see kernels/activation.h. f64 is a plain reference.
 #include "kernels/activation.h"
 
+#include "kernels/cpu/ahead.h"
 #include "kernels/cpu/vec_math.h"
 #include "kernels/cpu/work.h"
 
@@ -23,8 +24,10 @@ void forward(CpuQueue& queue, const GeluForward& a) {
   for_blocks(queue, a.x.numel(), kChunk, [&](std::int64_t begin, std::int64_t end, int) {
     const T* x = a.x.as<T>() + begin;
     T* y = a.y.as<T>() + begin;
-    for_lanes(end - begin, [&](auto lanes, std::int64_t i)
-                               GT_BODY { lanes.put(y + i, GT_ISA::gelu(lanes.get(x + i))); });
+    for_lanes(end - begin, [&](auto lanes, std::int64_t i) GT_BODY {
+      prefetch_far(x + i);
+      lanes.put(y + i, GT_ISA::gelu(lanes.get(x + i)));
+    });
   });
 }
 
@@ -34,6 +37,7 @@ void backward(CpuQueue& queue, const GeluBackward& a) {
     const T *x = a.x.as<T>() + begin, *dy = a.dy.as<T>() + begin;
     T* dx = a.dx.as<T>() + begin;
     for_lanes(end - begin, [&](auto lanes, std::int64_t i) GT_BODY {
+      prefetch_far(x + i), prefetch_far(dy + i);
       lanes.put(dx + i, lanes.get(dy + i) * GT_ISA::gelu_grad(lanes.get(x + i)));
     });
   });

@@ -1,6 +1,7 @@
 // AdamW with moments in 8 bits, on the CPU: see kernels/adamw8bit.h.
 #include "kernels/adamw8bit.h"
 
+#include "kernels/cpu/look_up.h"
 #include "kernels/cpu/weights.h"
 #include "kernels/nearest_code.h"
 
@@ -24,6 +25,13 @@ class CodeFinder {
   }
 
   // What NearestCode gives.
+#if defined(__AVX512F__)
+  GT_INLINE i32x16 operator()(f32x16 x) const {
+    i32x16 at = look_up(table_, (i32x16)((u32x16)x >> kDropped));
+    for (int i = 0; i < steps_; ++i) at -= less_equal(look_up(codes_ + 1, at), x);
+    return at - less(look_up(codes_ + 1, at) - x, x - look_up(codes_, at));
+  }
+#endif
   GT_INLINE int operator()(float x) const {
     std::uint32_t bits;
     __builtin_memcpy(&bits, &x, sizeof bits);
@@ -49,7 +57,29 @@ class CodeFinder {
 };
 
 void decode(const std::uint8_t* from, std::int64_t n, const float* codes, float scale, float* to) {
-  for (std::int64_t i = 0; i < n; ++i) to[i] = codes[from[i]] * scale;
+  std::int64_t i = 0;
+#if defined(__AVX512F__)
+  for (; i + kLanes <= n; i += kLanes) store(to + i, look_up(codes, load_bytes(from + i)) * scale);
+#endif
+  for (; i < n; ++i) to[i] = codes[from[i]] * scale;
+}
+
+// signed_code and unsigned_code of nearest_code.h, sixteen elements at a time where that is faster.
+template <bool Signed>
+void encode(const CodeFinder& nearest, const float* from, std::int64_t n, float absmax,
+            std::uint8_t* to) {
+  std::int64_t i = 0;
+#if defined(__AVX512F__)
+  for (; i + kLanes <= n; i += kLanes) {
+    const f32x16 x = load(from + i);
+    i32x16 code = nearest(absmax > 0.0f ? x / absmax : f32x16{});
+    if (!Signed) code -= (code == 0) & less(f32x16{}, x);
+    store_bytes(to + i, code);
+  }
+#endif
+  for (; i < n; ++i)
+    to[i] =
+        Signed ? signed_code(nearest, from[i], absmax) : unsigned_code(nearest, from[i], absmax);
 }
 
 float largest(const float* x, std::int64_t n) {
@@ -82,10 +112,8 @@ void update_block(const AdamW8bit& a, const AdamW8bitTensor& p, const UpdateFact
   const float most_m = largest(m, n), most_v = largest(v, n);
   p.exp_avg_absmax[block] = most_m;
   p.exp_avg_sq_absmax[block] = most_v;
-  for (std::int64_t i = 0; i < n; ++i) {
-    p.exp_avg[begin + i] = signed_code(nearest_signed, m[i], most_m);
-    p.exp_avg_sq[begin + i] = unsigned_code(nearest_unsigned, v[i], most_v);
-  }
+  encode<true>(nearest_signed, m, n, most_m, p.exp_avg + begin);
+  encode<false>(nearest_unsigned, v, n, most_v, p.exp_avg_sq + begin);
 }
 
 }  // namespace
@@ -93,7 +121,7 @@ void update_block(const AdamW8bit& a, const AdamW8bitTensor& p, const UpdateFact
 void run(CpuQueue& queue, const AdamW8bit& args) {
   const float clip = queue.pool.dry() ? 1.0f : clip_of(args.clip);
   if (clip != clip) return;
-  const Scratch tables(queue, 2 * CodeFinder::kKeys, "adamw8bit.codes");
+  const Scratch tables(queue, 2 * CodeFinder::kKeys + 3, "adamw8bit.codes");
   if (queue.pool.dry()) return;
   const CodeFinder signs(args.codes, tables.as<std::uint8_t>());
   const CodeFinder unsigneds(args.codes + kCodes, tables.as<std::uint8_t>() + CodeFinder::kKeys);

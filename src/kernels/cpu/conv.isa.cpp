@@ -81,17 +81,11 @@ void im2col(CpuQueue& queue, const Im2col& a) {
              });
 }
 
-// Adds one line of one tap to a line of sums.
+// Adds one line of one tap to a line of sums, at another stride than 1.
 template <class T>
 GT_INLINE void add_line(const T* from, std::int64_t stride, const Inside& in, float* sums) {
   float* to = sums + in.begin * stride + in.offset;
   from += in.begin;
-  if (stride == 1) {
-    for_lanes(in.end - in.begin, [&](auto lanes, std::int64_t i) GT_BODY {
-      lanes.put(to + i, lanes.get(to + i) + lanes.get(from + i));
-    });
-    return;
-  }
   for (std::int64_t i = 0; i < in.end - in.begin; ++i)
     to[i * stride] += static_cast<float>(from[i]);
 }
@@ -117,6 +111,42 @@ void col2im_line(const Col2im& a, const Sizes& z, std::int64_t line, float* sums
             [&](auto lanes, std::int64_t i) GT_BODY { lanes.put(dx + i, lanes.get(sums + i)); });
 }
 
+// Lanes x ... x + 15 of a line of dx of what a tap gives them at stride 1: 0 where it lies outside.
+template <class T>
+GT_INLINE f32x16 tap_lanes(const T* from, std::int64_t at, std::int64_t n) {
+  if (at >= 0 && at + kLanes <= n) return load(from + at);
+  T part[kLanes];
+  for (std::int64_t l = 0; l < kLanes; ++l)
+    part[l] = at + l >= 0 && at + l < n ? from[at + l] : T(0.0f);
+  return load(part);
+}
+
+// The same line at stride 1, sixteen elements after the other: their sums stay in a register. (Sums
+// begin at +0, which an added 0 does not change.)
+template <class T>
+void col2im_dense_line(const Col2im& a, const Sizes& z, std::int64_t line) {
+  const ConvWindow& w = a.window;
+  const std::int64_t h = line % z.height, c = line / z.height % z.channels,
+                     s = line / z.height / z.channels, out_height = conv_size(w, 0, z.height);
+  const T* columns = a.columns.as<const T>() + s * z.column_sample + c * z.taps * z.column_tap;
+  T* dx = a.dx.as<T>() + s * z.x_sample + c * z.x_channel + h * z.width;
+  for (std::int64_t begin = 0; begin < z.width; begin += kLanes) {
+    const std::int64_t x = larger(smaller(begin, z.width - kLanes), 0);
+    f32x16 sum{};
+    for (std::int64_t i = 0; i < w.kernel[0]; ++i) {
+      const std::int64_t down = h + w.padding[0] - i * w.dilation[0], oh = down / w.stride[0];
+      if (down < 0 || down % w.stride[0] != 0 || oh >= out_height) continue;
+      const T* tap = columns + i * w.kernel[1] * z.column_tap + oh * z.out_width;
+      for (std::int64_t j = 0; j < w.kernel[1]; ++j, tap += z.column_tap)
+        sum += tap_lanes(tap, x + w.padding[1] - j * w.dilation[1], z.out_width);
+    }
+    if (z.width < kLanes)
+      store_part(dx, sum, z.width);
+    else
+      store(dx + x, sum);
+  }
+}
+
 template <class T>
 void col2im(CpuQueue& queue, const Col2im& a) {
   const Sizes z(a.dx, a.columns, a.window);
@@ -126,7 +156,10 @@ void col2im(CpuQueue& queue, const Col2im& a) {
   for_blocks(queue, z.samples * z.channels * z.height, larger(kChunk / (z.width * z.taps), 1),
              [&](std::int64_t begin, std::int64_t end, int worker) {
                for (std::int64_t line = begin; line < end; ++line)
-                 col2im_line<T>(a, z, line, sums.as<float>() + worker * floats);
+                 if (a.window.stride[1] == 1)
+                   col2im_dense_line<T>(a, z, line);
+                 else
+                   col2im_line<T>(a, z, line, sums.as<float>() + worker * floats);
              });
 }
 

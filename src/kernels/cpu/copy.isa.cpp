@@ -1,20 +1,44 @@
 // Copy with conversion, and fill, on the CPU: see kernels/elementwise.h. f64 becomes bf16 by way of
 // f32 (two roundings), as everywhere.
+#include <type_traits>
+
+#include "kernels/cpu/ahead.h"
 #include "kernels/cpu/walk.h"
 #include "kernels/elementwise.h"
+#include "kernels/streamed.h"
 
 GT_ISA_BEGIN
 namespace {
 
+// n elements side by side; of one type their bytes, whatever they are.
+template <class From, class To>
+GT_INLINE void copy_run(const From* x, To* y, std::int64_t n, bool streamed) {
+  if constexpr (std::is_same_v<From, To>) {
+    const std::int64_t size = sizeof(float), bytes = n * static_cast<std::int64_t>(sizeof(To));
+    const auto* from = reinterpret_cast<const float*>(x);
+    auto* to = reinterpret_cast<float*>(y);
+    for_lanes_streamed(bytes / size, to, streamed, [&](auto lanes, std::int64_t i) GT_BODY {
+      if (streamed) prefetch_far(from + i);
+      lanes.stream(to + i, lanes.get(from + i));
+    });
+    __builtin_memcpy(to + bytes / size, from + bytes / size,
+                     static_cast<std::size_t>(bytes % size));
+  } else {
+    for_lanes_streamed(n, y, streamed, [&](auto lanes, std::int64_t i) GT_BODY {
+      if (streamed) prefetch_far(x + i);
+      lanes.stream(y + i, lanes.get(x + i));
+    });
+  }
+}
+
 template <class From, class To>
 void copy_lanes(CpuQueue& queue, const Copy& a) {
+  const bool streamed = is_streamed(a.y.bytes());
   for_view_runs<2>(queue, {&a.x, &a.y}, [&](std::int64_t n, const auto& at, const auto& stride) {
     for_pieces(n, Run<const From>{a.x.as<const From>() + at[0], stride[0]},
                Run<To>{a.y.as<To>() + at[1], stride[1]},
-               [&](const From* in, To* out, std::int64_t m) GT_BODY {
-                 for_lanes(m, [&](auto lanes, std::int64_t i)
-                                  GT_BODY { lanes.put(out + i, lanes.get(in + i)); });
-               });
+               [&](const From* in, To* out, std::int64_t m)
+                   GT_BODY { copy_run(in, out, m, streamed); });
   });
 }
 
@@ -71,10 +95,28 @@ bool copy_transposed(CpuQueue& queue, const Copy& a) {
   return true;
 }
 
+// n elements side by side, by registers that hold as many of them as fit.
+template <class T>
+GT_INLINE void fill_run(T* y, std::int64_t n, T value, bool streamed) {
+  constexpr std::int64_t kFloats = sizeof(T) / 4 > 0 ? sizeof(T) / 4 : 1;
+  constexpr std::int64_t kEach =
+      sizeof(T) < 4 ? 4 / sizeof(T) : 1;  // elements a float's bytes hold
+  T values[kLanes * kEach / kFloats];
+  for (T& v : values) v = value;
+  f32x16 all;
+  std::memcpy(&all, values, sizeof all);
+  auto* to = reinterpret_cast<float*>(y);
+  for_lanes_streamed(n / kEach * kFloats, to, streamed,
+                     [&](auto lanes, std::int64_t i) GT_BODY { lanes.stream(to + i, all); });
+  for (std::int64_t i = n / kEach * kEach; i < n; ++i) y[i] = value;
+}
+
 template <class T>
 void fill(CpuQueue& queue, const TensorView& y, T value) {
+  const bool streamed = is_streamed(y.bytes());
   for_view_runs<1>(queue, {&y}, [&](std::int64_t n, const auto& at, const auto& stride) {
     T* out = y.as<T>() + at[0];
+    if (stride[0] == 1) return fill_run(out, n, value, streamed);
     for (std::int64_t i = 0; i < n; ++i) out[i * stride[0]] = value;
   });
 }

@@ -31,17 +31,17 @@ void fill_row(const CrossEntropy& a, std::int64_t row, T* dz, std::int64_t n, fl
   for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY { lanes.put(dz + i, splat(value)); });
 }
 
-// `terms` holds n floats and may be dz itself when T is float.
+// `terms` holds n floats and may be dz itself when T is float; `next`: as of sum_exp.
 template <class T>
 void one_row(const CrossEntropy& a, std::int64_t row, const T* z, T* dz, std::int64_t n,
-             float* terms) {
+             float* terms, const T* next) {
   const std::int64_t target = a.targets.as<std::int32_t>()[row];
   if (target < 0 || target >= n)
     return fill_row(a, row, dz, n, target == -1 ? 0.0f : __builtin_nanf(""));
   const float at_target = static_cast<float>(z[target]);  // before dz overwrites z
   const float highest = row_max(z, n), count = static_cast<float>(n);
   const float spread = a.label_smoothing == 0.0f ? 0.0f : sum_below(z, n, at_target) / count;
-  const float sum = sum_exp(z, n, highest, dz ? terms : nullptr);
+  const float sum = sum_exp(z, n, highest, dz ? terms : nullptr, next);
   const float log_sum = log(sum), lse = highest + log_sum;
   float loss = (highest - at_target) + log_sum;
   if (a.label_smoothing != 0.0f) loss += a.label_smoothing * spread;
@@ -65,12 +65,13 @@ void cross_entropy(CpuQueue& queue, const CrossEntropy& a) {
   const Scratch terms(queue, floats * 4 * queue.pool.threads(), "cross_entropy.terms");
   const std::int64_t z_stride = a.logits.strides[0];
   const std::int64_t dz_stride = a.dlogits ? a.dlogits.strides[0] : 0;
-  const std::int64_t size = larger(1, kChunk / larger(1, n));
-  for_blocks(queue, rows, size, [&](std::int64_t begin, std::int64_t end, int worker) {
+  const T* logits = a.logits.as<const T>();
+  for_blocks(queue, rows, softmax_rows(n), [&](std::int64_t begin, std::int64_t end, int worker) {
     for (std::int64_t row = begin; row < end; ++row) {
       T* dz = a.dlogits ? a.dlogits.as<T>() + row * dz_stride : nullptr;
       void* kept = in_place ? static_cast<void*>(dz) : terms.as<float>() + worker * floats;
-      one_row(a, row, a.logits.as<const T>() + row * z_stride, dz, n, static_cast<float*>(kept));
+      one_row(a, row, logits + row * z_stride, dz, n, static_cast<float*>(kept),
+              logits + smaller(row + 1, end - 1) * z_stride);
     }
   });
 }

@@ -2,6 +2,7 @@
 // task is a piece of one sample and starts on a whole random block, whatever the row length.
 #include "kernels/dropout.h"
 
+#include "kernels/cpu/ahead.h"
 #include "kernels/cpu/dropout_mask.h"
 #include "kernels/cpu/work.h"
 
@@ -10,10 +11,12 @@ namespace {
 
 // n <= 64 elements of one array each; `residual` may be null.
 template <class T>
-GT_INLINE void drop(const DropoutArgs& d, const Words64& random, const T* x, const T* residual,
-                    T* y, std::int64_t n) {
+GT_INLINE void drop(const Kept& kept, const Words64& random, const T* x, const T* residual, T* y,
+                    std::int64_t n) {
   for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
-    f32x16 v = apply_dropout(lanes.get(x + i), dropout_factor(d, random.words[i / kLanes]));
+    prefetch_far(x + i);
+    if (residual) prefetch_far(residual + i);
+    f32x16 v = kept(lanes.get(x + i), random.words[i / kLanes]);
     if (residual) v = lanes.get(residual + i) + v;
     lanes.put(y + i, v);
   });
@@ -24,15 +27,16 @@ template <class T>
 void drop_piece(const Dropout& a, std::uint32_t sample, std::int64_t base, std::int64_t begin,
                 std::int64_t end) {
   const DropoutArgs d = a.dropout;
+  const Kept kept(d);
   const T *x = a.x.as<T>() + base, *residual = a.residual ? a.residual.as<T>() + base : nullptr;
   T* y = a.y.as<T>() + base;
   for (std::int64_t e = begin; e < end; e += 64) {
     const Words64 random = philox64(d.key, static_cast<std::uint64_t>(e / 4), sample, d.step);
     const T* r = residual ? residual + e : nullptr;
     if (e + 64 <= end) {
-      drop(d, random, x + e, r, y + e, 64);
+      drop(kept, random, x + e, r, y + e, 64);
     } else {
-      drop(d, random, x + e, r, y + e, end - e);
+      drop(kept, random, x + e, r, y + e, end - e);
     }
   }
 }

@@ -3,6 +3,7 @@
 // function for lanes and one for f64, the reference.
 #pragma once
 
+#include "kernels/cpu/ahead.h"
 #include "kernels/cpu/vec_math.h"
 #include "kernels/cpu/walk.h"
 
@@ -14,8 +15,10 @@ GT_INLINE void apply(const Op& op, std::int64_t n, T* y, const In*... x) {
   if constexpr (sizeof(T) == sizeof(double)) {
     for (std::int64_t i = 0; i < n; ++i) y[i] = op(x[i]...);
   } else {
-    for_lanes(
-        n, [&](auto lanes, std::int64_t i) GT_BODY { lanes.put(y + i, op(lanes.get(x + i)...)); });
+    for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
+      (prefetch_far(x + i), ...);
+      lanes.put(y + i, op(lanes.get(x + i)...));
+    });
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "kernels/cpu/dropout_mask.h"
 #include "kernels/cpu/work.h"
+#include "kernels/streamed.h"
 
 GT_ISA_BEGIN
 namespace {
@@ -57,8 +58,17 @@ GT_INLINE void finish(float* out, const float* sum, std::int64_t n, bool accumul
 }
 
 // Nothing was added to these n elements.
-GT_INLINE void finish_empty(float* out, std::int64_t n, bool accumulate) {
-  if (!accumulate) __builtin_memset(out, 0, static_cast<std::size_t>(n) * sizeof(float));
+GT_INLINE void finish_empty(float* out, std::int64_t n, bool accumulate, bool streamed) {
+  if (accumulate) return;
+  const f32x16 zero{};
+  for (std::int64_t i = 0; streamed && i < n; i += kLanes) stream(out + i, zero);
+  if (!streamed) __builtin_memset(out, 0, static_cast<std::size_t>(n) * sizeof(float));
+}
+
+// Whole vectors in every row, and so in every group of columns.
+bool streams(const TensorView& table) {
+  return is_streamed(table.bytes()) && table.cols() % kLanes == 0 &&
+         reinterpret_cast<std::uintptr_t>(table.data) % sizeof(f32x16) == 0;
 }
 
 // body(row, first column, columns) for every row and every group of columns of a gradient: a task
@@ -71,6 +81,7 @@ GT_INLINE void for_table(CpuQueue& queue, std::int64_t rows, std::int64_t column
     const std::int64_t first = task % groups * kColumns, begin = task / groups * kRowBlock;
     for (std::int64_t row = begin; row < smaller(rows, begin + kRowBlock); ++row)
       body(row, first, smaller(kColumns, columns - first));
+    stream_end();
   });
 }
 
@@ -90,9 +101,10 @@ void table_gradient(CpuQueue& queue, const EmbeddingBackward& a) {
   if (queue.pool.dry()) return;
   std::int32_t *start = index.as<std::int32_t>(), *order = start + rows + 2;
   sort_places(a.tokens.as<std::int32_t>(), places, rows, start, order);
+  const bool streamed = streams(a.dtable);
   for_table(queue, rows, columns, [&](std::int64_t row, std::int64_t first, std::int64_t n) {
     float* out = a.dtable.as<float>() + row * columns + first;
-    if (start[row] == start[row + 1]) return finish_empty(out, n, a.accumulate_table);
+    if (start[row] == start[row + 1]) return finish_empty(out, n, a.accumulate_table, streamed);
     float sum[kColumns] = {};
     for (std::int32_t i = start[row]; i < start[row + 1]; ++i)
       add_row<T>(a, order[i], first, n, sum);
@@ -107,7 +119,7 @@ void position_gradient(CpuQueue& queue, const EmbeddingBackward& a) {
   for_table(queue, rows, columns, [&](std::int64_t row, std::int64_t first, std::int64_t n) {
     const std::int64_t t = row - a.first_position;
     float* out = a.dpositions.as<float>() + row * columns + first;
-    if (t < 0 || t >= length) return finish_empty(out, n, a.accumulate_positions);
+    if (t < 0 || t >= length) return finish_empty(out, n, a.accumulate_positions, false);
     float sum[kColumns] = {};
     for (std::int64_t b = 0; b < batch; ++b) add_row<T>(a, b * length + t, first, n, sum);
     finish(out, sum, n, a.accumulate_positions);

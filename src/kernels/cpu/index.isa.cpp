@@ -26,9 +26,11 @@ void gather_elements(CpuQueue& queue, const Gather& a) {
   const std::int32_t* index = a.index.as<std::int32_t>();
   T* y = a.y.as<T>();
   for_blocks(queue, a.y.numel(), kChunk, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t line = i / (picks * inner) * n * inner + i % inner;
-      y[i] = in_range(index[i], n) ? x[line + index[i] * inner] : T(__builtin_nanf(""));
+    for (std::int64_t i = begin; i < end;) {  // the rest of one row of picks
+      const std::int64_t column = i % inner, row = smaller(end, i + inner - column);
+      const T* line = x + i / (picks * inner) * n * inner + column;
+      for (; i < row; ++i, ++line)
+        y[i] = in_range(index[i], n) ? line[index[i] * inner] : T(__builtin_nanf(""));
     }
   });
 }

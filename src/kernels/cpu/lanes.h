@@ -22,7 +22,18 @@ struct AllLanes {
   GT_INLINE void put(T* p, f32x16 v) const {
     store(p, v);
   }
+  template <class T>
+  GT_INLINE void stream(T* p, f32x16 v) const {
+    store(p, v);
+  }
   GT_INLINE f32x16 keep(f32x16 v) const { return v; }
+};
+
+struct StreamedLanes : AllLanes {
+  template <class T>
+  GT_INLINE void stream(T* p, f32x16 v) const {
+    GT_ISA::stream(p, v);
+  }
 };
 
 struct SomeLanes {
@@ -35,6 +46,10 @@ struct SomeLanes {
   GT_INLINE void put(T* p, f32x16 v) const {
     store_part(p, v, n);
   }
+  template <class T>
+  GT_INLINE void stream(T* p, f32x16 v) const {
+    put(p, v);
+  }
   GT_INLINE f32x16 keep(f32x16 v) const {  // 0 in the missing lanes
     constexpr i32x16 kIndex = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     return select(kIndex < static_cast<std::int32_t>(n), v, f32x16{});
@@ -46,6 +61,18 @@ GT_INLINE void for_lanes(std::int64_t n, Body&& body) {
   std::int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) body(AllLanes{}, i);
   if (i < n) body(SomeLanes{n - i}, i);
+}
+
+// The same; what the body gives to lanes.stream(out + i, v) goes past the caches if `streamed`
+// (kernels/streamed.h).
+template <class T, class Body>
+GT_INLINE void for_lanes_streamed(std::int64_t n, const T* out, bool streamed, Body&& body) {
+  if (!streamed || reinterpret_cast<std::uintptr_t>(out) % (kLanes * sizeof(T)) != 0)
+    return for_lanes(n, body);
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) body(StreamedLanes{}, i);
+  if (i < n) body(SomeLanes{n - i}, i);
+  stream_end();
 }
 
 // The value that storing v as T and loading it again gives.

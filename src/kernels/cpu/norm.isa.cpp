@@ -7,6 +7,7 @@
 // and for RMS normalisation the same without the two means of s and g.
 #include "kernels/norm.h"
 
+#include "kernels/cpu/ahead.h"
 #include "kernels/cpu/dropout_mask.h"
 #include "kernels/cpu/work.h"
 
@@ -19,12 +20,15 @@ void add_delta(const LayerNormForward& a, std::int64_t row, std::int64_t n, floa
   const T *x = a.x.as<T>() + row * n, *delta = a.delta.as<T>() + row * n;
   T* sum = a.sum.as<T>() + row * n;
   if (!a.dropout) {
-    for_lanes(n, [&](auto lanes, std::int64_t i)
-                     GT_BODY { lanes.put(sum + i, lanes.get(x + i) + lanes.get(delta + i)); });
+    for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
+      prefetch_far(x + i), prefetch_far(delta + i);
+      lanes.put(sum + i, lanes.get(x + i) + lanes.get(delta + i));
+    });
     return;
   }
   const float* factor = dropout_row(a.dropout, row, n, 0, n, buffer);
   for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
+    prefetch_far(x + i), prefetch_far(delta + i);
     const f32x16 d = apply_dropout(lanes.get(delta + i), lanes.get(factor + i));
     lanes.put(sum + i, lanes.get(x + i) + d);
   });
@@ -37,6 +41,7 @@ void normalise(const LayerNormForward& a, const T* s, std::int64_t row, std::int
     for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY { total += lanes.get(s + i); });
   const float mean = reduce_add(total) / static_cast<float>(n);
   for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
+    if (!a.delta) prefetch_far(s + i);
     const f32x16 d = lanes.keep(lanes.get(s + i) - mean);
     squares = fma(d, d, squares);
   });
@@ -74,6 +79,7 @@ void backward_row(const LayerNormBackward& a, std::int64_t row, std::int64_t n, 
   const float mean = a.centered ? a.mean.as<float>()[row] : 0.0f, rstd = a.rstd.as<float>()[row];
   f32x16 sum_g{}, sum_gx{};
   for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
+    prefetch_far(dy + i), prefetch_far(s + i);
     const f32x16 d = lanes.get(dy + i), g = d * lanes.get(weight + i);
     const f32x16 xhat = (lanes.get(s + i) - mean) * rstd;  // d is 0 in missing lanes
     sum_g += g;
@@ -87,6 +93,7 @@ void backward_row(const LayerNormBackward& a, std::int64_t row, std::int64_t n, 
   const T* residual = a.dresidual ? a.dresidual.as<T>() + row * n : nullptr;
   T* ds = a.dsum.as<T>() + row * n;
   for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
+    if (residual) prefetch_far(residual + i);
     const f32x16 g = lanes.get(dy + i) * lanes.get(weight + i);
     const f32x16 xhat = (lanes.get(s + i) - mean) * rstd;
     const f32x16 d = fma(xhat, splat(-mean_gx), g - mean_g) * rstd;

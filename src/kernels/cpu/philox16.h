@@ -13,8 +13,10 @@ struct Words64 {
 // The rounds run on as many lanes as a register has: g++ keeps two registers' worth on the stack.
 #if defined(__AVX2__) && !defined(__AVX512F__)
 typedef std::uint32_t PhiloxLanes __attribute__((vector_size(32)));
+typedef std::uint64_t PhiloxPairs __attribute__((vector_size(32)));
 #else
 typedef u32x16 PhiloxLanes;
+typedef std::uint64_t PhiloxPairs __attribute__((vector_size(64)));
 #endif
 inline constexpr int kPhiloxLanes = sizeof(PhiloxLanes) / 4;
 
@@ -22,28 +24,22 @@ struct PhiloxState {
   PhiloxLanes c[4];
 };
 
-// (a * m) as 64 bits: high and low words. (The zero-masked intrinsics are the plain ones, without
+// Half of the blocks: words are the low halves of 64-bit lanes, whatever is above them, as the
+// multiplication wants its operands; so low words need no instruction, and high ones a shift.
+struct PhiloxHalf {
+  PhiloxPairs c[4];
+};
+
+// The low halves of a, times m, as 64 bits. (The zero-masked intrinsics are the plain ones, without
 // g++ 12's false warning about an uninitialised operand.)
-GT_INLINE void multiply_wide(PhiloxLanes a, std::uint32_t m, PhiloxLanes& high, PhiloxLanes& low) {
+GT_INLINE PhiloxPairs multiply_wide(PhiloxPairs a, std::uint32_t m) {
 #if defined(__AVX512F__)
-  typedef std::uint64_t u64x8 __attribute__((vector_size(64)));
-  const __m512i factor = _mm512_set1_epi32(static_cast<int>(m));
-  const u64x8 even = (u64x8)_mm512_maskz_mul_epu32(0xff, (__m512i)a, factor);
-  const u64x8 odd = (u64x8)_mm512_maskz_mul_epu32(0xff, (__m512i)((u64x8)a >> 32), factor);
-  high = (PhiloxLanes)_mm512_mask_blend_epi32(0xaaaa, (__m512i)(even >> 32), (__m512i)odd);
-  low = (PhiloxLanes)_mm512_mask_blend_epi32(0xaaaa, (__m512i)even, (__m512i)(odd << 32));
+  return (PhiloxPairs)_mm512_maskz_mul_epu32(0xff, (__m512i)a,
+                                             _mm512_set1_epi64(static_cast<long long>(m)));
 #elif defined(__AVX2__)
-  const __m256i factor = _mm256_set1_epi32(static_cast<int>(m)), x = (__m256i)a;
-  const __m256i even = _mm256_mul_epu32(x, factor);
-  const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(x, 32), factor);
-  high = (PhiloxLanes)_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
-  low = (PhiloxLanes)_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+  return (PhiloxPairs)_mm256_mul_epu32((__m256i)a, _mm256_set1_epi64x(static_cast<long long>(m)));
 #else
-  for (int i = 0; i < kPhiloxLanes; ++i) {
-    const std::uint64_t p = std::uint64_t{a[i]} * m;
-    high[i] = static_cast<std::uint32_t>(p >> 32);
-    low[i] = static_cast<std::uint32_t>(p);
-  }
+  return (a & 0xffffffffu) * std::uint64_t{m};
 #endif
 }
 
@@ -77,20 +73,25 @@ GT_INLINE PhiloxLanes interleave(PhiloxLanes a, PhiloxLanes b) {
 #endif
 }
 
+GT_INLINE void philox_round(PhiloxHalf& s, std::uint64_t k0, std::uint64_t k1) {
+  const PhiloxPairs p0 = multiply_wide(s.c[0], 0xD2511F53u);
+  const PhiloxPairs p1 = multiply_wide(s.c[2], 0xCD9E8D57u);
+  s = {{(p1 >> 32) ^ s.c[1] ^ k0, p1, (p0 >> 32) ^ s.c[3] ^ k1, p0}};
+}
+
+// Even lanes and odd lanes are the two halves.
 GT_INLINE PhiloxState philox_rounds(const PhiloxState& s, PhiloxKey key) {
-  PhiloxLanes c0 = s.c[0], c1 = s.c[1], c2 = s.c[2], c3 = s.c[3];
+  PhiloxHalf even, odd;
+  for (int i = 0; i < 4; ++i) even.c[i] = (PhiloxPairs)s.c[i], odd.c[i] = even.c[i] >> 32;
   for (int round = 0; round < 10; ++round) {
-    PhiloxLanes high0, low0, high1, low1;
-    multiply_wide(c0, 0xD2511F53u, high0, low0);
-    multiply_wide(c2, 0xCD9E8D57u, high1, low1);
-    c0 = high1 ^ c1 ^ key.k0;
-    c1 = low1;
-    c2 = high0 ^ c3 ^ key.k1;
-    c3 = low0;
+    philox_round(even, key.k0, key.k1);
+    philox_round(odd, key.k0, key.k1);
     key.k0 += 0x9E3779B9u;
     key.k1 += 0xBB67AE85u;
   }
-  return {{c0, c1, c2, c3}};
+  PhiloxState r;
+  for (int i = 0; i < 4; ++i) r.c[i] = (PhiloxLanes)((even.c[i] & 0xffffffffu) | (odd.c[i] << 32));
+  return r;
 }
 
 GT_INLINE PhiloxState transpose_groups(const PhiloxState& s) {

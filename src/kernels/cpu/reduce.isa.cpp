@@ -4,12 +4,15 @@
 // class.
 #include "kernels/reduce.h"
 
+#include "kernels/cpu/ahead.h"
+#include "kernels/cpu/chunks.h"
 #include "kernels/cpu/walk.h"
 #include "kernels/cpu/wide.h"
 
 GT_ISA_BEGIN
 namespace {
 
+constexpr std::int64_t kSumsOfChunk = kChunk / kScalarChunk;
 constexpr std::int64_t kOutputs = 32;  // outputs of one task: neighbours, so cache lines are shared
 
 GT_INLINE double to_f64(double x) {
@@ -38,12 +41,6 @@ SumPlan plan(const Sum& a) {
     (summed ? x : rest).shape[d] = 1;
   }
   return {make_walk<2>({&x, &y}), make_walk<1>({&rest})};
-}
-
-// One stream of reads alone does not fill the memory's queue.
-template <class T>
-GT_INLINE void prefetch_far(const T* x) {
-  __builtin_prefetch(reinterpret_cast<const char*>(x) + 4096);
 }
 
 // n consecutive elements, the first of which goes to lane `phase`.
@@ -121,6 +118,42 @@ void sum_tasks(CpuQueue& queue, const Sum& a, const SumPlan& p, double* partials
   });
 }
 
+// Four chunks at once: the additions to one chunk's lanes wait for each other.
+template <class T>
+void sum_four(const T* x, double* sums) {
+  static_assert(kChunk == 4 * kScalarChunk);
+  f64x8 lanes[4] = {};
+  for (std::int64_t i = 0; i < kScalarChunk; i += 2 * kSumLanes)
+    for (std::int64_t c = 0; c < 4; ++c) {
+      const T* p = x + c * kScalarChunk + i;
+      f64x8 low, high;
+      prefetch_far(p);
+      widen(load(p), low, high);
+      lanes[c] += low;
+      lanes[c] += high;
+    }
+  for (std::int64_t c = 0; c < 4; ++c) sums[c] = add_lanes(lanes[c]);
+}
+
+// Elements side by side to one output: what sum_tasks gives, sooner. Returns whether it did.
+template <class T>
+bool sum_line(CpuQueue& queue, const Sum& a, const SumPlan& p, double* partials) {
+  if constexpr (sizeof(T) == sizeof(double)) return false;
+  if (p.kept.total != 1 || p.summed.dims != 1 || p.summed.stride[0][0] != 1) return false;
+  const T* x = a.x.as<const T>();
+  for_blocks(queue, p.summed.total, kChunk, [&](std::int64_t begin, std::int64_t end, int) {
+    double* sums = partials + begin / kScalarChunk;
+    if constexpr (sizeof(T) < sizeof(double))
+      if (end - begin == kChunk) return sum_four(x + begin, sums);
+    for (std::int64_t i = begin; i < end; i += kScalarChunk) {
+      f64x8 lanes{};
+      add_run(x + i, smaller(kScalarChunk, end - i), 0, lanes);
+      *sums++ = add_lanes(lanes);
+    }
+  });
+  return true;
+}
+
 template <class T>
 void write_sums(CpuQueue& queue, const Sum& a, const SumPlan& p, double* partials,
                 std::int64_t chunks) {
@@ -144,7 +177,8 @@ void sum(CpuQueue& queue, const Sum& a) {
   const SumPlan p = plan(a);
   const std::int64_t chunks = larger(1, blocks_of(p.summed.total, kScalarChunk));
   const Scratch partials(queue, p.kept.total * chunks * 8, "sum.partials");
-  sum_tasks<T>(queue, a, p, partials.as<double>(), chunks);
+  if (!sum_line<T>(queue, a, p, partials.as<double>()))
+    sum_tasks<T>(queue, a, p, partials.as<double>(), chunks);
   write_sums<T>(queue, a, p, partials.as<double>(), chunks);
 }
 
@@ -154,10 +188,36 @@ GT_INLINE double square_sum(const float* x, std::int64_t n) {
     f64x8 c, d;
     prefetch_far(x + i);
     widen(lanes.get(x + i), c, d);
-    low += c * c;  // exact products: 24 + 24 bits
-    high += d * d;
+    low = add_square(c, low);
+    high = add_square(d, high);
   });
   return add_lanes(low + high);
+}
+
+// Of four chunks at once: four streams of reads fill the memory's queue better than one.
+GT_INLINE void square_four(const float* x, double* sums) {
+  f64x8 low[4] = {}, high[4] = {};
+  for (std::int64_t i = 0; i < kScalarChunk; i += kLanes)
+    for (std::int64_t c = 0; c < 4; ++c) {
+      f64x8 a, b;
+      prefetch_far(x + c * kScalarChunk + i);
+      widen(load(x + c * kScalarChunk + i), a, b);
+      low[c] = add_square(a, low[c]);
+      high[c] = add_square(b, high[c]);
+    }
+  for (std::int64_t c = 0; c < 4; ++c) sums[c] = add_lanes(low[c] + high[c]);
+}
+
+// Sums of squares over all tensors: those of a chunk of kChunk elements stand side by side.
+void square_sums(CpuQueue& queue, const GlobalNorm& a, const std::int64_t* first,
+                 std::int64_t chunks, double* partials) {
+  for_chunks(queue, a, first, chunks,
+             [&](const NormTensor& t, std::int64_t begin, std::int64_t n, std::int64_t chunk) {
+               double* out = partials + chunk * kSumsOfChunk;
+               if (n == kChunk) return square_four(t.data + begin, out);
+               for (std::int64_t i = 0; i < n; i += kScalarChunk)
+                 *out++ = square_sum(t.data + begin + i, smaller(kScalarChunk, n - i));
+             });
 }
 
 }  // namespace
@@ -168,19 +228,17 @@ void run(CpuQueue& queue, const Sum& args) {
 }
 
 void run(CpuQueue& queue, const GlobalNorm& args) {
-  std::int64_t longest = 0;
-  for (std::int64_t i = 0; i < args.count; ++i) longest = larger(longest, args.tensors[i].numel);
-  const Scratch partials(queue, blocks_of(longest, kScalarChunk) * 8, "norm.partials");
+  std::int64_t all = 0;
+  for (std::int64_t i = 0; i < args.count; ++i) all += blocks_of(args.tensors[i].numel, kChunk);
+  const Scratch partials(queue, all * kSumsOfChunk * 8, "norm.partials");
   const Scratch sums(queue, args.count * 8, "norm.tensors");
+  const Scratch table(queue, args.count * 8, "norm.chunks");
   if (queue.pool.dry()) return;
-  for (std::int64_t i = 0; i < args.count; ++i) {
-    const float* x = args.tensors[i].data;
-    const std::int64_t n = args.tensors[i].numel;
-    for_blocks(queue, n, kScalarChunk, [&](std::int64_t begin, std::int64_t end, int) {
-      partials.as<double>()[begin / kScalarChunk] = square_sum(x + begin, end - begin);
-    });
-    sums.as<double>()[i] = tree_sum(partials.as<double>(), blocks_of(n, kScalarChunk));
-  }
+  std::int64_t* first = table.as<std::int64_t>();
+  square_sums(queue, args, first, number_chunks(args, first), partials.as<double>());
+  for (std::int64_t i = 0; i < args.count; ++i)
+    sums.as<double>()[i] = tree_sum(partials.as<double>() + first[i] * kSumsOfChunk,
+                                    blocks_of(args.tensors[i].numel, kScalarChunk));
   const double norm = __builtin_sqrt(tree_sum(sums.as<double>(), args.count)) / args.loss_scale;
   double poison = 0.0;  // stays 0 when every guard is finite
   for (std::int64_t i = 0; i < args.guard_count; ++i) poison += args.guard[i] - args.guard[i];

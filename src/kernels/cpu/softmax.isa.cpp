@@ -7,13 +7,13 @@
 GT_ISA_BEGIN
 namespace {
 
+// `terms` holds n floats, and may be y when T is float.
 template <class T>
-void forward_row(const T* x, T* y, std::int64_t n, bool log) {
-  const float highest = row_max(x, n), sum = sum_exp(x, n, highest, nullptr);
+void forward_row(const T* x, T* y, std::int64_t n, bool log, float* terms, const T* next) {
+  const float highest = row_max(x, n), sum = sum_exp(x, n, highest, log ? nullptr : terms, next);
   const float factor = 1.0f / sum, shift = GT_ISA::log(sum);
   for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
-    const f32x16 v = lanes.get(x + i) - highest;
-    lanes.put(y + i, log ? v - shift : exp(v) * factor);
+    lanes.put(y + i, log ? lanes.get(x + i) - highest - shift : lanes.get(terms + i) * factor);
   });
 }
 
@@ -41,12 +41,13 @@ void backward_row(const T* y, const T* dy, T* dx, std::int64_t n, bool log) {
   });
 }
 
-// body(first element) for each row, tasks of about kChunk elements.
+// body(first element, that of the next row of the task, worker) for each row.
 template <class Body>
 GT_INLINE void for_rows(CpuQueue& queue, const TensorView& x, const Body& body) {
-  const std::int64_t n = x.cols(), size = larger(1, kChunk / larger(1, n));
-  for_blocks(queue, x.rows(), size, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t row = begin; row < end; ++row) body(row * n);
+  const std::int64_t n = x.cols();
+  for_blocks(queue, x.rows(), softmax_rows(n), [&](std::int64_t begin, std::int64_t end, int w) {
+    for (std::int64_t row = begin; row < end; ++row)
+      body(row * n, smaller(row + 1, end - 1) * n, w);
   });
 }
 
@@ -57,8 +58,13 @@ void run(CpuQueue& queue, const SoftmaxForward& args) {
     using T = decltype(type);
     const T* x = args.x.as<T>();
     T* y = args.y.as<T>();
-    for_rows(queue, args.x,
-             [&](std::int64_t at) { forward_row(x + at, y + at, args.x.cols(), args.log); });
+    const bool in_place = sizeof(T) == sizeof(float);
+    const std::int64_t n = args.x.cols(), floats = in_place || args.log ? 0 : padded(n);
+    const Scratch scratch(queue, floats * 4 * queue.pool.threads(), "softmax.terms");
+    for_rows(queue, args.x, [&](std::int64_t at, std::int64_t next, int worker) {
+      void* terms = in_place ? static_cast<void*>(y + at) : scratch.as<float>() + worker * floats;
+      forward_row(x + at, y + at, n, args.log, static_cast<float*>(terms), x + next);
+    });
   });
 }
 
@@ -67,7 +73,7 @@ void run(CpuQueue& queue, const SoftmaxBackward& args) {
     using T = decltype(type);
     const T *y = args.y.as<T>(), *dy = args.dy.as<T>();
     T* dx = args.dx.as<T>();
-    for_rows(queue, args.y, [&](std::int64_t at) {
+    for_rows(queue, args.y, [&](std::int64_t at, std::int64_t, int) {
       backward_row(y + at, dy + at, dx + at, args.y.cols(), args.log);
     });
   });

@@ -1,6 +1,7 @@
 // SwiGLU on the CPU: see kernels/swiglu.h.
 #include "kernels/swiglu.h"
 
+#include "kernels/cpu/ahead.h"
 #include "kernels/cpu/vec_math.h"
 #include "kernels/cpu/walk.h"
 
@@ -33,6 +34,7 @@ void forward(CpuQueue& queue, const SwigluForward& a) {
     const T *gate = a.gate.as<T>() + at[0], *up = a.up.as<T>() + at[1];
     T* y = a.y.as<T>() + at[2];
     for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
+      prefetch_far(gate + i), prefetch_far(up + i);
       const f32x16 g = lanes.get(gate + i);
       lanes.put(y + i, g * logistic(g) * lanes.get(up + i));
     });
@@ -46,6 +48,7 @@ void backward(CpuQueue& queue, const SwigluBackward& a) {
     const T *gate = a.gate.as<T>() + at[0], *up = a.up.as<T>() + at[1], *dy = a.dy.as<T>() + at[2];
     T *dgate = a.dgate.as<T>() + at[3], *dup = a.dup.as<T>() + at[4];
     for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
+      prefetch_far(gate + i), prefetch_far(up + i), prefetch_far(dy + i);
       const f32x16 g = lanes.get(gate + i), u = lanes.get(up + i), d = lanes.get(dy + i);
       const f32x16 s = logistic(g);
       lanes.put(dgate + i, d * u * s * fma(g, 1.0f - s, splat(1.0f)));

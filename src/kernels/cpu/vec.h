@@ -106,7 +106,10 @@ GT_INLINE f32x16 min(f32x16 a, f32x16 b) {
 }
 
 GT_INLINE f32x16 load(const bf16* p) {
-#if defined(__AVX2__) && !defined(__AVX512F__)
+#if defined(__AVX512F__)  // g++ 12 would widen by halves
+  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return (f32x16)((u32x16)_mm512_maskz_cvtepu16_epi32(0xffff, bits) << 16);
+#elif defined(__AVX2__)
   Halves v;
   for (int h = 0; h < 2; ++h) {
     const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 8 * h));
@@ -198,19 +201,79 @@ GT_INLINE void store(f16* p, f32x16 v) {
 #endif
 }
 
+// As store, past the caches where the class can (the base one stores as always): p on a multiple of
+// the sixteen elements' size. Others see it after stream_end().
+GT_INLINE void stream_bytes(void* p, f32x16 v) {
+#if defined(__AVX512F__)
+  _mm512_stream_ps(static_cast<float*>(p), (__m512)v);
+#elif defined(__AVX2__)
+  const Halves halves{v};
+  for (int h = 0; h < 2; ++h) _mm256_stream_ps(static_cast<float*>(p) + 8 * h, halves.half[h]);
+#else
+  std::memcpy(p, &v, sizeof v);
+#endif
+}
+GT_INLINE void stream(float* p, f32x16 v) {
+  stream_bytes(p, v);
+}
+template <class T>
+GT_INLINE void stream(T* p, f32x16 v) {
+  static_assert(sizeof(T) == 2);
+#if defined(__AVX2__)
+  __m256i bits;
+  store(reinterpret_cast<T*>(&bits), v);
+  _mm256_stream_si256(reinterpret_cast<__m256i*>(p), bits);
+#else
+  store(p, v);
+#endif
+}
+GT_INLINE void stream_end() {
+#if defined(__AVX2__)
+  _mm_sfence();
+#endif
+}
+
+#if defined(__AVX512F__)
+GT_INLINE __mmask16 part_mask(std::int64_t n) {
+  return static_cast<__mmask16>((1u << n) - 1u);
+}
+#endif
+
 // The first n < 16 elements; the other lanes are `fill`.
 template <class T>
 GT_INLINE f32x16 load_part(const T* p, std::int64_t n, float fill = 0.0f) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return (f32x16)_mm512_mask_loadu_ps(_mm512_set1_ps(fill), part_mask(n), p);
+  } else {
+    const T missing(fill);
+    std::int16_t bits;
+    std::memcpy(&bits, &missing, sizeof bits);
+    const __m256i part = _mm256_mask_loadu_epi16(_mm256_set1_epi16(bits), part_mask(n), p);
+    return load(reinterpret_cast<const T*>(&part));
+  }
+#else
   T buffer[kLanes];
   for (int i = 0; i < kLanes; ++i) buffer[i] = T(fill);
   std::memcpy(buffer, p, static_cast<std::size_t>(n) * sizeof(T));
   return load(buffer);
+#endif
 }
 template <class T>
 GT_INLINE void store_part(T* p, f32x16 v, std::int64_t n) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    _mm512_mask_storeu_ps(p, part_mask(n), (__m512)v);
+  } else {
+    __m256i bits;
+    store(reinterpret_cast<T*>(&bits), v);
+    _mm256_mask_storeu_epi16(p, part_mask(n), bits);
+  }
+#else
   T buffer[kLanes];
   store(buffer, v);
   std::memcpy(p, buffer, static_cast<std::size_t>(n) * sizeof(T));
+#endif
 }
 
 // a * b + c, rounded once.

@@ -1,8 +1,8 @@
-// What the kernels that update weights share on the CPU: chunks of many tensors as tasks, the
-// rules' arithmetic on sixteen lanes, and how a new weight is stored.
+// What the kernels that update weights share on the CPU: the rules' arithmetic on sixteen lanes,
+// and how a new weight is stored.
 #pragma once
 
-#include "kernels/cpu/work.h"
+#include "kernels/cpu/chunks.h"
 #include "kernels/update_rules.h"
 
 GT_ISA_BEGIN
@@ -48,36 +48,6 @@ GT_INLINE void put_weight(const Tensor& p, std::uint32_t step, const Lanes& lane
     lanes.put(p.compute.template as<f16>() + i, w);
   else
     lanes.put(p.compute.template as<bf16>() + i, w);
-}
-
-// The tensor of a task: the last one whose first chunk is not after it.
-GT_INLINE std::int64_t find_tensor(const std::int64_t* first, std::int64_t count,
-                                   std::int64_t task) {
-  std::int64_t low = 0, high = count;
-  while (high - low > 1) {
-    const std::int64_t middle = (low + high) / 2;
-    (first[middle] <= task ? low : high) = middle;
-  }
-  return low;
-}
-
-// body(tensor, begin, n) for chunks of at most kChunk elements of all tensors; a table of where
-// each tensor's chunks begin finds a task's tensor.
-template <class Args, class Body>
-GT_INLINE void for_chunks(CpuQueue& queue, const Args& args, const Body& body) {
-  const Scratch table(queue, args.count * 8, "update.chunks");
-  if (queue.pool.dry()) return;
-  std::int64_t* first = table.as<std::int64_t>();
-  std::int64_t tasks = 0;
-  for (std::int64_t i = 0; i < args.count; ++i) {
-    first[i] = tasks;
-    tasks += blocks_of(args.tensors[i].numel, kChunk);
-  }
-  queue.pool.parallel_for(tasks, [&](std::int64_t task, int) {
-    const std::int64_t i = find_tensor(first, args.count, task);
-    const std::int64_t begin = (task - first[i]) * kChunk;
-    body(args.tensors[i], begin, smaller(kChunk, args.tensors[i].numel - begin));
-  });
 }
 
 GT_ISA_END

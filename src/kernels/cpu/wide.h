@@ -8,15 +8,20 @@ GT_ISA_BEGIN
 inline constexpr int kSumLanes = 8;
 
 typedef double f64x8 __attribute__((vector_size(64)));
-typedef float f32x8 __attribute__((vector_size(32)));
 
 GT_INLINE void widen(f32x16 v, f64x8& low, f64x8& high) {
-  float part[kLanes];
-  store(part, v);
-  f32x8 a, b;
-  std::memcpy(&a, part, sizeof a);
-  std::memcpy(&b, part + 8, sizeof b);
-  low = __builtin_convertvector(a, f64x8), high = __builtin_convertvector(b, f64x8);
+  low = __builtin_convertvector(__builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7), f64x8);
+  high =
+      __builtin_convertvector(__builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15), f64x8);
+}
+
+// x^2 + sum, where x was f32: its square is exact, so rounding once is rounding as always.
+GT_INLINE f64x8 add_square(f64x8 x, f64x8 sum) {
+#if defined(__AVX512F__)
+  return (f64x8)_mm512_fmadd_pd((__m512d)x, (__m512d)x, (__m512d)sum);
+#else
+  return sum + x * x;
+#endif
 }
 
 // Lanes are added by halves.
