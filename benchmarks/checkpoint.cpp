@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/median.h"
 #include "gigatrain/nn/models/gpt.h"
 #include "gigatrain/optim/make_optimizer.h"
 #include "gigatrain/train/function_source.h"
@@ -36,11 +37,6 @@ double ms_of(const std::function<void()>& work) {
   work();
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
       .count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 FunctionSource made_up_tokens() {

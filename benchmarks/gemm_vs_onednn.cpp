@@ -211,7 +211,8 @@ void measure(Device& device, const Case& c, DType dtype, double budget) {
     for (int i = 0; i < 3; ++i) theirs.push_back(seconds([&] { contest.theirs(); }));
   }
   const double flops = 2e-9 * static_cast<double>(c.m) * static_cast<double>(c.k * c.n);
-  const double us = flops / median(ours), them = flops / median(theirs), limit = median(peak);
+  const double us = flops / gigatrain::median(ours), them = flops / gigatrain::median(theirs),
+               limit = gigatrain::median(peak);
   std::printf("%-11s %-5s %6ld %6ld %6ld  %8.1f %8.1f  %5.2f  %5.1f %%\n", c.what, name(dtype), c.m,
               c.k, c.n, us, them, us / them, limit > 0 ? 100.0 * us / limit : 0.0);
   std::fflush(stdout);

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/median.h"
 #include "gigatrain/train/token_source.h"
 
 using namespace gigatrain;
@@ -28,11 +29,6 @@ double ms_of(const std::function<void()>& work) {
   work();
   return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
       .count();
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values.empty() ? 0 : values[values.size() / 2];
 }
 
 // Out of this process's mapping, then out of the page cache.

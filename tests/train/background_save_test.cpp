@@ -150,8 +150,8 @@ TEST_CASE("background save: the memory has a name and is kept", "[unit][train][c
   StateSnapshot snapshot;
   const auto stats = [&] { return run.device.allocator().stats(); };
   snapshot.take(*run.model, *run.optimizer, nullptr, {});
-  const auto& bytes = stats().by_purpose[static_cast<std::size_t>(Purpose::data)];
-  CHECK(bytes.now >= stats().by_purpose[static_cast<std::size_t>(Purpose::optimizer)].now);
+  const auto now = [&](Purpose p) { return stats().by_purpose[static_cast<std::size_t>(p)].now; };
+  CHECK(now(Purpose::data) >= now(Purpose::optimizer));
   const std::int64_t allocations = stats().system_allocations;
   for (int i = 3; i < 6; ++i) {
     run.losses_to(i);
