@@ -37,7 +37,7 @@ const char* name_of(StopReason reason) {
   return reason == StopReason::time_limit ? "time_limit" : "requested";
 }
 
-void bind_report(py::module_& m) {
+void bind_step_report(py::module_& m) {
   py::class_<StepReport>(m, "StepReport", "What happened in one step.")
       .def_readonly("step", &StepReport::step, "How many are done, from 1.")
       .def_readonly("tokens", &StepReport::tokens, "Seen since the run began; or samples.")
@@ -131,7 +131,7 @@ void bind_trainer_class(py::module_& m) {
 }  // namespace
 
 void bind_trainer(py::module_& m) {
-  bind_report(m);
+  bind_step_report(m);
   bind_trainer_class(m);
   py::class_<Evaluation>(m, "Evaluation", "The loss on held-out data.")
       .def_readonly("loss", &Evaluation::loss, "Mean over the loss terms; of text: nats a token.")

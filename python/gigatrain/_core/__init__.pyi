@@ -1216,7 +1216,7 @@ class CheckpointConfig:
     @property
     def async_(self) -> bool:
         """
-        save while training goes on
+        write while training goes on, from a copy of the state
         """
     @async_.setter
     def async_(self, arg1: bool) -> None:
