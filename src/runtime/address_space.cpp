@@ -65,8 +65,6 @@ std::int64_t AddressRanges::lower() {
 namespace {
 
 #if defined(__linux__) && !defined(GT_EXACT_BLOCKS)
-constexpr std::int64_t kHugePage = 2 << 20;
-
 AddressSpace reserve(std::int64_t bytes) {
   const auto size = static_cast<std::size_t>(round_up(bytes, kHugePage) + kHugePage);
   void* data = mmap(nullptr, size, PROT_READ | PROT_WRITE,

@@ -8,6 +8,8 @@
 
 namespace gigatrain {
 
+inline constexpr std::int64_t kHugePage = 2 << 20;
+
 // Best fit: the smallest hole that is large enough, the lowest of equal ones; else from the top.
 // Neighbouring holes are one hole, so what lives together takes hardly more than its sum. Knows
 // numbers only, and touches no memory.

@@ -43,7 +43,7 @@ const char* name(Purpose purpose) {
 namespace {
 
 constexpr std::int64_t kAlign = 64;
-constexpr std::int64_t kHugePage = 2 << 20, kHugeFrom = 2 * kHugePage;
+constexpr std::int64_t kHugeFrom = 2 * kHugePage;
 constexpr std::int64_t kCutFrom = 64 << 10;  // smaller blocks are kept by bins
 
 // Large blocks lie on huge pages where the system has them to give: a fresh one costs a few page

@@ -5,11 +5,11 @@
 #include <chrono>
 #include <utility>
 
+#include "base/timer.h"
+
 namespace gigatrain {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // A twentieth of a core where training wants them all, a whole one where it leaves one idle. On
 // Linux the priority is the calling thread's own.
@@ -32,12 +32,12 @@ void BackgroundWriter::begin(CheckpointContents contents, const CheckpointOption
   step_ = contents.state.step;
   job_ = std::async(std::launch::async, [this, contents = std::move(contents), options, stall_ms] {
     give_way();
-    const auto start = Clock::now();
+    const Timer time;
     Saved saved{.written = write_checkpoint(files_, root_, contents, options),
                 .step = contents.state.step,
                 .tokens = contents.state.tokens,
                 .stall_ms = stall_ms};
-    saved.write_ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    saved.write_ms = time.ms();
     return saved;
   });
 }

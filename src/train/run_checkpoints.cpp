@@ -2,22 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <utility>
 
+#include "base/timer.h"
 #include "train/run_state.h"
 
 namespace gigatrain {
-
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double ms_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
-
-}  // namespace
 
 RunCheckpoints::RunCheckpoints(Options options, const Source& source)
     : options_(std::move(options)), source_(source), writer_(options_.files, options_.root) {}
@@ -27,24 +17,24 @@ CheckpointOptions RunCheckpoints::options_of(bool is_best) const {
 }
 
 void RunCheckpoints::save_in_background(const TrainState& state, bool is_best) {
-  const auto begin = Clock::now();
+  const Timer waiting;
   wait_for_the_one_before(state.step);
   auto contents = snapshot_.take(source_.model, source_.optimizer, source_.tokenizer, state);
-  writer_.begin(std::move(contents), options_of(is_best), ms_since(begin));
+  writer_.begin(std::move(contents), options_of(is_best), waiting.ms());
 }
 
 void RunCheckpoints::save(const TrainState& state, bool is_best) {
-  const auto begin = Clock::now();
+  const Timer waiting;
   settle();
   const auto contents =
       checkpoint_contents(source_.model, source_.optimizer, source_.tokenizer, state);
-  const auto write = Clock::now();
+  const Timer writing;
   BackgroundWriter::Saved saved{
       .written = write_checkpoint(options_.files, options_.root, contents, options_of(is_best)),
       .step = state.step,
       .tokens = state.tokens};
-  saved.write_ms = ms_since(write);
-  saved.stall_ms = ms_since(begin);
+  saved.write_ms = writing.ms();
+  saved.stall_ms = waiting.ms();
   options_.on_saved(saved);
 }
 
@@ -52,12 +42,12 @@ void RunCheckpoints::wait_for_the_one_before(std::int64_t step) {
   poll();
   const auto before = writer_.in_flight();
   if (!before) return;
-  const auto begin = Clock::now();
+  const Timer waiting;
   settle();
   options_.on_warning(
       fmt::format("saving step {} waited {:.1f} s for the checkpoint of step {}, which was still "
                   "being written: raise checkpoint.every, or save to a faster disk",
-                  step, ms_since(begin) / 1e3, *before));
+                  step, waiting.ms() / 1e3, *before));
 }
 
 void RunCheckpoints::poll() {

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <optional>
 
+#include "base/timer.h"
 #include "gigatrain/base/error.h"
 #include "gigatrain/optim/clip.h"
 #include "gigatrain/tensor/anomaly.h"
@@ -15,12 +15,6 @@
 namespace gigatrain {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double ms_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 Device& device_of(nn::Model& model) {
   const auto parameters = nn::named_parameters(model);
@@ -88,7 +82,7 @@ StepReport Trainer::step() {
 }
 
 StepReport Trainer::make_step() {
-  const auto start = Clock::now();
+  const Timer time;
   StepReport report{.batch_tokens = options_.batch.tokens(),
                     .samples = options_.batch.global_batch()};
   report.lr = options_.schedule.at(step_);
@@ -108,7 +102,7 @@ StepReport Trainer::make_step() {
   }
   report.step = ++step_;
   report.tokens = tokens_ += report.batch_tokens;
-  report.step_ms = ms_since(start);
+  report.step_ms = time.ms();
   return report;
 }
 

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <optional>
 
+#include "base/timer.h"
 #include "gigatrain/base/error.h"
 #include "gigatrain/optim/ema.h"
 #include "gigatrain/runtime/environment.h"
@@ -25,12 +25,6 @@
 namespace gigatrain {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double ms_since(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 // At most so often are a step's kernels timed; log.every may be longer.
 constexpr std::int64_t kProfileEvery = 10;
@@ -247,7 +241,7 @@ class Run {
   }
 
   void run_evaluation(std::int64_t step) {
-    const auto begin = Clock::now();
+    const Timer time;
     const optim::Ema::Swapped averaged(optimizer_->ema());
     const Evaluation e =
         evaluate(*model_, device_, *val_, batch_.micro_batch, config_.train.eval_batches);
@@ -258,7 +252,7 @@ class Run {
                    .tokens = trainer_->tokens_done(),
                    .loss = e.loss,
                    .best = best,
-                   .eval_ms = ms_since(begin)});
+                   .eval_ms = time.ms()});
     observer_.on_eval({.step = step, .evaluation = e, .best = best});
   }
 

@@ -88,12 +88,13 @@ Grid make_grid(const GemmProblem& p, std::int64_t threads) {
       cut(rows, kStrip > kRows ? kTileColumns / kStrip : 8, g.packing == Packing::own_a, threads);
   g.columns = cut(columns, kTileColumns / kNR, g.packing == Packing::own_b, threads);
   if (g.packing == Packing::shared) refine(g.rows, g.columns, kStrip);
-  const std::int64_t vectors = g.packing == Packing::own_a   ? p.n
-                               : g.packing == Packing::own_b ? p.m
-                                                             : p.m + p.n;
+  if (g.packing == Packing::own_a) {
+    g.chunk = kGemmK * Unit::kPerUnit;
+    return g;
+  }
+  const std::int64_t vectors = g.packing == Packing::own_b ? p.m : p.m + p.n;
   const std::int64_t chunk = kPacked * Unit::kPerUnit / larger(vectors, 1) / kGemmK * kGemmK;
   g.chunk = larger(chunk, kGemmK);
-  if (g.packing == Packing::own_a) g.chunk = kGemmK * Unit::kPerUnit;
   if (g.packing == Packing::own_b) g.chunk = smaller(g.chunk, kOwnChunk * Unit::kPerUnit);
   return g;
 }
