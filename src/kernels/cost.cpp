@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <numeric>
 
 #include "gigatrain/runtime/stream.h"
 #include "kernels/streamed.h"
@@ -185,10 +186,18 @@ KernelCost cost_of(const TopK& a) {
   return moves({a.x}, {a.values, a.indices});
 }
 
-KernelCost cost_of(const GlobalNorm& a) {
-  std::int64_t elements = a.guard_count;
-  for (std::int64_t i = 0; i < a.count; ++i) elements += a.tensors[i].numel;
-  return {.read = elements * 4, .written = 2 * 8};
+KernelCost cost_of(const SquareSums& a) {
+  KernelCost cost;
+  for (std::int64_t i = 0; i < a.count; ++i) {
+    cost.read += a.tensors[i].numel * 4;
+    cost.written += scalar_chunks(a.tensors[i].numel) * 8;
+  }
+  return cost;
+}
+
+KernelCost cost_of(const NormOfChunks& a) {
+  const std::int64_t chunks = std::accumulate(a.chunks_of, a.chunks_of + a.count, std::int64_t{0});
+  return {.read = chunks * (a.order ? 16 : 8) + a.guard_count * 4, .written = 2 * 8};
 }
 
 KernelCost cost_of(const Digest& a) {

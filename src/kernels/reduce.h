@@ -21,21 +21,38 @@ struct Sum {
 // tensor; tree_sum adds the chunks' sums.
 inline constexpr std::int64_t kScalarChunk = 4096;
 
-// Global gradient norm (Pascanu et al., arXiv:1211.5063), and the factor that clips it:
-//   norm = sqrt of the tree over tensors of the tree over chunks of sums of squares
+constexpr std::int64_t scalar_chunks(std::int64_t numel) {
+  return (numel + kScalarChunk - 1) / kScalarChunk;
+}
+
+// Global gradient norm (Pascanu et al., arXiv:1211.5063), and the factor that clips it, in two
+// calls, so that ranks can share the first:
+//   chunks = sums of squares of each tensor's scalar_chunks(numel) chunks, one tensor after the
+//   other, in the device's memory
+struct NormTensor {
+  const float* data = nullptr;
+  std::int64_t numel = 0;
+};
+struct SquareSums {
+  static constexpr const char* kName = "square_sums";
+  const NormTensor* tensors = nullptr;  // an array of the host
+  std::int64_t count = 0;
+  double* chunks = nullptr;
+};
+
+//   norm = sqrt of the tree over tensors of the tree over their chunks
 //   norm /= loss_scale, a power of two: the tensors are that many times the gradients
 //   result[0] = norm, result[1] = clip_factor(norm, max_norm) / loss_scale, f64, in the device's
 //   memory
 // The factor is NaN, which tells the optimizer to change nothing, when the norm or any of `guard`
 // (the losses of the step) is not finite.
-struct NormTensor {
-  const float* data = nullptr;
-  std::int64_t numel = 0;
-};
-struct GlobalNorm {
-  static constexpr const char* kName = "global_norm";
-  const NormTensor* tensors = nullptr;  // an array of the host, in name order
-  std::int64_t count = 0;
+struct NormOfChunks {
+  static constexpr const char* kName = "norm_of_chunks";
+  const std::int64_t* chunks_of = nullptr;  // of each tensor, in name order: an array of the host
+  std::int64_t count = 0;                   // tensors
+  const double* chunks = nullptr;
+  const std::int64_t* order = nullptr;  // chunk i of all is chunks[order[i]], in the device's
+                                        // memory; none: chunks[i]
   const float* guard = nullptr;
   std::int64_t guard_count = 0;
   float max_norm = 0;  // 0: no clipping
@@ -63,7 +80,8 @@ struct Digest {
 };
 
 GT_KERNEL(Sum)
-GT_KERNEL(GlobalNorm)
+GT_KERNEL(SquareSums)
+GT_KERNEL(NormOfChunks)
 GT_KERNEL(Digest)
 
 }  // namespace gigatrain::kernels

@@ -34,7 +34,8 @@
   X(Copy)                   \
   X(Fill)                   \
   X(Sum)                    \
-  X(GlobalNorm)             \
+  X(SquareSums)             \
+  X(NormOfChunks)           \
   X(Digest)                 \
   X(GeluForward)            \
   X(GeluBackward)           \

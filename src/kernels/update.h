@@ -82,7 +82,7 @@ struct Update {
   const UpdateTensor* tensors = nullptr;  // an array of the host
   std::int64_t count = 0;
   const UpdateScalars* scalars = nullptr;  // in the device's memory
-  const double* clip = nullptr;  // result of GlobalNorm, in the device's memory, or none; with a
+  const double* clip = nullptr;  // result of NormOfChunks, in the device's memory, or none; with a
                                  // factor that is NaN nothing is changed
   Rule rule{};
 };

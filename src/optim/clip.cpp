@@ -1,31 +1,54 @@
 #include "gigatrain/optim/clip.h"
 
+#include <numeric>
+
 #include "gigatrain/base/error.h"
 #include "kernels/reduce.h"
 
 namespace gigatrain::optim {
 
-Tensor clip_scale(const std::vector<Parameter*>& parameters, float max_norm, const Tensor& guard,
-                  double loss_scale) {
+namespace {
+
+struct Gradients {
   std::vector<kernels::NormTensor> tensors;
+  std::vector<std::int64_t> chunks_of;
   Device* device = nullptr;
+};
+
+Gradients gradients_of(const std::vector<Parameter*>& parameters) {
+  Gradients all;
   for (auto* p : parameters) {
     if (!p->grad) continue;
-    device = &p->grad.device();
-    tensors.push_back({p->grad.view().as<float>(), p->grad.numel()});
+    all.device = &p->grad.device();
+    all.tensors.push_back({p->grad.view().as<float>(), p->grad.numel()});
+    all.chunks_of.push_back(kernels::scalar_chunks(p->grad.numel()));
   }
-  if (!device)
+  if (!all.device)
     throw Error(ErrorCode::invalid_argument, "no parameter has a gradient",
                 "run backward() and collect_gradients() first");
-  Device& on = *device;
-  Tensor result = Tensor::empty(on, {2}, DType::f64, {Purpose::optimizer, "clip"});
-  on.stream().submit(kernels::GlobalNorm{.tensors = tensors.data(),
-                                         .count = static_cast<std::int64_t>(tensors.size()),
-                                         .guard = guard ? guard.view().as<float>() : nullptr,
-                                         .guard_count = guard ? guard.numel() : 0,
-                                         .max_norm = max_norm,
-                                         .loss_scale = loss_scale,
-                                         .result = result.view().as<double>()});
+  return all;
+}
+
+}  // namespace
+
+Tensor clip_scale(const std::vector<Parameter*>& parameters, float max_norm, const Tensor& guard,
+                  double loss_scale) {
+  const Gradients all = gradients_of(parameters);
+  const auto count = static_cast<std::int64_t>(all.tensors.size());
+  const auto total = std::accumulate(all.chunks_of.begin(), all.chunks_of.end(), std::int64_t{0});
+  Device& on = *all.device;
+  const Tensor chunks = Tensor::empty(on, {total}, DType::f64, {Purpose::workspace, "clip.chunks"});
+  const Tensor result = Tensor::empty(on, {2}, DType::f64, {Purpose::optimizer, "clip"});
+  on.stream().submit(kernels::SquareSums{
+      .tensors = all.tensors.data(), .count = count, .chunks = chunks.view().as<double>()});
+  on.stream().submit(kernels::NormOfChunks{.chunks_of = all.chunks_of.data(),
+                                           .count = count,
+                                           .chunks = chunks.view().as<double>(),
+                                           .guard = guard ? guard.view().as<float>() : nullptr,
+                                           .guard_count = guard ? guard.numel() : 0,
+                                           .max_norm = max_norm,
+                                           .loss_scale = loss_scale,
+                                           .result = result.view().as<double>()});
   return result;
 }
 

@@ -456,19 +456,39 @@ std::vector<std::int64_t> parameter_sizes() {
   return sizes;
 }
 
-PreparedKernel norm_case(TensorMaker& make, const std::vector<std::int64_t>& sizes) {
-  const Tensor result = Tensor::empty(make.device(), {2}, DType::f64);
-  std::vector<Tensor> keep{result};
+std::int64_t chunks_of(const std::vector<std::int64_t>& sizes) {
+  std::int64_t chunks = 0;
+  for (const std::int64_t n : sizes) chunks += scalar_chunks(n);
+  return chunks;
+}
+
+PreparedKernel squares_case(TensorMaker& make, const std::vector<std::int64_t>& sizes) {
+  const Tensor chunks = Tensor::empty(make.device(), {chunks_of(sizes)}, DType::f64);
+  std::vector<Tensor> keep{chunks};
   const auto list = std::make_shared<std::vector<NormTensor>>();
   for (const std::int64_t n : sizes) {
     keep.push_back(Tensor::full(make.device(), {n}, 1e-3));
     list->push_back({keep.back().view().as<float>(), n});
   }
-  const GlobalNorm args{.tensors = list->data(),
+  const SquareSums args{.tensors = list->data(),
                         .count = static_cast<std::int64_t>(list->size()),
-                        .max_norm = 1.0f,
-                        .result = result.view().as<double>()};
+                        .chunks = chunks.view().as<double>()};
   PreparedKernel kernel = ready(make, args, keep);
+  kernel.submit = [list, submit = kernel.submit] { submit(); };
+  return kernel;
+}
+
+PreparedKernel norm_case(TensorMaker& make, const std::vector<std::int64_t>& sizes) {
+  const Tensor chunks = Tensor::full(make.device(), {chunks_of(sizes)}, 1e-3, DType::f64);
+  const Tensor result = Tensor::empty(make.device(), {2}, DType::f64);
+  const auto list = std::make_shared<std::vector<std::int64_t>>();
+  for (const std::int64_t n : sizes) list->push_back(scalar_chunks(n));
+  const NormOfChunks args{.chunks_of = list->data(),
+                          .count = static_cast<std::int64_t>(list->size()),
+                          .chunks = chunks.view().as<double>(),
+                          .max_norm = 1.0f,
+                          .result = result.view().as<double>()};
+  PreparedKernel kernel = ready(make, args, {chunks, result});
   kernel.submit = [list, submit = kernel.submit] { submit(); };
   return kernel;
 }
@@ -610,7 +630,8 @@ void Cases::optimizer() {
   std::int64_t total = 0;
   for (const std::int64_t n : sizes) total += n;
   const std::string shape = fmt::format("{} in {} tensors", total, sizes.size());
-  add(GlobalNorm::kName, shape, [sizes](TensorMaker& make) { return norm_case(make, sizes); });
+  add(SquareSums::kName, shape, [sizes](TensorMaker& make) { return squares_case(make, sizes); });
+  add(NormOfChunks::kName, shape, [sizes](TensorMaker& make) { return norm_case(make, sizes); });
   const auto update = [&](auto rule, int states) {
     using Rule = decltype(rule);
     add(Rule::kName, shape,

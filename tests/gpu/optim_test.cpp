@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <limits>
+#include <numeric>
 
 #include "gigatrain/ops/ops.h"
 #include "gigatrain/train/state_digest.h"
@@ -69,12 +70,20 @@ std::vector<double> norm_on(Device& device, float max_norm, float guard) {
   const std::vector<float> losses{1.0f, guard, 2.0f};
   const Tensor guards = Tensor::from<float>(device, {3}, losses);
   const Tensor result = Tensor::full(device, {2}, 0.0, DType::f64);
-  device.stream().submit(kernels::GlobalNorm{.tensors = tensors.data(),
-                                             .count = static_cast<std::int64_t>(tensors.size()),
-                                             .guard = guards.view().as<float>(),
-                                             .guard_count = 3,
-                                             .max_norm = max_norm,
-                                             .result = result.view().as<double>()});
+  std::vector<std::int64_t> chunks_of;
+  for (const std::int64_t n : kCounts) chunks_of.push_back(kernels::scalar_chunks(n));
+  const auto all = std::accumulate(chunks_of.begin(), chunks_of.end(), std::int64_t{0});
+  const Tensor chunks = Tensor::full(device, {all}, 7.0, DType::f64);
+  const auto count = static_cast<std::int64_t>(tensors.size());
+  device.stream().submit(kernels::SquareSums{
+      .tensors = tensors.data(), .count = count, .chunks = chunks.view().as<double>()});
+  device.stream().submit(kernels::NormOfChunks{.chunks_of = chunks_of.data(),
+                                               .count = count,
+                                               .chunks = chunks.view().as<double>(),
+                                               .guard = guards.view().as<float>(),
+                                               .guard_count = 3,
+                                               .max_norm = max_norm,
+                                               .result = result.view().as<double>()});
   return result.to_vector<double>();
 }
 

@@ -1,4 +1,4 @@
-// The GPU's sums, gradient norm and digest on the host SIMT machine, beside the CPU's.
+// The GPU's sums and digest on the host SIMT machine, beside the CPU's.
 #include "kernels/reduce.h"
 
 #include "kernels/cuda/tree.cuh"
@@ -127,68 +127,6 @@ TEST_CASE("simt: a block's tree is tree_sum's, bit for bit", "[simt]") {
       for (const double root : roots)
         REQUIRE((root == want && std::signbit(root) == std::signbit(want)));
     }
-  }
-}
-
-struct Gradients {
-  std::vector<Array<float>> arrays;
-  std::vector<NormTensor> tensors;
-  void add(Array<float> array, std::int64_t skipped = 0) {
-    arrays.push_back(std::move(array));  // its elements stay where they are
-    auto& a = arrays.back();
-    tensors.push_back({a.values.data() + skipped, a.size() - skipped});
-  }
-  Values norm(Stream& stream, float max_norm, std::vector<float> guard = {}) {
-    Array<double> result({2}, 7.0);
-    stream.submit(GlobalNorm{.tensors = tensors.data(),
-                             .count = static_cast<std::int64_t>(tensors.size()),
-                             .guard = guard.data(),
-                             .guard_count = static_cast<std::int64_t>(guard.size()),
-                             .max_norm = max_norm,
-                             .result = result.values.data()});
-    return values_of(result);
-  }
-};
-
-TEST_CASE("simt: global norm and clip factor", "[simt]") {
-  Gradients g;
-  for (const std::int64_t n : {1, 0, 4096, 4097, 20001, 135 * 4096 + 3, 0, 3}) {
-    const auto seed = static_cast<unsigned>(n);
-    g.add(random_array<float>({n}, seed, -1e-3f, 1e-3f), n > 4097 ? 1 : 0);
-  }
-  for (const float max_norm : {0.0f, 0.1f, 1e9f})
-    compare_with_cpu([&](Stream& s) { return Outputs{g.norm(s, max_norm, {1.0f, 2.0f})}; }, 1e-14);
-  compare_with_cpu([](Stream& s) { return Outputs{Gradients().norm(s, 1.0f)}; }, 0.0);
-}
-
-// With at most one number that is not zero in a chunk only the order of the trees is left.
-TEST_CASE("simt: the norm's trees are tree_sum's, bit for bit", "[simt]") {
-  Gradients g;
-  for (unsigned i = 0; i < 170; ++i) {
-    Array<float> a({i % 50 == 7 ? 131 * 4096 : i % 8 * 4096 + 1});
-    const auto draws = random_array<float>({a.size() / 4096 + 1}, i, -9.0f, 9.0f);
-    for (std::int64_t c = 0; c * 4096 < a.size(); ++c)
-      a[c * 4096] = draws.values[0 + static_cast<std::size_t>(c)];
-    g.add(std::move(a));
-  }
-  compare_with_cpu([&](Stream& s) { return Outputs{g.norm(s, 1.0f)}; }, 0.0);
-}
-
-TEST_CASE("simt: a norm or a guard that is not finite poisons the clip factor", "[simt]") {
-  const auto device = simt_device();
-  Gradients g;
-  g.add(random_array<float>({5000}, 1));
-  std::vector<float> guard(300, 1.0f);
-  CHECK(g.norm(device->stream(), 1.0f, guard)[1] < 1.0);
-  for (const float bad : {NAN, INFINITY, -INFINITY}) {
-    guard[299] = bad;
-    const Values result = g.norm(device->stream(), 1.0f, guard);
-    CHECK(std::isfinite(result[0]));
-    CHECK(std::isnan(result[1]));
-    Gradients h;
-    h.add(random_array<float>({5000}, 1));
-    h.arrays[0][4999] = bad;
-    CHECK(std::isnan(h.norm(device->stream(), 0.0f)[1]));
   }
 }
 

@@ -5,14 +5,12 @@
 #include "kernels/reduce.h"
 
 #include "kernels/cpu/ahead.h"
-#include "kernels/cpu/chunks.h"
 #include "kernels/cpu/walk.h"
 #include "kernels/cpu/wide.h"
 
 GT_ISA_BEGIN
 namespace {
 
-constexpr std::int64_t kSumsOfChunk = kChunk / kScalarChunk;
 constexpr std::int64_t kOutputs = 32;  // outputs of one task: neighbours, so cache lines are shared
 
 GT_INLINE double to_f64(double x) {
@@ -182,44 +180,6 @@ void sum(CpuQueue& queue, const Sum& a) {
   write_sums<T>(queue, a, p, partials.as<double>(), chunks);
 }
 
-GT_INLINE double square_sum(const float* x, std::int64_t n) {
-  f64x8 low{}, high{};
-  for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
-    f64x8 c, d;
-    prefetch_far(x + i);
-    widen(lanes.get(x + i), c, d);
-    low = add_square(c, low);
-    high = add_square(d, high);
-  });
-  return add_lanes(low + high);
-}
-
-// Of four chunks at once: four streams of reads fill the memory's queue better than one.
-GT_INLINE void square_four(const float* x, double* sums) {
-  f64x8 low[4] = {}, high[4] = {};
-  for (std::int64_t i = 0; i < kScalarChunk; i += kLanes)
-    for (std::int64_t c = 0; c < 4; ++c) {
-      f64x8 a, b;
-      prefetch_far(x + c * kScalarChunk + i);
-      widen(load(x + c * kScalarChunk + i), a, b);
-      low[c] = add_square(a, low[c]);
-      high[c] = add_square(b, high[c]);
-    }
-  for (std::int64_t c = 0; c < 4; ++c) sums[c] = add_lanes(low[c] + high[c]);
-}
-
-// Sums of squares over all tensors: those of a chunk of kChunk elements stand side by side.
-void square_sums(CpuQueue& queue, const GlobalNorm& a, const std::int64_t* first,
-                 std::int64_t chunks, double* partials) {
-  for_chunks(queue, a, first, chunks,
-             [&](const NormTensor& t, std::int64_t begin, std::int64_t n, std::int64_t chunk) {
-               double* out = partials + chunk * kSumsOfChunk;
-               if (n == kChunk) return square_four(t.data + begin, out);
-               for (std::int64_t i = 0; i < n; i += kScalarChunk)
-                 *out++ = square_sum(t.data + begin + i, smaller(kScalarChunk, n - i));
-             });
-}
-
 }  // namespace
 
 void run(CpuQueue& queue, const Sum& args) {
@@ -227,26 +187,6 @@ void run(CpuQueue& queue, const Sum& args) {
                      [&](auto type) { sum<decltype(type)>(queue, args); });
 }
 
-void run(CpuQueue& queue, const GlobalNorm& args) {
-  std::int64_t all = 0;
-  for (std::int64_t i = 0; i < args.count; ++i) all += blocks_of(args.tensors[i].numel, kChunk);
-  const Scratch partials(queue, all * kSumsOfChunk * 8, "norm.partials");
-  const Scratch sums(queue, args.count * 8, "norm.tensors");
-  const Scratch table(queue, args.count * 8, "norm.chunks");
-  if (queue.pool.dry()) return;
-  std::int64_t* first = table.as<std::int64_t>();
-  square_sums(queue, args, first, number_chunks(args, first), partials.as<double>());
-  for (std::int64_t i = 0; i < args.count; ++i)
-    sums.as<double>()[i] = tree_sum(partials.as<double>() + first[i] * kSumsOfChunk,
-                                    blocks_of(args.tensors[i].numel, kScalarChunk));
-  const double norm = __builtin_sqrt(tree_sum(sums.as<double>(), args.count)) / args.loss_scale;
-  double poison = 0.0;  // stays 0 when every guard is finite
-  for (std::int64_t i = 0; i < args.guard_count; ++i) poison += args.guard[i] - args.guard[i];
-  args.result[0] = norm;
-  args.result[1] = clip_factor(norm + poison, args.max_norm) / args.loss_scale;
-}
-
 GT_ISA_END
 
 GT_CPU_KERNEL(Sum)
-GT_CPU_KERNEL(GlobalNorm)

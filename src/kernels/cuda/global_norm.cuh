@@ -1,5 +1,5 @@
 // The global gradient norm and the clip factor on the GPU: kernels/reduce.h. Three kernels: sums of
-// squares by chunk, the tree over each tensor's chunks, the tree over tensors. The host never
+// squares by chunk; the tree over each tensor's chunks, then the tree over tensors. The host never
 // waits.
 #pragma once
 
@@ -10,8 +10,9 @@
 namespace gigatrain::kernels::cuda {
 
 using NormList = TensorList<NormTensor>;
+using ChunkList = TensorList<std::int64_t>;  // how many chunks each tensor has
 
-// partials[block] = sum of squares of one chunk; products of two f32 are exact in f64.
+// sums[block] = sum of squares of one chunk; products of two f32 are exact in f64.
 struct SquaresKernel {
   static constexpr int kThreads = 256;
   static constexpr int kPacks = static_cast<int>(kScalarChunk) / kThreads / 4;  // of a thread
@@ -19,7 +20,7 @@ struct SquaresKernel {
     double slots[kThreads / kWarp];
   };
   NormList list;
-  double* partials;
+  double* sums;
 
   template <class Cta>
   GT_DEVICE void operator()(Cta& cta, Shared& s) const {
@@ -51,23 +52,31 @@ struct SquaresKernel {
       }
     }
     sum = block_sum<kThreads>(cta, sum, s.slots);
-    if (cta.thread() == 0) partials[cta.block()] = sum;
+    if (cta.thread() == 0) sums[cta.block()] = sum;
   }
 };
 
-// sums[block] = the tree over the chunks of the list's tensor `block`.
+// sums[tensor] = the tree over its chunks, by a block each.
 struct TensorTreeKernel {
-  static constexpr int kThreads = 512;
+  static constexpr int kThreads = 512, kMinBlocks = 1;
   struct Shared {};
-  NormList list;
-  double *partials, *sums;
+  ChunkList list;
+  std::int64_t tensors, begin;  // before the list: how many, and how many chunks they have
+  const double* chunks;
+  const std::int64_t* order;
+  double *groups, *sums;
 
   template <class Cta>
   GT_DEVICE void operator()(Cta& cta, Shared&) const {
     const auto which = static_cast<int>(cta.block());
-    const std::int64_t chunks = blocks_for(list.entries[which].numel, kScalarChunk);
-    const double sum = block_tree<kThreads>(cta, partials + list.first[which], chunks);
-    if (cta.thread() == 0) sums[which] = sum;
+    const std::int64_t first = begin + list.first[which], tensor = tensors + which;
+    const auto leaf = [from = chunks, at = order, first](std::int64_t i) {
+      return from[at ? at[first + i] : first + i];
+    };
+    // Its sums of kTreeLeaves chunks: those of the next tensor begin at least as many after them.
+    double* const own = groups + first / kTreeLeaves + tensor;
+    const double sum = block_tree<kThreads>(cta, leaf, list.entries[which], own);
+    if (cta.thread() == 0) sums[tensor] = sum;
   }
 };
 
@@ -98,19 +107,34 @@ struct ClipKernel {
 };
 
 template <class Queue>
-void launch(Queue& queue, const GlobalNorm& a) {
-  std::int64_t chunks = 0;
-  for (std::int64_t i = 0; i < a.count; ++i) chunks += blocks_for(a.tensors[i].numel, kScalarChunk);
-  const Storage memory = queue.scratch((chunks + a.count) * 8, "global_norm.partials");
-  double* const sums = static_cast<double*>(memory.data());
-  double* partials = sums + a.count;
-  std::int64_t done = 0;  // tensors
+void launch(Queue& queue, const SquareSums& a) {
+  double* sums = a.chunks;
   for_lists(a.tensors, a.count, kScalarChunk, [&](const NormList& list) {
-    queue.launch(SquaresKernel{.list = list, .partials = partials}, {.x = list.blocks});
-    queue.launch(TensorTreeKernel{.list = list, .partials = partials, .sums = sums + done},
+    queue.launch(SquaresKernel{.list = list, .sums = sums}, {.x = list.blocks});
+    sums += list.blocks;
+  });
+}
+
+template <class Queue>
+void launch(Queue& queue, const NormOfChunks& a) {
+  std::int64_t chunks = 0, tensors = 0;
+  for (std::int64_t i = 0; i < a.count; ++i) chunks += a.chunks_of[i];
+  const std::int64_t groups = chunks / kTreeLeaves + a.count;
+  const Storage memory = queue.scratch((groups + a.count) * 8, "norm_of_chunks.sums");
+  double* const sums = static_cast<double*>(memory.data());
+  chunks = 0;
+  const auto count = [](std::int64_t n) { return n; };
+  for_lists(a.chunks_of, a.count, count, [&](const ChunkList& list) {
+    queue.launch(TensorTreeKernel{.list = list,
+                                  .tensors = tensors,
+                                  .begin = chunks,
+                                  .chunks = a.chunks,
+                                  .order = a.order,
+                                  .groups = sums + a.count,
+                                  .sums = sums},
                  {.x = list.count});
-    partials += list.blocks;
-    done += list.count;
+    chunks += list.blocks;
+    tensors += list.count;
   });
   queue.launch(ClipKernel{.sums = sums,
                           .count = a.count,

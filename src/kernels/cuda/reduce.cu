@@ -4,5 +4,6 @@
 #include "kernels/cuda/reduce.cuh"
 
 GT_CUDA_KERNEL(Sum)
-GT_CUDA_KERNEL(GlobalNorm)
+GT_CUDA_KERNEL(SquareSums)
+GT_CUDA_KERNEL(NormOfChunks)
 GT_CUDA_KERNEL(Digest)
