@@ -23,6 +23,7 @@ struct AdamW8bitTensor {
   NarrowWeight compute{};
   PhiloxKey rounding{};
   std::int64_t numel = 0;
+  std::int64_t first = 0;  // see UpdateTensor; blocks start at the slice's
   float lr_scale = 1;
   float weight_decay = 0;
 };

@@ -55,6 +55,8 @@ struct UpdateTensor {
   NarrowWeight compute{};       // the weight, rounded to nearest, is written here too, if given
   PhiloxKey rounding{};         // without a master: element i takes word i of (key, sample 0, step)
   std::int64_t numel = 0;
+  std::int64_t first = 0;  // of a slice: its element i is element first + i of the parameter, for
+                           // the random words; a multiple of 4
   float lr_scale = 1;
   float weight_decay = 0;
 };

@@ -32,6 +32,15 @@ GT_RULE UpdateFactors factors_of(const UpdateScalars& s, const Tensor& p, float 
           .minus_rate = -(s.lr * p.lr_scale)};
 }
 
+// Which element of the parameter element i of a tensor, or of a slice of one, is.
+template <class Tensor>
+GT_RULE std::int64_t element_of(const Tensor& p, std::int64_t i) {
+  if constexpr (requires { p.first; })
+    return p.first + i;
+  else
+    return i;
+}
+
 // Each returns the new weight, and changes m and v to what is kept; g comes unclipped.
 template <class Math, class V>
 GT_RULE V apply(const AdamWRule& r, const UpdateFactors& f, V w, V g, V& m, V& v) {

@@ -109,6 +109,36 @@ TEST_CASE("AdamW rounds weights without a master stochastically", "[unit][kernel
   CHECK(narrow.m[0].values == wide.m[0].values);
 }
 
+// As ranks do that share a weight.
+TEST_CASE("slices of a weight without a master round as the whole does", "[unit][kernels]") {
+  constexpr std::int64_t kCount = 40007;
+  Parameters whole({kCount}), cut({kCount});
+  for (Parameters* p : {&whole, &cut}) {
+    for (std::int64_t i = 0; i < kCount; ++i) p->compute[0][i] = bf16(p->weight[0][i]);
+    p->tensors[0].weight = nullptr;
+    p->tensors[0].compute = p->compute[0].values.data();
+    p->tensors[0].rounding = {5, 6};
+  }
+  const UpdateTensor all = cut.tensors[0];
+  cut.tensors.clear();
+  for (const auto& [begin, end] :
+       {std::pair<std::int64_t, std::int64_t>{0, 4096}, {4096, 4100}, {4100, kCount}}) {
+    UpdateTensor slice = all;
+    slice.grad += begin, slice.exp_avg += begin, slice.exp_avg_sq += begin;
+    slice.compute = cut.compute[0].values.data() + begin;
+    slice.numel = end - begin;
+    slice.first = begin;
+    cut.tensors.push_back(slice);
+  }
+  Device device;
+  UpdateScalars scalars = kScalars;
+  scalars.step = 7;
+  whole.step(device.stream(), scalars);
+  cut.step(device.stream(), scalars);
+  CHECK((bytes_of(cut.compute[0], cut.m[0], cut.v[0]) ==
+         bytes_of(whole.compute[0], whole.m[0], whole.v[0])));
+}
+
 TEST_CASE("AdamW with a rate of zero leaves the weights alone", "[unit][kernels]") {
   Parameters p({50});
   const auto before = p.weight[0].values;

@@ -76,6 +76,37 @@ Outputs adamw8bit(Stream& stream, const std::vector<std::int64_t>& sizes, std::i
   return all;
 }
 
+// A tensor in bf16 alone, updated in slices that begin at `borders`, each at a block of moments.
+Outputs adamw8bit_in_slices(Stream& stream, const std::vector<std::int64_t>& borders) {
+  const std::int64_t n = 9001;
+  auto grad = random_array<float>({n}, 1), start = random_array<float>({n}, 2);
+  Array<bf16> weight({n});
+  for (std::int64_t i = 0; i < n; ++i) weight[i] = bf16(start[i]);
+  Array<std::uint8_t> m({n}), v({n});
+  Array<float> m_scales({36}, 0.0f), v_scales({36}, 0.0f);
+  std::vector<AdamW8bitTensor> slices;
+  for (std::size_t i = 0; i < borders.size(); ++i) {
+    const std::int64_t begin = borders[i], end = i + 1 < borders.size() ? borders[i + 1] : n;
+    slices.push_back({.grad = &grad[begin],
+                      .exp_avg = &m[begin],
+                      .exp_avg_sq = &v[begin],
+                      .exp_avg_absmax = &m_scales[begin / kStateBlock],
+                      .exp_avg_sq_absmax = &v_scales[begin / kStateBlock],
+                      .compute = &weight[begin],
+                      .rounding = {4, 9},
+                      .numel = end - begin,
+                      .first = begin});
+  }
+  std::vector<float> table;
+  for (const bool signs : {true, false})
+    for (const float code : dynamic_tree(signs)) table.push_back(code);
+  stream.submit(AdamW8bit{.tensors = slices.data(),
+                          .count = static_cast<std::int64_t>(slices.size()),
+                          .scalars = &kScalars,
+                          .codes = table.data()});
+  return {values_of(weight), values_of(m), values_of(v), values_of(m_scales), values_of(v_scales)};
+}
+
 Outputs adafactor(Stream& stream, const std::vector<Shape>& shapes, std::int64_t skipped,
                   const double* clip, bool scale_parameter) {
   std::vector<std::int64_t> sizes;
@@ -111,6 +142,14 @@ Outputs adafactor(Stream& stream, const std::vector<Shape>& shapes, std::int64_t
 
 const std::vector<std::int64_t> kSizes{256, 9001, 0, 700, 3, 4096};
 const std::vector<Shape> kShapes{{40, 20}, {300}, {5, 8}, {17, 260}, {1, 4}, {33, 1}};
+
+TEST_CASE("simt: slices with 8-bit moments round as the whole does, on the CPU too", "[simt]") {
+  Device cpu;
+  const auto device = simt_device();
+  const Outputs want = adamw8bit_in_slices(cpu.stream(), {0});
+  CHECK((adamw8bit_in_slices(cpu.stream(), {0, 4096, 8192}) == want));
+  CHECK((adamw8bit_in_slices(device->stream(), {0, 4096, 8192}) == want));
+}
 
 TEST_CASE("simt: AdamW with 8-bit moments gives the CPU's bits", "[simt]") {
   for (const std::int64_t skipped : {0, 1})

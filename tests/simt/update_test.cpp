@@ -37,6 +37,7 @@ struct Parameters {
                          .compute = copy,
                          .rounding = {seed, 9},
                          .numel = sizes[i],
+                         .first = static_cast<std::int64_t>(i) * 8192,
                          .lr_scale = 1.0f + 0.5f * static_cast<float>(i),
                          .weight_decay = i % 3 ? 0.1f : 0.0f});
       if (i % 4 == 3) tensors.back().weight = nullptr;  // bf16 alone, rounded stochastically

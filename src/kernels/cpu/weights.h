@@ -23,18 +23,18 @@ GT_INLINE f32x16 get_weight(const Tensor& p, const Lanes& lanes, std::int64_t i)
 }
 
 template <class Tensor>
-GT_INLINE void put_stochastic(const Tensor& p, std::uint32_t step, std::int64_t first,
-                              std::int64_t n, f32x16 w) {
+GT_INLINE void put_stochastic(const Tensor& p, std::uint32_t step, std::int64_t i, std::int64_t n,
+                              f32x16 w) {
   float values[kLanes];
   store(values, w);
-  for (std::int64_t k = 0; k < n;) {
-    std::int64_t i = first + k;
-    const PhiloxBlock words = philox_block(p.rounding, static_cast<std::uint64_t>(i), 0, step);
+  bf16* const to = p.compute.template as<bf16>() + i;
+  for (std::int64_t k = 0, element = element_of(p, i); k < n;) {
+    const PhiloxBlock words =
+        philox_block(p.rounding, static_cast<std::uint64_t>(element), 0, step);
     do {
-      p.compute.template as<bf16>()[i] =
-          round_stochastic(values[k], words[static_cast<std::size_t>(i % 4)]);
-      ++i, ++k;
-    } while (k < n && i % 4 != 0);
+      to[k] = round_stochastic(values[k], words[static_cast<std::size_t>(element % 4)]);
+      ++element, ++k;
+    } while (k < n && element % 4 != 0);
   }
 }
 

@@ -22,11 +22,11 @@ GT_DEVICE void load_weights(const Tensor& tensor, std::int64_t i, float (&w)[n])
     load_wide<n>(tensor.compute.template as<bf16>() + i, w);
 }
 
-// With n = 4, i is a multiple of 4: one block of random words.
+// With n = 4, i and the slice's first element are multiples of 4: one block of random words.
 template <int n, class Tensor>
 GT_DEVICE void store_stochastic(const Tensor& tensor, std::uint32_t step, std::int64_t i,
                                 const float (&w)[n]) {
-  const auto element = static_cast<std::uint64_t>(i);
+  const auto element = static_cast<std::uint64_t>(element_of(tensor, i));
   const PhiloxBlock words = philox_block(tensor.rounding, element, 0, step);
   if constexpr (n == 4) {
     Pack<bf16, n> rounded;
