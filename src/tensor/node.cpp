@@ -7,6 +7,7 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/tensor/anomaly.h"
+#include "gigatrain/tensor/weight_source.h"
 #include "kernels/elementwise.h"
 
 namespace gigatrain {
@@ -22,8 +23,18 @@ DType gradient_dtype(DType dtype) {
   return dtype == DType::f64 ? DType::f64 : DType::f32;
 }
 
-Tensor new_leaf_buffer(Device& device, const Shape& shape, DType dtype) {
-  return Tensor::empty(device, shape, gradient_dtype(dtype), {Purpose::gradients, "leaf"});
+void give_buffer(GradLeaf& leaf, Device& device, const Shape& shape, DType dtype) {
+  if (leaf.gradient) return;
+  leaf.gradient = leaf.buffer ? leaf.buffer()
+                              : Tensor::empty(device, shape, gradient_dtype(dtype),
+                                              {Purpose::gradients, "leaf"});
+}
+
+// A weight whose memory may go is saved as its source.
+Tensor to_save(const Tensor& tensor) {
+  if (!tensor) return tensor;
+  const auto& source = tensor.source();
+  return source && source->leaves() ? tensor.without_memory() : tensor.detach();
 }
 
 // A fresh a + b: either may be shared with others, so neither is changed.
@@ -36,7 +47,7 @@ Tensor sum_of(const Tensor& a, const Tensor& b) {
 void add_to_leaf(GradLeaf& leaf, const Tensor& gradient) {
   Device& device = gradient.device();
   const DType dtype = gradient_dtype(gradient.dtype());
-  if (!leaf.gradient) leaf.gradient = new_leaf_buffer(device, gradient.shape(), gradient.dtype());
+  give_buffer(leaf, device, gradient.shape(), gradient.dtype());
   if (!leaf.filled) {
     device.stream().submit(kernels::Copy{.x = gradient.view(), .y = leaf.gradient.view()});
   } else {
@@ -74,7 +85,7 @@ Node::~Node() {
 void Node::save(std::span<const Tensor> tensors) {
   // Without their place on the tape: a node that saves its own output would never be freed.
   saved_.reserve(tensors.size());
-  for (const auto& tensor : tensors) saved_.push_back(tensor ? tensor.detach() : tensor);
+  for (const auto& tensor : tensors) saved_.push_back(to_save(tensor));
 }
 
 void Node::connect(std::shared_ptr<Node> node, std::span<const Tensor> inputs,
@@ -126,7 +137,7 @@ Backward::Target Backward::target(int input) {
   auto& edge = node_.inputs_[static_cast<std::size_t>(input)];
   if (edge.leaf) {
     GradLeaf& leaf = *edge.leaf;
-    if (!leaf.gradient) leaf.gradient = new_leaf_buffer(device_, edge.shape, edge.dtype);
+    give_buffer(leaf, device_, edge.shape, edge.dtype);
     return {leaf.gradient.view(), std::exchange(leaf.filled, true)};
   }
   Tensor fresh = Tensor::empty(device_, edge.shape, edge.dtype, {Purpose::activations, "grad"});
@@ -242,6 +253,8 @@ class Engine {
       const Scope scope("backward", diagnostics().observer ? title(node) : std::string());
       Backward b(node, device);
       try {
+        for (auto& tensor : node.saved_)
+          if (tensor && !tensor.has_memory()) tensor = tensor.source()->fetch();
         node.backward(b);
       } catch (Error& e) {
         e.add_frame(fmt::format("while running the backward of '{}'", node.name()));

@@ -10,6 +10,7 @@
 #include "gigatrain/tensor/parameter_pack.h"
 #include "kernels/elementwise.h"
 #include "kernels/random.h"
+#include "tensor/fetched.h"
 #include "tensor/rows.h"
 
 namespace gigatrain {
@@ -26,16 +27,22 @@ Tensor ParameterUse::tensor() {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("parameter '{}' is used as part of a pack", parameter_.name()),
                 "use the pack's tensor(), or a use of its own: add_use()");
+  const Tensor whole = leaf_->weights ? fetched(leaf_, parameter_.requires_grad_) : kept();
+  if (diagnostics().anomaly) {
+    leaf_->owner = parameter_.name_;
+    anomaly::check_weight(parameter_.name_, whole);
+  }
+  return whole;
+}
+
+// One tensor as long as nothing changes.
+const Tensor& ParameterUse::kept() {
   const Tensor& value = parameter_.compute_value();
   const bool wanted = parameter_.requires_grad_;
   if (!tensor_ || version_ != parameter_.version_ || tensor_.requires_grad() != wanted) {
     tensor_ = value.detach();
     if (wanted) tensor_.set_leaf(leaf_);
     version_ = parameter_.version_;
-  }
-  if (diagnostics().anomaly) {
-    leaf_->owner = parameter_.name_;
-    anomaly::check_weight(parameter_.name_, tensor_);
   }
   return tensor_;
 }
@@ -93,6 +100,24 @@ void Parameter::require_memory() const {
                 "call allocate() first");
 }
 
+void Parameter::set_share(Share share) {
+  share_ = std::move(share);
+  value_ = {};
+  compute_copy_ = {};
+  if (place_.master) {
+    place_.master->drop();
+    place_.copy->drop();
+  }
+}
+
+void Parameter::refresh_own_copy() {
+  const Tensor copy = own_copy();
+  if (copied_version_ == version_) return;
+  if (copy && copy.numel() > 0 && !copy.same_storage(own_value()))
+    copy.stream().submit(kernels::Copy{.x = own_value().view(), .y = copy.view()});
+  copied_version_ = version_;
+}
+
 void Parameter::initialize(std::uint64_t seed) {
   require_memory();
   Stream& stream = value_.stream();
@@ -111,17 +136,18 @@ void Parameter::assign(const Tensor& values) {
 }
 
 Tensor Parameter::exchange_value(Tensor value) {
-  if (!value_ || !(value.shape() == shape_) || value.dtype() != value_.dtype())
+  const Tensor& own = own_value();
+  if (!own || !(value.shape() == own.shape()) || value.dtype() != own.dtype())
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("'{}' can only take a value of its own shape {} and dtype", name_,
-                            shape_.str()));
+                            own ? own.shape().str() : shape_.str()));
   const auto copy = [&](const Tensor& from, const Tensor& to) {
-    value_.stream().submit(kernels::Copy{.x = from.view(), .y = to.view()});
+    own.stream().submit(kernels::Copy{.x = from.view(), .y = to.view()});
   };
   const Tensor before =
-      Tensor::empty(value_.device(), shape_, value_.dtype(), {Purpose::workspace, "exchange"});
-  copy(value_, before);
-  copy(value, value_);
+      Tensor::empty(own.device(), own.shape(), own.dtype(), {Purpose::workspace, "exchange"});
+  copy(own, before);
+  copy(value, own);
   copy(before, value);
   changed();
   return value;

@@ -7,6 +7,7 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/tensor/anomaly.h"
+#include "tensor/fetched.h"
 #include "tensor/rows.h"
 
 namespace gigatrain {
@@ -72,25 +73,37 @@ ParameterPack::ParameterPack(std::vector<std::shared_ptr<Parameter>> members)
 }
 
 Tensor ParameterPack::tensor() {
+  const bool wanted = any_trainable();
+  const Tensor joined = leaf_->weights ? fetched(leaf_, wanted) : kept(wanted);
+  if (diagnostics().anomaly) check_weights(joined);
+  return joined;
+}
+
+// One tensor as long as the block stays.
+const Tensor& ParameterPack::kept(bool wanted) {
   for (const auto& p : members_) p->compute_value();  // brings the compute copies up to date
   const Tensor& first = members_.front()->compute_value();
   const Tensor& whole =
       first.same_storage(masters_->whole()) ? masters_->whole() : copies_->whole();
-  const bool wanted = std::any_of(members_.begin(), members_.end(),
-                                  [](const auto& p) { return p->requires_grad(); });
   if (!tensor_ || !tensor_.same_storage(whole) || tensor_.requires_grad() != wanted) {
     tensor_ = whole.detach();
     if (wanted) tensor_.set_leaf(leaf_);
   }
-  if (diagnostics().anomaly) check_weights();
   return tensor_;
 }
 
-void ParameterPack::check_weights() {
+bool ParameterPack::any_trainable() const {
+  return std::any_of(members_.begin(), members_.end(),
+                     [](const auto& p) { return p->requires_grad(); });
+}
+
+void ParameterPack::check_weights(const Tensor& joined) {
   leaf_->owner.clear();
+  std::int64_t first = 0;
   for (const auto& p : members_) {
-    anomaly::check_weight(p->name(), p->compute_value());
+    anomaly::check_weight(p->name(), rows_of(joined, first, p->shape()[0]));
     leaf_->owner += (leaf_->owner.empty() ? "" : ", ") + p->name();
+    first += p->shape()[0];
   }
 }
 

@@ -77,6 +77,20 @@ Tensor& Tensor::set_leaf(std::shared_ptr<GradLeaf> leaf) {
   return *this;
 }
 
+Tensor& Tensor::set_source(std::shared_ptr<WeightSource> source) {
+  impl_->source = std::move(source);
+  return *this;
+}
+
+Tensor Tensor::without_memory() const {
+  Tensor t;
+  t.impl_ = std::make_shared<Impl>();
+  t.impl_->device = impl_->device;
+  t.impl_->view = TensorView(nullptr, dtype(), shape());
+  t.impl_->source = impl_->source;
+  return t;
+}
+
 Tensor& Tensor::require_grad() {
   return set_leaf(std::make_shared<GradLeaf>());
 }

@@ -22,7 +22,10 @@ class GradLeaf {
   Tensor gradient;
   bool filled = false;
   std::function<void()> on_ready;  // called when a backward has added its last gradient here
-  std::string owner;               // the parameter's name, for messages; empty: an input's
+  // Gives `gradient` its memory when it has none; not set: memory of its own.
+  std::function<Tensor()> buffer;
+  std::shared_ptr<WeightSource> weights;  // of a parameter's use: whence its values; null: its own
+  std::string owner;                      // the parameter's name, for messages; empty: an input's
 };
 
 // What a node's backward reads and writes.

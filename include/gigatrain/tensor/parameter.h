@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,14 @@ namespace gigatrain {
 
 class Parameter;
 class PackedBlock;
+
+// The part of a parameter that this rank updates, where ranks share the work
+// (parallel/data_parallel.h): elements [begin, begin + numel) of the flattened values.
+struct Share {
+  std::int64_t begin = 0;
+  Tensor value;  // in the masters' dtype, flat
+  Tensor copy;   // the same elements in the compute dtype; undefined when that is f32
+};
 
 // One place where a parameter enters the computation. Each use collects its own gradient, and the
 // uses are added after everything else in the order of their making, so that a tied weight gets
@@ -28,10 +37,13 @@ class ParameterUse {
   // through a pack.
   Tensor tensor();
   GradLeaf& leaf() { return *leaf_; }
-  Tensor gradient() const;  // collected so far; undefined if none was
+  const std::shared_ptr<GradLeaf>& shared_leaf() const { return leaf_; }
+  std::int64_t first_row() const { return first_row_; }  // in a pack's gradient; -1: its own
+  Tensor gradient() const;                               // collected so far; undefined if none was
   Parameter& parameter() { return parameter_; }
 
  private:
+  const Tensor& kept();
   Parameter& parameter_;
   std::shared_ptr<GradLeaf> leaf_;  // a pack's is shared
   std::int64_t first_row_ = -1;     // in a pack's gradient
@@ -84,7 +96,7 @@ class Parameter {
   const Tensor& value() const { return value_; }  // the master
   const Tensor& compute_value();                  // in the compute dtype, cast when out of date
   DType compute_dtype() const { return compute_; }
-  // Exchanges the values with those of another tensor of the same shape and dtype, which is
+  // Exchanges the own values with those of another tensor of the same shape and dtype, which is
   // returned: an average of the weights, for an evaluation. Memory stays where it is.
   Tensor exchange_value(Tensor value);
   // Call after writing to value(); `compute_copy_too`: and to compute_copy(). A copy that was out
@@ -97,10 +109,24 @@ class Parameter {
   // Where an optimizer that updates value() writes it rounded; undefined when compute is f32.
   Tensor compute_copy() const { return compute_ == DType::f32 ? Tensor{} : compute_copy_; }
 
+  // --- ranks that share the work. What an optimizer reads and writes is "own": everything, in its
+  // shape, or this rank's part, flat and perhaps empty.
+  // From now on the parameter is that part: value() is undefined, and the uses' whole values come
+  // from their leaves' `weights`. Its own memory is freed.
+  void set_share(Share share);
+  bool shared() const { return share_.has_value(); }
+  const Tensor& own_value() const { return share_ ? share_->value : value_; }
+  Tensor own_copy() const { return share_ ? share_->copy : compute_copy(); }
+  std::int64_t own_begin() const { return share_ ? share_->begin : 0; }
+  // Makes own_copy() of own_value(), should it be out of date.
+  void refresh_own_copy();
+  std::uint64_t version() const { return version_; }  // of the values; the same on every rank
+
   std::shared_ptr<ParameterUse> add_use();
   const std::vector<std::shared_ptr<ParameterUse>>& uses() const { return uses_; }
 
-  Tensor grad;  // f32; the step's gradient, once the tree has closed (or after a plain backward)
+  // f32; the step's gradient of what is own, once the tree has closed (or after a plain backward).
+  Tensor grad;
 
  private:
   friend class ParameterUse;
@@ -121,6 +147,7 @@ class Parameter {
   int parts_dim_ = 0;
   std::vector<std::int64_t> parts_;
   Tensor value_, compute_copy_;
+  std::optional<Share> share_;
   std::uint64_t version_ = 1, copied_version_ = 0;
   std::vector<std::shared_ptr<ParameterUse>> uses_;
 };

@@ -18,6 +18,7 @@ class PackedBlock {
   // The rows of `member`; the block is made anew when that member already has its place in it.
   Tensor place(std::size_t member, Device& device, DType dtype, BlockName name);
   const Tensor& whole() const { return whole_; }
+  void drop() { whole_ = {}; }  // the members' views keep it as long as they live
 
  private:
   Shape shape_;
@@ -37,7 +38,9 @@ class ParameterPack {
   Tensor tensor();
 
  private:
-  void check_weights();
+  bool any_trainable() const;
+  void check_weights(const Tensor& joined);
+  const Tensor& kept(bool wanted);
   std::vector<std::shared_ptr<Parameter>> members_;
   std::shared_ptr<PackedBlock> masters_, copies_;
   std::shared_ptr<GradLeaf> leaf_;

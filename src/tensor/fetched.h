@@ -1,0 +1,16 @@
+// A use's whole tensor from where its weights are kept (tensor/weight_source.h).
+#pragma once
+
+#include "gigatrain/tensor/node.h"
+#include "gigatrain/tensor/weight_source.h"
+
+namespace gigatrain {
+
+inline Tensor fetched(const std::shared_ptr<GradLeaf>& leaf, bool gradient_wanted) {
+  Tensor whole = leaf->weights->fetch().detach();
+  whole.set_source(leaf->weights);
+  if (gradient_wanted) whole.set_leaf(leaf);
+  return whole;
+}
+
+}  // namespace gigatrain
