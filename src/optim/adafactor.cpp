@@ -21,14 +21,20 @@ struct Adafactor::Impl {
 
   Impl(const std::vector<ParameterGroup>& groups, const AdafactorOptions& o) : options(o) {
     for (const Slot& s : make_slots(groups, o.seed)) {
-      const TensorView value = s.parameter->value().view();
-      Device& device = s.parameter->value().device();
-      if (value.shape.dims() < 2)
-        all.push_back({s, {}, zero_state(*s.parameter, "exp_avg_sq")});
+      const Parameter& p = *s.parameter;
+      Device& device = p.own_value().device();
+      const bool own = owns_whole(p, "adafactor");
+      if (p.shape().dims() < 2)
+        all.push_back({s, {}, zero_state(p, "exp_avg_sq")});
       else
-        all.push_back({s, zero_state(device, {value.rows()}, "exp_avg_sq_row"),
-                       zero_state(device, {value.cols()}, "exp_avg_sq_col")});
+        all.push_back({s, zero_state(device, {own ? rows(p) : 0}, "exp_avg_sq_row"),
+                       zero_state(device, {own ? cols(p) : 0}, "exp_avg_sq_col")});
     }
+  }
+
+  static std::int64_t cols(const Parameter& p) { return p.shape()[-1]; }
+  static std::int64_t rows(const Parameter& p) {
+    return cols(p) == 0 ? 0 : p.shape().numel() / cols(p);
   }
 
   void gather() {
@@ -63,6 +69,7 @@ Adafactor::~Adafactor() = default;
 void Adafactor::step(const StepOptions& o) {
   Impl& m = *impl_;
   m.gather();
+  for (const auto& f : m.all) f.slot.parameter->changed(/*compute_copy_too=*/true);
   if (m.entries.empty()) return;
   Device& device = m.all.front().col.device();
   device.stream().submit(kernels::Adafactor{.tensors = m.entries.data(),
@@ -73,15 +80,18 @@ void Adafactor::step(const StepOptions& o) {
                                             .eps2 = m.options.eps2,
                                             .threshold = m.options.threshold,
                                             .scale_parameter = m.options.scale_parameter});
-  for (const auto& f : m.all) f.slot.parameter->changed(/*compute_copy_too=*/true);
 }
 
 std::vector<NamedState> Adafactor::state() {
   std::vector<NamedState> out;
   for (const auto& f : impl_->all) {
-    const std::string& name = f.slot.parameter->name();
-    if (f.row) out.push_back({name + ".exp_avg_sq_row", f.row});
-    out.push_back({name + (f.row ? ".exp_avg_sq_col" : ".exp_avg_sq"), f.col});
+    const Parameter& p = *f.slot.parameter;
+    if (!f.row) {
+      out.push_back(state_of(p, "exp_avg_sq", f.col));
+      continue;
+    }
+    out.push_back({p.name() + ".exp_avg_sq_row", f.row, {Impl::rows(p)}, p.shared()});
+    out.push_back({p.name() + ".exp_avg_sq_col", f.col, {Impl::cols(p)}, p.shared()});
   }
   return out;
 }

@@ -17,8 +17,9 @@ struct Moment {
   Tensor absmax;  // f32, one a block
 
   Moment(const Parameter& p, const char* codes_name, const char* absmax_name) {
-    Device& device = p.value().device();
-    codes = Tensor::empty(device, p.shape(), DType::u8, {Purpose::optimizer, codes_name});
+    Device& device = p.own_value().device();
+    codes =
+        Tensor::empty(device, p.own_value().shape(), DType::u8, {Purpose::optimizer, codes_name});
     const std::vector<std::uint8_t> zeros(static_cast<std::size_t>(codes.numel()));
     device.upload(codes.view().data, zeros.data(), codes.view().bytes());
     absmax = zero_state(device, {ceil_div(codes.numel(), kernels::kStateBlock)}, absmax_name);
@@ -63,6 +64,7 @@ struct AdamW8bit::Impl {
   void gather() {
     entries.clear();
     for (const Large& l : large) {
+      if (l.mean.codes.numel() == 0) continue;
       auto entry = weight_entry<kernels::AdamW8bitTensor>(l.slot);
       entry.exp_avg = l.mean.codes.view().as<std::uint8_t>();
       entry.exp_avg_sq = l.square.codes.view().as<std::uint8_t>();
@@ -73,6 +75,8 @@ struct AdamW8bit::Impl {
   }
 
   void step_large(const StepOptions& o, float correction1, float correction2) {
+    for (const Large& l : large) l.slot.parameter->changed(/*compute_copy_too=*/true);
+    if (entries.empty()) return;
     Device& device = codes.device();
     const kernels::UpdateScalars values{.lr = o.lr,
                                         .correction1 = correction1,
@@ -84,7 +88,6 @@ struct AdamW8bit::Impl {
                                               .clip = o.clip ? o.clip.view().as<double>() : nullptr,
                                               .codes = codes.view().as<float>(),
                                               .rule = rule()});
-    for (const Large& l : large) l.slot.parameter->changed(/*compute_copy_too=*/true);
   }
 };
 
@@ -107,11 +110,11 @@ void AdamW8bit::step(const StepOptions& o) {
 std::vector<NamedState> AdamW8bit::state() {
   std::vector<NamedState> out = impl_->small.state();
   for (const auto& l : impl_->large) {
-    const std::string& name = l.slot.parameter->name();
-    out.push_back({name + ".exp_avg_8bit", l.mean.codes});
-    out.push_back({name + ".exp_avg_absmax", l.mean.absmax});
-    out.push_back({name + ".exp_avg_sq_8bit", l.square.codes});
-    out.push_back({name + ".exp_avg_sq_absmax", l.square.absmax});
+    const Parameter& p = *l.slot.parameter;
+    out.push_back(state_of(p, "exp_avg_8bit", l.mean.codes));
+    out.push_back(state_of(p, "exp_avg_absmax", l.mean.absmax, kernels::kStateBlock));
+    out.push_back(state_of(p, "exp_avg_sq_8bit", l.square.codes));
+    out.push_back(state_of(p, "exp_avg_sq_absmax", l.square.absmax, kernels::kStateBlock));
   }
   sort_by_name(out);
   return out;

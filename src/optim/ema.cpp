@@ -74,7 +74,9 @@ Ema::Ema(const std::vector<Parameter*>& parameters, const EmaOptions& options)
   impl_->options = options;
   for (const auto& s : make_slots({{parameters}}, 0))
     impl_->slots.push_back(
-        {s.parameter, copy_as(s.parameter->value(), DType::f32, {Purpose::optimizer, "ema"}), {}});
+        {s.parameter,
+         copy_as(s.parameter->own_value(), DType::f32, {Purpose::optimizer, "ema"}),
+         {}});
 }
 
 Ema::~Ema() = default;
@@ -94,19 +96,20 @@ void Ema::update(std::int64_t step, const Tensor& clip) {
     impl_->entries.clear();
   };
   for (auto& s : impl_->slots) {
-    const Tensor wide = as_f32(s.parameter->value(), {Purpose::workspace, "ema.weights"});
+    if (s.average.numel() == 0) continue;
+    const Tensor wide = as_f32(s.parameter->own_value(), {Purpose::workspace, "ema.weights"});
     impl_->entries.push_back({.weight = s.average.view().as<float>(),
                               .grad = wide.view().as<float>(),
                               .numel = wide.numel(),
                               .weight_decay = -1.0f});
-    if (s.parameter->value().dtype() != DType::f32) submit();
+    if (s.parameter->own_value().dtype() != DType::f32) submit();
   }
   submit();
 }
 
 void Ema::swap_in() {
   for (auto& s : impl_->slots) {
-    const DType dtype = s.parameter->value().dtype();
+    const DType dtype = s.parameter->own_value().dtype();
     s.displaced = s.parameter->exchange_value(
         dtype == DType::f32 ? s.average
                             : copy_as(s.average, dtype, {Purpose::parameters, "ema, rounded"}));
@@ -122,7 +125,7 @@ std::vector<NamedState> Ema::state() const {
   for (const auto& s : impl_->slots) {
     // While swapped, an f32 average stands in the parameter, and the weights where it was.
     const bool away = s.displaced && s.displaced.same_storage(s.average);
-    out.push_back({s.parameter->name() + ".ema", away ? s.parameter->value() : s.average});
+    out.push_back(state_of(*s.parameter, "ema", away ? s.parameter->own_value() : s.average));
   }
   return out;
 }

@@ -72,6 +72,12 @@ const std::vector<Named>& all() {
 
 }  // namespace
 
+std::function<bool(const Parameter&)> whole_tensors(const OptimizerOptions& options) {
+  if (options.name == "adafactor") return [](const Parameter&) { return true; };
+  if (options.name == "muon") return [](const Parameter& p) { return is_hidden_matrix(p); };
+  return nullptr;
+}
+
 const std::vector<std::string_view>& optimizer_names() {
   static const std::vector<std::string_view> names = [] {
     std::vector<std::string_view> out;

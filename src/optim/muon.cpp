@@ -17,13 +17,6 @@ namespace {
 
 constexpr std::int64_t kBatchElements = 1 << 24;  // matrices worked on at once: 64 MiB each buffer
 
-bool is_hidden(const Parameter& p, const MuonOptions& o) {
-  return p.shape().dims() == 2 &&
-         std::none_of(o.adamw_names.begin(), o.adamw_names.end(), [&](const std::string& pattern) {
-           return matches_pattern(pattern, p.name());
-         });
-}
-
 struct Matrix {
   Slot slot;
   Tensor momentum;
@@ -57,22 +50,36 @@ void orthogonalize_parts(const Tensor& updates, const Parameter& p) {
 
 }  // namespace
 
+bool is_hidden_matrix(const Parameter& p, const MuonOptions& o) {
+  return p.shape().dims() == 2 &&
+         std::none_of(o.adamw_names.begin(), o.adamw_names.end(), [&](const std::string& pattern) {
+           return matches_pattern(pattern, p.name());
+         });
+}
+
 struct Muon::Impl {
   MuonOptions options;
   std::vector<std::vector<Matrix>> batches;  // of matrices that are alike
+  std::vector<Matrix> elsewhere;             // updated by other ranks
   Updater<kernels::AdamWRule> others;
   StepScalars momentum_scalars, scalars;
   std::vector<kernels::UpdateTensor> entries;
 
   Impl(const std::vector<ParameterGroup>& groups, const MuonOptions& o)
       : options(o),
-        others(part_of(groups, [&](const Parameter& p) { return !is_hidden(p, o); }),
+        others(part_of(groups, [&](const Parameter& p) { return !is_hidden_matrix(p, o); }),
                {.beta1 = o.adamw.beta1, .beta2 = o.adamw.beta2, .eps = o.adamw.eps},
                {.exp_avg = "exp_avg", .exp_avg_sq = "exp_avg_sq"}, o.adamw.seed) {
     make_slots(groups, 0);  // checks them as a whole
-    for (const Slot& s : make_slots(
-             part_of(groups, [&](const Parameter& p) { return is_hidden(p, o); }), o.adamw.seed))
-      batch_for(*s.parameter).push_back({s, zero_state(*s.parameter, "momentum_buffer")});
+    for (const Slot& s :
+         make_slots(part_of(groups, [&](const Parameter& p) { return is_hidden_matrix(p, o); }),
+                    o.adamw.seed)) {
+      const Matrix m{s, zero_state(*s.parameter, "momentum_buffer")};
+      if (owns_whole(*s.parameter, "muon"))
+        batch_for(*s.parameter).push_back(m);
+      else
+        elsewhere.push_back(m);
+    }
   }
 
   std::vector<Matrix>& batch_for(const Parameter& p) {
@@ -131,7 +138,7 @@ struct Muon::Impl {
   void step(const std::vector<Matrix>& batch, const StepOptions& o) {
     const Parameter& first = *batch.front().slot.parameter;
     const Shape all{static_cast<std::int64_t>(batch.size()), first.shape()[0], first.shape()[1]};
-    const Tensor updates = Tensor::full(first.value().device(), all, 0.0, DType::f32,
+    const Tensor updates = Tensor::full(first.own_value().device(), all, 0.0, DType::f32,
                                         {Purpose::workspace, "muon.updates"});
     take_momentum(batch, updates, o);
     orthogonalize_parts(updates, first);
@@ -153,13 +160,17 @@ void Muon::step(const StepOptions& o) {
   m.require_gradients();
   m.others.step(o, bias_correction(adamw.beta1, o.step), bias_correction(adamw.beta2, o.step));
   for (const auto& batch : m.batches) m.step(batch, o);
+  for (const auto& e : m.elsewhere) e.slot.parameter->changed(/*compute_copy_too=*/true);
 }
 
 std::vector<NamedState> Muon::state() {
   std::vector<NamedState> out = impl_->others.state();
-  for (const auto& batch : impl_->batches)
-    for (const auto& m : batch)
-      out.push_back({m.slot.parameter->name() + ".momentum_buffer", m.momentum});
+  const auto add = [&](const std::vector<Matrix>& matrices) {
+    for (const auto& m : matrices)
+      out.push_back(state_of(*m.slot.parameter, "momentum_buffer", m.momentum));
+  };
+  for (const auto& batch : impl_->batches) add(batch);
+  add(impl_->elsewhere);
   sort_by_name(out);
   return out;
 }

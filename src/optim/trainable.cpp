@@ -5,6 +5,11 @@
 
 namespace gigatrain::optim {
 
+NamedState weight_state(const Parameter& parameter) {
+  return {parameter.name(), parameter.own_value(), parameter.shape(), parameter.shared(),
+          parameter.own_begin()};
+}
+
 void require_trainable(const Parameter& parameter) {
   if (parameter.requires_grad()) return;
   throw Error(

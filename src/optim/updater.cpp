@@ -6,13 +6,14 @@
 #include <cmath>
 
 #include "gigatrain/base/error.h"
+#include "gigatrain/base/integers.h"
 
 namespace gigatrain::optim {
 
 namespace {
 
 void require_memory(const Parameter& p) {
-  if (!p.value())
+  if (!p.own_value())
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("parameter '{}' has no memory yet", p.name()),
                 "call nn::materialize(model, device, ...) before making the optimizer");
@@ -55,15 +56,34 @@ const Tensor& gradient_of(const Parameter& parameter) {
   return parameter.grad;
 }
 
+NamedState state_of(const Parameter& parameter, const char* what, const Tensor& tensor,
+                    std::int64_t per) {
+  const std::string name = parameter.name() + "." + what;
+  const Shape whole =
+      per == 1 ? parameter.shape() : Shape{ceil_div(parameter.shape().numel(), per)};
+  return {name, tensor, whole, parameter.shared(), parameter.own_begin() / per};
+}
+
+bool owns_whole(const Parameter& parameter, const char* rule) {
+  const std::int64_t own = parameter.own_value().numel(), all = parameter.shape().numel();
+  if (own != 0 && own != all)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{} updates whole tensors, here are {} of the {} elements of '{}'",
+                            rule, own, all, parameter.name()),
+                "give DataParallel the option `whole`: optim::whole_tensors(...)");
+  return own == all;
+}
+
 kernels::NarrowWeight narrow_weight(const Parameter& parameter) {
-  const Tensor copy = parameter.compute_copy();
+  const Tensor copy = parameter.own_copy();
   if (!copy) return nullptr;
   if (copy.dtype() == DType::f16) return copy.view().as<f16>();
   return copy.view().as<bf16>();
 }
 
 Tensor zero_state(const Parameter& parameter, const char* what) {
-  return zero_state(parameter.value().device(), parameter.shape(), what);
+  const Tensor& own = parameter.own_value();
+  return zero_state(own.device(), own.shape(), what);
 }
 
 Tensor zero_state(Device& device, const Shape& shape, const char* what) {

@@ -35,10 +35,18 @@ std::vector<ParameterGroup> part_of(const std::vector<ParameterGroup>& groups, c
 
 void sort_by_name(std::vector<NamedState>& state);
 
+// State with one value for each element of the parameter, or one for each `per` of them.
+NamedState state_of(const Parameter& parameter, const char* what, const Tensor& tensor,
+                    std::int64_t per = 1);
+
+// For rules that look at a tensor as a whole. Throws Error(invalid_argument) if ranks cut the
+// parameter; true if it is this rank's, or every rank's; false if it is another's.
+bool owns_whole(const Parameter& parameter, const char* rule);
+
 // Throws Error(invalid_argument) when there is none.
 const Tensor& gradient_of(const Parameter& parameter);
 
-// Zeros of the parameter's shape (or another), f32.
+// Zeros like what is own of the parameter (or of another shape), f32.
 Tensor zero_state(const Parameter& parameter, const char* what);
 Tensor zero_state(Device& device, const Shape& shape, const char* what);
 
@@ -60,12 +68,13 @@ kernels::NarrowWeight narrow_weight(const Parameter& parameter);
 // A kernel's entry for a slot, its state aside. T: UpdateTensor, or another with these fields.
 template <class T>
 T weight_entry(const Slot& slot) {
-  const Tensor& value = slot.parameter->value();
+  const Tensor& value = slot.parameter->own_value();
   T entry;
   entry.weight = value.dtype() == DType::f32 ? value.view().as<float>() : nullptr;
   entry.grad = gradient_of(*slot.parameter).view().template as<float>();
   entry.compute = narrow_weight(*slot.parameter);
   entry.rounding = slot.rounding;
+  if constexpr (requires { entry.first; }) entry.first = slot.parameter->own_begin();
   entry.numel = value.numel();
   entry.lr_scale = slot.lr_scale;
   entry.weight_decay = slot.weight_decay;
@@ -84,8 +93,8 @@ class Updater {
           std::uint64_t seed)
       : rule_(rule), names_(names), slots_(make_slots(groups, seed)) {
     for (const Slot& s : slots_) {
-      exp_avg_.push_back(state_of(s, names.exp_avg));
-      exp_avg_sq_.push_back(state_of(s, names.exp_avg_sq));
+      exp_avg_.push_back(zeros(s, names.exp_avg));
+      exp_avg_sq_.push_back(zeros(s, names.exp_avg_sq));
     }
   }
 
@@ -93,11 +102,14 @@ class Updater {
     if (slots_.empty()) return;
     entries_.clear();
     for (std::size_t i = 0; i < slots_.size(); ++i) {
+      if (slots_[i].parameter->own_value().numel() == 0) continue;
       entries_.push_back(weight_entry<kernels::UpdateTensor>(slots_[i]));
       if (exp_avg_[i]) entries_.back().exp_avg = exp_avg_[i].view().template as<float>();
       if (exp_avg_sq_[i]) entries_.back().exp_avg_sq = exp_avg_sq_[i].view().template as<float>();
     }
-    Device& device = slots_.front().parameter->value().device();
+    for (const Slot& s : slots_) s.parameter->changed(/*compute_copy_too=*/true);
+    if (entries_.empty()) return;
+    Device& device = slots_.front().parameter->own_value().device();
     const kernels::UpdateScalars scalars{.lr = o.lr,
                                          .correction1 = correction1,
                                          .correction2 = correction2,
@@ -108,13 +120,12 @@ class Updater {
                               .scalars = scalars_.upload(device, scalars),
                               .clip = o.clip ? o.clip.view().template as<double>() : nullptr,
                               .rule = rule_});
-    for (const Slot& s : slots_) s.parameter->changed(/*compute_copy_too=*/true);
   }
 
   std::vector<NamedState> state() const {
     std::vector<NamedState> out;
     const auto add = [&](const Slot& s, const char* name, const Tensor& tensor) {
-      if (tensor) out.push_back({s.parameter->name() + "." + name, tensor});
+      if (tensor) out.push_back(state_of(*s.parameter, name, tensor));
     };
     for (std::size_t i = 0; i < slots_.size(); ++i) {
       add(slots_[i], names_.exp_avg, exp_avg_[i]);
@@ -124,7 +135,7 @@ class Updater {
   }
 
  private:
-  static Tensor state_of(const Slot& s, const char* name) {
+  static Tensor zeros(const Slot& s, const char* name) {
     return name ? zero_state(*s.parameter, name) : Tensor{};
   }
 

@@ -3,6 +3,7 @@
 //   auto optimizer = make_optimizer("lion", nn::trainable_parameters(*model), {.beta2 = 0.99f});
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,10 @@ struct OptimizerOptions {
   bool ema_bias_correction = true;
   std::uint64_t seed = 0;  // of stochastic rounding
 };
+
+// Which parameters the optimizer updates as whole tensors, so that ranks must not cut them
+// (parallel::DataParallelOptions::whole): Muon's hidden matrices, all of Adafactor's. Null: none.
+std::function<bool(const Parameter&)> whole_tensors(const OptimizerOptions& options);
 
 // The names: "adamw", "sgd", "lion", "muon", "adafactor", "adamw8bit".
 const std::vector<std::string_view>& optimizer_names();

@@ -26,6 +26,9 @@ struct MuonOptions {
   AdamWOptions adamw = {};  // its weight_decay is not used
 };
 
+// Is the parameter Muon's, not AdamW's?
+bool is_hidden_matrix(const Parameter& parameter, const MuonOptions& options = {});
+
 // A parameter of several parts (Parameter::parts), such as a fused query, key and value, counts as
 // that many matrices. Products are in the parameter's compute dtype with sums in f32. Gradient
 // clipping reaches the momentum; a matrix's update has a size of its own.

@@ -9,11 +9,16 @@
 
 namespace gigatrain::optim {
 
-// A named piece of optimizer state: "<parameter>.exp_avg".
+// A named piece of the training state: a weight, or "<parameter>.exp_avg".
 struct NamedState {
-  std::string name;
-  Tensor tensor;
+  std::string name = {};
+  Tensor tensor = {};  // of shape `whole`; where ranks share it, the part that is own, flat
+  Shape whole = {};
+  bool shared = false;
+  std::int64_t begin = 0;  // of the part: elements of the whole before it
 };
+
+NamedState weight_state(const Parameter& parameter);  // its own_value()
 
 struct ParameterGroup {
   std::vector<Parameter*> parameters;
