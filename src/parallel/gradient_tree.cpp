@@ -35,30 +35,35 @@ std::vector<std::int64_t> strided_leaves(std::int64_t leaves, std::int64_t block
   return out;
 }
 
-GradientTree::GradientTree(std::vector<Parameter*> parameters, std::int64_t leaves)
+GradientTree::GradientTree(std::vector<Parameter*> parameters, std::int64_t leaves,
+                           const std::vector<std::int64_t>& order)
     : parameters_(std::move(parameters)), leaves_(leaves) {
   require_power_of_two(leaves);
+  for (const auto leaf : order.empty() ? contiguous_leaves(leaves, 0, 1) : order)
+    turns_.push_back({leaf});
   for (auto* parameter : parameters_)
     for (const auto& use : parameter->uses()) slots_.push_back({use.get()});
   seen_.assign(static_cast<std::size_t>(leaves), false);
 }
 
-void GradientTree::discard() {
+void GradientTree::begin_step() {
+  for (auto* parameter : parameters_) parameter->grad = {};  // makes room for this step's
   for (auto& slot : slots_) slot.partials.clear();
   seen_.assign(seen_.size(), false);
 }
 
-void GradientTree::begin_leaf() {
+void GradientTree::begin_leaf(const LeafTurn& turn, std::int64_t /*micro_batches*/) {
+  leaf_ = turn.leaf;
+  if (leaf_ < 0 || leaf_ >= leaves_ || seen_[static_cast<std::size_t>(leaf_)])
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("leaf {} of {} does not exist or was given twice", leaf_, leaves_));
   for (auto& slot : slots_) slot.use->leaf().filled = false;
 }
 
-void GradientTree::end_leaf(std::int64_t leaf) {
-  if (leaf < 0 || leaf >= leaves_ || seen_[static_cast<std::size_t>(leaf)])
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("leaf {} of {} does not exist or was given twice", leaf, leaves_));
-  seen_[static_cast<std::size_t>(leaf)] = true;
+void GradientTree::end_leaf() {
+  seen_[static_cast<std::size_t>(leaf_)] = true;
   // The buffers themselves become the partials: the next leaf writes into others.
-  for (auto& slot : slots_) slot.partials.add({{leaf, 1}, slot.use->gradient()});
+  for (auto& slot : slots_) slot.partials.add({{leaf_, 1}, slot.use->gradient()});
   for (auto& slot : slots_) {
     slot.use->leaf().gradient = {};
     slot.use->leaf().filled = false;
@@ -87,7 +92,7 @@ void GradientTree::finish() {
         total = std::move(sum);
     }
     if (!total)
-      total = Tensor::full(parameter->value().device(), parameter->shape(), 0.0, DType::f32,
+      total = Tensor::full(parameter->value().device(), parameter->shape(), -0.0, DType::f32,
                            {Purpose::gradients, "zero"});
     if (diagnostics().anomaly) anomaly::check_sum(parameter->name(), total);
     parameter->grad = std::move(total);
@@ -97,7 +102,7 @@ void GradientTree::finish() {
 
 void collect_gradients(const std::vector<Parameter*>& parameters) {
   GradientTree tree(parameters, 1);
-  tree.end_leaf(0);
+  tree.end_leaf();
   tree.finish();
 }
 

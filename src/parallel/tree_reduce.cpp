@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 #include "gigatrain/base/error.h"
 #include "parallel/tree_exchange.h"
@@ -58,11 +59,16 @@ std::vector<TreeNode> TreeRanks::nodes_of(std::int64_t wave, int node) const {
   return nodes;
 }
 
-TreeReduce::TreeReduce(TreeRanks& ranks, Device& device,
-                       const std::vector<std::int64_t>& tensor_sizes)
-    : ranks_(ranks),
-      device_(device),
-      borders_(shard_borders(tensor_sizes, ranks.by_shard().size())) {}
+TreeReduce::TreeReduce(TreeRanks& ranks, Device& device, std::vector<std::int64_t> borders)
+    : ranks_(ranks), device_(device), borders_(std::move(borders)) {
+  const auto shards = static_cast<std::size_t>(ranks.by_shard().size());
+  if (borders_.size() != shards + 1 || borders_.front() != 0 ||
+      !std::is_sorted(borders_.begin(), borders_.end()))
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{} shards have {} ascending borders from 0 on, got {}", shards,
+                            shards + 1, fmt::join(borders_, " ")),
+                "use shard_borders(tensor sizes, ranks)");
+}
 
 TreeReduce::~TreeReduce() = default;
 

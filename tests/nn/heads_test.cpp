@@ -11,6 +11,7 @@
 #include "gigatrain/nn/sequential.h"
 #include "gigatrain/nn/transformer.h"
 #include "gigatrain/optim/adamw.h"
+#include "gigatrain/parallel/gradient_tree.h"
 #include "gigatrain/train/array_source.h"
 #include "gigatrain/train/evaluate.h"
 #include "gigatrain/train/state_digest.h"

@@ -110,9 +110,9 @@ TEST_CASE("a Llama's gradient does not depend on the order of leaves", "[unit][n
     for (const auto& order : {std::vector<std::int64_t>{0, 1, 2, 3}, {2, 0, 3, 1}}) {
       parallel::GradientTree tree(parameters, 4);
       for (const auto leaf : order) {
-        tree.begin_leaf();
+        tree.begin_leaf({leaf});
         backward(loss_of(*model, device, leaf, 1));
-        tree.end_leaf(leaf);
+        tree.end_leaf();
       }
       tree.finish();
       const auto all = gradient_values(*model);

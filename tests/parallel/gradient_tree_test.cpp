@@ -43,9 +43,9 @@ struct Fixture {
   std::vector<float> sum_in_order(std::int64_t leaves, const std::vector<std::int64_t>& order) {
     GradientTree tree({&parameter}, leaves);
     for (const auto leaf : order) {
-      tree.begin_leaf();
+      tree.begin_leaf({leaf});
       collect(leaf);
-      tree.end_leaf(leaf);
+      tree.end_leaf();
     }
     tree.finish();
     peak = tree.peak_buffers();
@@ -112,15 +112,15 @@ TEST_CASE("a step that was broken off leaves nothing behind", "[unit][parallel]"
   const auto expected = f.sum_in_order(4, {0, 1, 2, 3});
   GradientTree tree({&f.parameter}, 4);
   for (const std::int64_t leaf : {2, 0}) {
-    tree.begin_leaf();
+    tree.begin_leaf({leaf});
     f.collect(leaf);
-    tree.end_leaf(leaf);
+    tree.end_leaf();
   }
-  tree.discard();
+  tree.begin_step();
   for (const std::int64_t leaf : {0, 1, 2, 3}) {
-    tree.begin_leaf();
+    tree.begin_leaf({leaf});
     f.collect(leaf);
-    tree.end_leaf(leaf);
+    tree.end_leaf();
   }
   tree.finish();
   CHECK(f.parameter.grad.to_vector<float>() == expected);

@@ -50,12 +50,12 @@ std::vector<std::uint32_t> on_one_rank(const Gradients& leaves) {
   const auto use = parameter.add_use();
   GradientTree tree({&parameter}, static_cast<std::int64_t>(leaves.size()));
   for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) {
-    tree.begin_leaf();
+    tree.begin_leaf({static_cast<std::int64_t>(leaf)});
     if (!leaves[leaf].empty()) {
       use->leaf().gradient = Tensor::from<float>(device, {kElements}, leaves[leaf]);
       use->leaf().filled = true;
     }
-    tree.end_leaf(static_cast<std::int64_t>(leaf));
+    tree.end_leaf();
   }
   tree.finish();
   return bits(parameter.grad.to_vector<float>());
@@ -73,7 +73,7 @@ std::vector<std::uint32_t> run_rank(Communicator& comm, const Layout& layout,
   Device device({.threads = 1});
   const LeafPlan plan(static_cast<std::int64_t>(leaves.size()), layout.ranks, layout.exchange);
   TreeRanks ranks(comm, plan, layout.per_node);
-  TreeReduce reduce(ranks, device, kSizes);
+  TreeReduce reduce(ranks, device, shard_borders(kSizes, layout.ranks));
   const auto leaf_sum = [&](std::int64_t leaf) {
     const auto& g = leaves[static_cast<std::size_t>(leaf)];
     return PartialSum{{leaf, 1},
@@ -147,7 +147,7 @@ TEST_CASE("buffers smaller than a chunk stay whole, on one rank", "[unit][parall
   const auto sizes = on_ranks<std::int64_t>(4, [](Communicator& comm) {
     Device device({.threads = 1});
     TreeRanks ranks(comm, LeafPlan(4, 4, Exchange::after_step));
-    TreeReduce reduce(ranks, device, {10});
+    TreeReduce reduce(ranks, device, shard_borders({10}, comm.size()));
     reduce.begin(0, {Tensor::full(device, {10}, comm.rank() + 1.0)});
     const Tensor shard = reduce.finish();
     for (const float x : shard.to_vector<float>())
@@ -165,8 +165,9 @@ TEST_CASE("tree reduce refuses what does not fit the plan", "[unit][parallel][er
   CHECK_THROWS_WITH(TreeRanks(*alone, LeafPlan(4, 1, Exchange::after_step), 2),
                     Contains("an equal part of the 1 ranks, got 2 a node"));
   TreeRanks ranks(*alone, LeafPlan(4, 1, Exchange::after_leaf));
-  TreeReduce reduce(ranks, device, {10});
+  TreeReduce reduce(ranks, device, {0, 10});
   const Tensor ten = Tensor::full(device, {10}, 1.0);
+  CHECK_THROWS_WITH(TreeReduce(ranks, device, {10}), Contains("1 shards have 2 ascending borders"));
   CHECK_THROWS_WITH(reduce.begin(1, {ten}), Contains("must begin in order"));
   CHECK_THROWS_WITH(reduce.begin(0, {}), Contains("brings 1 partial sums to this wave, got 0"));
   CHECK_THROWS_WITH(reduce.begin(0, {Tensor::full(device, {9}, 1.0)}),

@@ -42,13 +42,13 @@ struct Weights {
                                              const std::function<Tensor(const Tensor&)>& product) {
     parallel::GradientTree tree(pointers(), 4);
     for (const auto leaf : order) {
-      tree.begin_leaf();
+      tree.begin_leaf({leaf});
       for (int a = 0; a < 2; ++a) {
         const std::string name = std::to_string(2 * leaf + a);
         const Tensor y = product(test::random_tensor(device, {3, kIn}, name));
         backward(ops::sum(ops::mul(y, test::random_tensor(device, y.shape(), "w" + name))));
       }
-      tree.end_leaf(leaf);
+      tree.end_leaf();
     }
     tree.finish();
     std::vector<std::vector<double>> out;

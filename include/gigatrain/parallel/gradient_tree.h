@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "gigatrain/parallel/gradient_collector.h"
 #include "gigatrain/parallel/partial_sums.h"
 #include "gigatrain/tensor/parameter.h"
 
@@ -20,19 +21,21 @@ std::vector<std::int64_t> contiguous_leaves(std::int64_t leaves, std::int64_t bl
 std::vector<std::int64_t> strided_leaves(std::int64_t leaves, std::int64_t block,
                                          std::int64_t blocks);
 
-class GradientTree {
+class GradientTree : public GradientCollector {
  public:
-  // leaves: V, a power of two. The uses' leaf buffers are taken over while the tree lives.
-  GradientTree(std::vector<Parameter*> parameters, std::int64_t leaves);
+  // leaves: V, a power of two. order: in which turns() has them; empty: from 0 on. The uses' leaf
+  // buffers are taken over while the tree lives.
+  GradientTree(std::vector<Parameter*> parameters, std::int64_t leaves,
+               const std::vector<std::int64_t>& order = {});
 
-  // Forgets what a step that was broken off has left.
-  void discard();
-  // Call around the micro-batches of one leaf.
-  void begin_leaf();
-  void end_leaf(std::int64_t leaf);
-  // After all V leaves: every parameter's `grad` holds the step's gradient. A parameter without any
-  // gradient gets zeros. Throws if a leaf is missing.
-  void finish();
+  const std::vector<LeafTurn>& turns() const override { return turns_; }
+  void begin_step() override;
+  // Any order. Throws Error(invalid_argument) for a leaf that does not exist or came before.
+  void begin_leaf(const LeafTurn& turn, std::int64_t micro_batches = 1) override;
+  void end_leaf() override;
+  // After all V leaves. A parameter without any gradient gets -0, which adds nothing. Throws
+  // Error(invalid_argument) if a leaf is missing.
+  void finish() override;
 
   std::int64_t peak_buffers() const;  // gradients held at once, of one use
 
@@ -43,7 +46,8 @@ class GradientTree {
   };
 
   std::vector<Parameter*> parameters_;
-  std::int64_t leaves_;
+  std::int64_t leaves_, leaf_ = 0;
+  std::vector<LeafTurn> turns_;
   std::vector<Slot> slots_;
   std::vector<bool> seen_;
 };

@@ -4,7 +4,7 @@
 // nodes. Ranks of a node first make that node's partials; only these leave it.
 //
 //   TreeRanks ranks(comm, LeafPlan(leaves, comm.size(), Exchange::after_step));
-//   TreeReduce reduce(ranks, device, {bucket_size});
+//   TreeReduce reduce(ranks, device, shard_borders({bucket_size}, comm.size()));
 //   reduce.begin(0, partials);                 // moves while the backward goes on
 //   Tensor mine = reduce.finish();             // this rank's shard of the step's gradient
 #pragma once
@@ -48,8 +48,8 @@ class TreeRanks {
 // finish().
 class TreeReduce {
  public:
-  // tensor_sizes: what the buffer is made of; shards are cut at whole chunks of each tensor.
-  TreeReduce(TreeRanks& ranks, Device& device, const std::vector<std::int64_t>& tensor_sizes);
+  // borders: of the shards, ranks + 1, ascending from 0 to the buffer's size (shard_borders).
+  TreeReduce(TreeRanks& ranks, Device& device, std::vector<std::int64_t> borders);
   ~TreeReduce();
 
   // Starts to move. `partials`: this rank's plan.nodes(wave, rank), each a whole buffer, which is

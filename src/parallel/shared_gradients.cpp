@@ -1,0 +1,155 @@
+#include "parallel/shared_gradients.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "gigatrain/base/error.h"
+#include "kernels/elementwise.h"
+
+namespace gigatrain::parallel {
+
+namespace {
+
+constexpr std::size_t kInFlight = 2;  // buckets that move at once
+
+// Items of the progress are units.
+std::vector<Bucket> as_buckets(const SharePlan& plan) {
+  std::vector<Bucket> buckets;
+  std::size_t item = 0;
+  for (const auto& bucket : plan.buckets) {
+    buckets.emplace_back();
+    for (std::size_t u = 0; u < bucket.units.size(); ++u)
+      buckets.back().members.push_back({item++});
+  }
+  return buckets;
+}
+
+}  // namespace
+
+SharedGradients::SharedGradients(const SharePlan& plan, TreeRanks& ranks, Device& device)
+    : device_(device), leaves_(ranks.plan()), rank_(ranks.rank()), progress_(as_buckets(plan)) {
+  for (const auto& bucket : plan.buckets)
+    buckets_.push_back({&bucket, std::make_unique<TreeReduce>(ranks, device, bucket.borders)});
+  for (std::size_t b = 0; b < buckets_.size(); ++b) take_over(b);
+}
+
+SharedGradients::~SharedGradients() {
+  for (const auto& bucket : buckets_)
+    for (const auto& unit : bucket.plan->units) unit.leaf->buffer = {}, unit.leaf->on_ready = {};
+}
+
+void SharedGradients::take_over(std::size_t bucket) {
+  buckets_[bucket].item = ready_.size();
+  for (const auto& unit : buckets_[bucket].plan->units) {
+    unit.leaf->buffer = [this, bucket, &unit] { return window(bucket, unit); };
+    unit.leaf->on_ready = [this, item = ready_.size()] { on_ready(item); };
+    ready_.push_back(0);
+  }
+}
+
+Tensor SharedGradients::window(std::size_t bucket, const Unit& unit) {
+  Filling& f = buckets_[bucket];
+  if (f.closed)
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("a gradient of '{}' comes outside begin_leaf() and end_leaf(), or after "
+                    "the last of the leaf's {} backward() calls",
+                    unit.members.front().parameter->name(), micro_batches_),
+        "give begin_leaf() the number of micro-batches, and call backward() once for each");
+  if (!f.buffer)
+    f.buffer = Tensor::empty(device_, {f.plan->size}, DType::f32, {Purpose::gradients, "bucket"});
+  return f.buffer.alias(
+      TensorView(f.buffer.view().as<float>() + unit.offset, DType::f32, unit.shape));
+}
+
+void SharedGradients::discard() {
+  for (auto& bucket : buckets_) {
+    for (const auto& unit : bucket.plan->units) unit.leaf->gradient = {}, unit.leaf->filled = false;
+    bucket.buffer = {};
+    bucket.closed = true;
+    bucket.partials.clear();
+    bucket.reduce->discard();
+  }
+  moving_.clear();
+  progress_.rest();
+  wave_ = done_ = 0;
+}
+
+void SharedGradients::begin_leaf(const LeafTurn& turn, std::int64_t micro_batches) {
+  turn_ = turn;
+  micro_batches_ = micro_batches;
+  std::fill(ready_.begin(), ready_.end(), 0);
+  for (auto& bucket : buckets_) bucket.closed = false;
+}
+
+void SharedGradients::on_ready(std::size_t item) {
+  if (++ready_[item] != micro_batches_) return;
+  for (const std::size_t bucket : progress_.ready(item)) close(bucket);
+}
+
+void SharedGradients::end_leaf() {
+  for (const std::size_t bucket : progress_.rest()) close(bucket);
+  ++wave_;
+  if (turn_.counts) ++done_;
+}
+
+// What no gradient has reached is -0, which adds nothing.
+Tensor SharedGradients::take_buffer(Filling& f) {
+  Tensor sum = std::exchange(f.buffer, {});
+  for (const auto& unit : f.plan->units) {
+    GradLeaf& leaf = *unit.leaf;
+    leaf.gradient = {};
+    if (std::exchange(leaf.filled, false) || !sum) continue;
+    const TensorView missed(sum.view().as<float>() + unit.offset, DType::f32, {unit.shape.numel()});
+    device_.stream().submit(kernels::Fill{.y = missed, .value = -0.0});
+  }
+  return sum;
+}
+
+void SharedGradients::close(std::size_t bucket) {
+  Filling& f = buckets_[bucket];
+  f.closed = true;
+  Tensor sum = take_buffer(f);
+  if (leaves_.exchange() == Exchange::after_leaf) {
+    std::vector<Tensor> partials;
+    if (turn_.counts) partials.push_back(std::move(sum));
+    begin(bucket, std::move(partials));
+    return;
+  }
+  f.partials.add({{turn_.leaf, 1}, std::move(sum)});
+  if (done_ + 1 < static_cast<std::int64_t>(leaves_.leaves_of(rank_).size())) return;
+  std::vector<Tensor> partials;
+  for (auto& partial : f.partials.take()) partials.push_back(std::move(partial.sum));
+  begin(bucket, std::move(partials));
+}
+
+void SharedGradients::begin(std::size_t bucket, std::vector<Tensor> partials) {
+  while (std::find(moving_.begin(), moving_.end(), bucket) != moving_.end())
+    settle(moving_.size() - 1);
+  buckets_[bucket].reduce->begin(leaves_.exchange() == Exchange::after_leaf ? wave_ : 0, partials);
+  moving_.push_back(bucket);
+  partials.clear();
+  settle(kInFlight);
+}
+
+void SharedGradients::settle(std::size_t at_most) {
+  while (moving_.size() > at_most) {
+    buckets_[moving_.front()].reduce->end();
+    moving_.pop_front();
+  }
+}
+
+std::vector<Tensor> SharedGradients::finish() {
+  // A last wave in which this rank has no leaf.
+  for (; wave_ < leaves_.waves() && leaves_.exchange() == Exchange::after_leaf; ++wave_)
+    for (std::size_t b = 0; b < buckets_.size(); ++b) begin(b, {});
+  settle(0);
+  std::vector<Tensor> shards;
+  for (auto& bucket : buckets_) shards.push_back(bucket.reduce->finish());
+  wave_ = done_ = 0;
+  return shards;
+}
+
+}  // namespace gigatrain::parallel

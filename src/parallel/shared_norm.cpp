@@ -1,0 +1,72 @@
+#include "parallel/shared_norm.h"
+
+#include <numeric>
+
+#include "gigatrain/base/integers.h"
+#include "kernels/reduce.h"
+
+namespace gigatrain::parallel {
+
+namespace {
+
+constexpr BlockName kName{Purpose::workspace, "clip.chunks"};
+
+std::int64_t chunks(std::int64_t numel) {
+  return ceil_div(numel, kernels::kScalarChunk);
+}
+
+}  // namespace
+
+// A part begins at a whole chunk of its parameter, so each chunk is one shard's.
+SharedNorm::SharedNorm(const SharePlan& plan, const std::vector<Parameter*>& parameters,
+                       Communicator& shards, Device& device)
+    : parameters_(parameters), shards_(shards), device_(device) {
+  std::vector<std::int64_t> first_of;  // chunk of each parameter, in name order
+  std::int64_t all = 0;
+  for (const auto* p : parameters) {
+    first_of.push_back(all);
+    chunks_of_.push_back(chunks(p->shape().numel()));
+    all += chunks_of_.back();
+  }
+  std::vector<std::int64_t> order(static_cast<std::size_t>(all));
+  std::int64_t next = 0;  // in the shards' order
+  for (int shard = 0; shard < shards.size(); ++shard) {
+    const std::int64_t before = next;
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      const auto range = plan.range_of(*parameters[i], shard);
+      const auto to = order.begin() + first_of[i] + range.begin / kernels::kScalarChunk;
+      const std::int64_t count = chunks(range.size());
+      std::iota(to, to + count, next);
+      next += count;
+    }
+    chunks_on_.push_back(next - before);
+  }
+  order_ = Tensor::from<std::int64_t>(device, {all}, order, kName);
+}
+
+Tensor SharedNorm::clip_scale(float max_norm, const Tensor& guard, double loss_scale) const {
+  std::vector<kernels::NormTensor> own;
+  for (const auto* p : parameters_)
+    if (p->grad.numel() > 0) own.push_back({p->grad.view().as<float>(), p->grad.numel()});
+  const Tensor mine = Tensor::empty(device_, {chunks_on_[static_cast<std::size_t>(shards_.rank())]},
+                                    DType::f64, kName);
+  const Tensor all = Tensor::empty(device_, {order_.numel()}, DType::f64, kName);
+  const Tensor result = Tensor::empty(device_, {2}, DType::f64, {Purpose::optimizer, "clip"});
+  Stream& stream = device_.stream();
+  stream.submit(kernels::SquareSums{.tensors = own.data(),
+                                    .count = static_cast<std::int64_t>(own.size()),
+                                    .chunks = mine.view().as<double>()});
+  shards_.all_gather(mine.view(), all.view(), chunks_on_).wait();
+  stream.submit(kernels::NormOfChunks{.chunks_of = chunks_of_.data(),
+                                      .count = static_cast<std::int64_t>(chunks_of_.size()),
+                                      .chunks = all.view().as<double>(),
+                                      .order = order_.view().as<std::int64_t>(),
+                                      .guard = guard ? guard.view().as<float>() : nullptr,
+                                      .guard_count = guard ? guard.numel() : 0,
+                                      .max_norm = max_norm,
+                                      .loss_scale = loss_scale,
+                                      .result = result.view().as<double>()});
+  return result;
+}
+
+}  // namespace gigatrain::parallel

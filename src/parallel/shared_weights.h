@@ -1,0 +1,42 @@
+// All weights that ranks share, and who has the whole of which when. Under ZeRO 3 a bucket is
+// gathered when something asks for it, the next one of the pass meanwhile (every pass is like the
+// first), and what was there before goes, unless an op still holds it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "parallel/weight_bucket.h"
+
+namespace gigatrain::parallel {
+
+class SharedWeights {
+ public:
+  // Takes over the parameters of the plan, whose leaves get a source each.
+  SharedWeights(const SharePlan& plan, Communicator& shards, bool matrices_stay);
+
+  // The values have changed: the buckets that stay are gathered, those first that the forward needs
+  // first; the others go.
+  void changed();
+  // Around the passes of one leaf.
+  void begin_leaf();
+  void end_leaf() { recording_ = false; }
+
+  const Tensor& fetch(std::size_t bucket);
+  bool stays(std::size_t bucket) const { return buckets_[bucket]->stays(); }
+
+ private:
+  std::optional<std::size_t> next_after(std::size_t bucket);
+  void hold(std::vector<std::size_t> wanted);
+
+  std::vector<std::unique_ptr<WeightBucket>> buckets_;  // null: holds no values
+  std::vector<std::size_t> held_;                       // of those that do not stay
+  std::vector<std::size_t> order_;                      // of a leaf, as the first one asked
+  std::size_t place_ = 0;                               // in order_; its size: lost
+  bool recording_ = false;
+};
+
+}  // namespace gigatrain::parallel

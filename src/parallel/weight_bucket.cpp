@@ -1,0 +1,86 @@
+#include "parallel/weight_bucket.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "kernels/elementwise.h"
+
+namespace gigatrain::parallel {
+
+namespace {
+
+constexpr BlockName kWhole{Purpose::parameters, "gathered"};
+constexpr BlockName kOwn{Purpose::parameters, "own part"};
+constexpr BlockName kMaster{Purpose::parameters, "own master"};
+
+// Elements [begin, begin + numel) of what lies one after the other.
+Tensor window(const Tensor& x, std::int64_t begin, std::int64_t numel) {
+  auto* data = x.view().as<std::byte>() + begin * size_of(x.dtype());
+  return x.alias(TensorView(data, x.dtype(), {numel}));
+}
+
+}  // namespace
+
+WeightBucket::WeightBucket(const SharedBucket& bucket, Communicator& shards, bool stays)
+    : shards_(shards), borders_(bucket.borders), stays_(stays) {
+  const Parameter& first = *bucket.units.front().members.front().parameter;
+  const DType compute = first.compute_dtype(), master = first.value().dtype();
+  Device& device = first.value().device();
+  if (stays) whole_ = Tensor::empty(device, {borders_.back()}, compute, kWhole);
+  own_ = stays ? window(whole_, begin(), size()) : Tensor::empty(device, {size()}, compute, kOwn);
+  master_ = master == compute ? own_ : Tensor::empty(device, {size()}, master, kMaster);
+  for (const auto& unit : bucket.units)
+    for (const auto& member : unit.members)
+      take_over(*member.parameter, unit.offset + member.offset);
+}
+
+// The part of elements [offset, offset + numel) of the bucket that is in `flat`, this rank's own.
+Tensor WeightBucket::part(const Tensor& flat, std::int64_t offset, std::int64_t numel) const {
+  const std::int64_t from = std::clamp(offset, begin(), begin() + size());
+  const std::int64_t to = std::clamp(offset + numel, begin(), begin() + size());
+  return window(flat, from - begin(), to - from);
+}
+
+void WeightBucket::take_over(Parameter& parameter, std::int64_t offset) {
+  const std::int64_t numel = parameter.shape().numel();
+  const Tensor mine = part(master_, offset, numel);
+  const std::int64_t first = std::clamp<std::int64_t>(begin() - offset, 0, numel);
+  mine.stream().submit(
+      kernels::Copy{.x = window(parameter.value(), first, mine.numel()).view(), .y = mine.view()});
+  const bool narrow = parameter.compute_dtype() != DType::f32;
+  parameter.set_share({first, mine, narrow ? part(own_, offset, numel) : Tensor{}});
+  parameter.changed();
+  parameters_.push_back(&parameter);
+}
+
+std::uint64_t WeightBucket::version() const {
+  std::uint64_t sum = 0;
+  for (const auto* p : parameters_) sum += p->version();
+  return sum;
+}
+
+void WeightBucket::start() {
+  if (whole_ && gathered_ == version()) return;
+  work_.wait();
+  for (auto* p : parameters_) p->refresh_own_copy();
+  if (!whole_) whole_ = Tensor::empty(own_.device(), {borders_.back()}, own_.dtype(), kWhole);
+  gathered_ = version();
+  std::vector<std::int64_t> counts;
+  for (std::size_t s = 0; s + 1 < borders_.size(); ++s)
+    counts.push_back(borders_[s + 1] - borders_[s]);
+  work_ = shards_.all_gather(own_.view(), whole_.view(), counts);
+}
+
+const Tensor& WeightBucket::whole() {
+  start();
+  work_.wait();
+  return whole_;
+}
+
+void WeightBucket::release() {
+  if (stays_) return;
+  work_.wait();
+  whole_ = {};
+}
+
+}  // namespace gigatrain::parallel
