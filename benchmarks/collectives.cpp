@@ -46,7 +46,7 @@ void bandwidth(int ranks, std::int64_t elements) {
   run_ranks(ranks, [&](Communicator& comm) {
     Device device({.threads = 1});
     TreeRanks tree(comm, LeafPlan(64, ranks, Exchange::after_leaf));
-    TreeReduce reduce(tree, device, {elements});
+    TreeReduce reduce(tree, device, shard_borders({elements}, tree.plan().ranks()));
     const Tensor whole = Tensor::full(device, {elements}, 1.0);
     const Tensor copy = Tensor::full(device, {elements}, 0.0);
     const auto bytes = static_cast<std::size_t>(whole.view().bytes());

@@ -41,12 +41,16 @@ void print_error(const Error& error) {
   std::fputs(text.c_str(), stderr);
 }
 
-std::unique_ptr<Device> make_device(const Globals& globals) {
-  if (globals.ranks != 1)
-    throw Error(globals.ranks < 1 ? ErrorCode::invalid_argument : ErrorCode::unsupported,
-                fmt::format("this build runs one rank, got --ranks {}", globals.ranks),
-                "leave --ranks out; one rank already uses every core");
-  return open_device(globals.device, {.tf32 = globals.tf32, .measure = globals.tune});
+std::unique_ptr<Device> make_device(const Globals& globals, int ranks) {
+  if (ranks == 1) require_one_rank(globals);
+  return open_device(globals.device, {.tf32 = globals.tf32, .measure = globals.tune}, ranks);
+}
+
+void require_one_rank(const Globals& globals) {
+  if (globals.ranks == 1) return;
+  throw Error(globals.ranks < 1 ? ErrorCode::invalid_argument : ErrorCode::unsupported,
+              fmt::format("this command runs one rank, got --ranks {}", globals.ranks),
+              "leave --ranks out; one rank already uses every core");
 }
 
 }  // namespace gigatrain::tools

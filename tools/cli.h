@@ -34,8 +34,10 @@ enum ExitCode : int {
 int exit_code(const Error& error);
 void print_error(const Error& error);
 
-// Checks --device and --ranks, and makes the device.
-std::unique_ptr<Device> make_device(const Globals& globals);
+// Checks --device, and makes the device of one of `ranks` that share the machine.
+std::unique_ptr<Device> make_device(const Globals& globals, int ranks = 1);
+// Throws Error(unsupported) for a command that one rank runs.
+void require_one_rank(const Globals& globals);
 
 // A subcommand: `add_*` declares its options and, when it is chosen, sets what to run.
 using Action = std::function<int()>;

@@ -5,12 +5,15 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "cli.h"
+#include "gigatrain/collectives/thread_ranks.h"
 #include "gigatrain/train/config.h"
 #include "gigatrain/train/training_run.h"
 #include "progress.h"
@@ -78,17 +81,42 @@ int report(const RunOutcome& o, const Config& config, const Globals& globals) {
   return stopped ? kPreempted : o.reason == StopReason::time_limit ? kStopped : kOk;
 }
 
+// A rank that never comes back cannot be waited for: the others have a second to end.
+void end_soon(const Error& cause) {
+  std::thread([cause] {
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    print_error(cause);
+    _exit(exit_code(cause));
+  }).detach();
+}
+
+RunOutcome train_on_ranks(const Globals& globals, const Config& config, RunMode mode,
+                          RunObserver& observer) {
+  RunOutcome outcome;
+  run_ranks(globals.ranks,
+            [&](Communicator& ranks) {
+              const auto device = make_device(globals, ranks.size());
+              const RunOutcome own = train_run(ranks, *device, config, mode, observer,
+                                               [] { return signals_seen.load() > 0; });
+              if (ranks.rank() == 0) outcome = own;
+            },
+            {.on_failure = end_soon});
+  return outcome;
+}
+
 int train(const Globals& globals, const Options& options) {
   Config config = load_config(options.config, options.overrides);
   config.train.anomaly |= options.anomaly;
   config.log.trace |= options.trace;
-  const auto device = make_device(globals);
   catch_signals();
   const bool quiet = globals.quiet || globals.json;
   Progress progress(quiet, isatty(STDOUT_FILENO) != 0, terminal_width());
-  const RunOutcome outcome = train_run(*device, config, choose_mode(config, options.overwrite),
-                                       progress, [] { return signals_seen.load() > 0; });
-  return report(outcome, config, globals);
+  const RunMode mode = choose_mode(config, options.overwrite);
+  const auto asked = [] { return signals_seen.load() > 0; };
+  if (globals.ranks != 1)
+    return report(train_on_ranks(globals, config, mode, progress), config, globals);
+  const auto device = make_device(globals);
+  return report(train_run(*device, config, mode, progress, asked), config, globals);
 }
 
 }  // namespace

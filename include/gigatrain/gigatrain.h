@@ -24,6 +24,7 @@
 #include "gigatrain/optim/muon.h"
 #include "gigatrain/optim/schedule.h"
 #include "gigatrain/optim/sgd.h"
+#include "gigatrain/parallel/data_parallel.h"
 #include "gigatrain/parallel/gradient_tree.h"
 #include "gigatrain/parallel/tree_reduce.h"
 #include "gigatrain/runtime/device.h"

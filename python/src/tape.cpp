@@ -1,6 +1,7 @@
 // backward() and no_grad().
 
 #include "common.h"
+#include "gigatrain/parallel/gradient_tree.h"
 #include "gigatrain/tensor/anomaly.h"
 #include "gigatrain/tensor/node.h"
 

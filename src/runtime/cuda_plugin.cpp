@@ -77,19 +77,25 @@ std::unique_ptr<Device> Device::cuda(const CudaOptions& options) {
   return std::make_unique<Device>(std::unique_ptr<Backend>(open(&options)));
 }
 
-std::unique_ptr<Device> open_device(std::string_view kind, const CudaOptions& options) {
+std::unique_ptr<Device> open_device(std::string_view kind, const CudaOptions& options,
+                                    int local_ranks) {
   const std::string wanted(kind == "auto" ? Environment::read().device : kind);
-  if (wanted == "cpu") return std::make_unique<Device>();
+  const auto cpu = [&] {
+    const bool chosen = local_ranks == 1 || Environment::read().num_threads > 0;
+    const int share = std::max(1, CpuFeatures::get().cores / local_ranks);
+    return std::make_unique<Device>(CpuOptions{.threads = chosen ? 0 : share});
+  };
+  if (wanted == "cpu") return cpu();
   if (wanted == "cuda") return Device::cuda(options);
   if (wanted != "auto")
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("the device must be auto, cpu or cuda, got '{}'", wanted));
-  if (!cuda_plugin_present()) return std::make_unique<Device>();
+  if (!cuda_plugin_present()) return cpu();
   try {
     return Device::cuda(options);
   } catch (const Error& e) {
     if (e.code() != ErrorCode::device) throw;
-    return std::make_unique<Device>();  // no usable GPU: `doctor` says why
+    return cpu();  // no usable GPU: `doctor` says why
   }
 }
 

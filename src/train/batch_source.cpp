@@ -52,6 +52,13 @@ HostBatch::HostBatch(std::span<const nn::FieldSpec> fields, std::int64_t samples
   }
 }
 
+std::vector<void*> HostBatch::pointers_from(std::int64_t sample) const {
+  std::vector<void*> out;
+  for (std::size_t i = 0; i < fields_.size(); ++i)
+    out.push_back(memory_[i].get() + sample * fields_[i].bytes());
+  return out;
+}
+
 nn::Batch HostBatch::on(Device& device, std::int64_t samples) const {
   nn::Batch batch;
   for (std::size_t i = 0; i < fields_.size(); ++i) {

@@ -29,7 +29,7 @@ class Checker {
   void optimizer();
   void schedule();
   void precision();
-  void one_rank();
+  void axes();
 
  private:
   std::string where(const std::string& key) const {
@@ -196,17 +196,14 @@ void Checker::precision() {
                                                 p.loss_scale));
 }
 
-void Checker::one_rank() {
+void Checker::axes() {
   const auto& p = c_.parallel;
-  if (p.zero >= 1 && p.zero <= 3)
-    unsupported("parallel.zero",
-                fmt::format("parallel.zero = {}: the one-rank build serves only 0", p.zero));
-  const std::pair<const char*, std::int64_t> axes[] = {{"dp", p.dp}, {"tp", p.tp}, {"sp", p.sp},
-                                                       {"cp", p.cp}, {"pp", p.pp}, {"ep", p.ep}};
+  const std::pair<const char*, std::int64_t> axes[] = {
+      {"tp", p.tp}, {"sp", p.sp}, {"cp", p.cp}, {"pp", p.pp}, {"ep", p.ep}};
   for (const auto& [axis, size] : axes)
     if (size > 1)
       unsupported(fmt::format("parallel.{}", axis),
-                  fmt::format("parallel.{} = {}: the one-rank build serves only 1", axis, size));
+                  fmt::format("parallel.{} = {}: this build serves only 1", axis, size));
 }
 
 }  // namespace
@@ -220,7 +217,7 @@ void check(const Config& config, const Origins& origins, Problems& problems) {
   checker.optimizer();
   checker.schedule();
   checker.precision();
-  checker.one_rank();
+  checker.axes();
 }
 
 }  // namespace config

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "gigatrain/base/error.h"
+#include "gigatrain/base/integers.h"
 #include "gigatrain/ops/ops.h"
 #include "gigatrain/tensor/node.h"
 #include "kernels/elementwise.h"
@@ -37,7 +38,7 @@ struct Plan {
 class Losses {
  public:
   Losses(Device& device, std::int64_t count)
-      : each_(Tensor::empty(device, {count}, DType::f64, {Purpose::data, "losses"})) {}
+      : each_(Tensor::full(device, {count}, 0.0, DType::f64, {Purpose::data, "losses"})) {}
 
   void set(std::int64_t i, const Tensor& loss) {
     TensorView scalar = loss.view();
@@ -45,9 +46,16 @@ class Losses {
     each_.device().stream().submit(
         kernels::Copy{.x = scalar, .y = ops::slice(each_, 0, i, i + 1).view()});
   }
-  double sum() const {
+  // In the order of the micro-batches, whoever computed them; others' are 0 here.
+  double sum(Communicator* ranks) const {
+    std::vector<double> all = each_.to_vector<double>();
+    if (ranks)
+      ranks
+          ->all_reduce(TensorView(all.data(), DType::f64, {static_cast<std::int64_t>(all.size())}),
+                       Reduce::sum)
+          .wait();
     double sum = 0;
-    for (const double loss : each_.to_vector<double>()) sum += loss;
+    for (const double loss : all) sum += loss;
     return sum;
   }
 
@@ -66,13 +74,19 @@ Evaluation evaluate(nn::Model& model, Device& device, const BatchSource& data,
   const HostBatch host(data.fields(), o.micro_batch);
   Losses losses(device, plan.count);
   Evaluation result;
-  for (std::int64_t i = 0; i < plan.count; ++i) {
+  const std::int64_t size = o.ranks ? o.ranks->size() : 1, rank = o.ranks ? o.ranks->rank() : 0;
+  for (std::int64_t turn = 0; turn < ceil_div(plan.count, size); ++turn) {
+    // Where micro-batches run out, the last one again: the others may need this rank's weights.
+    const std::int64_t i = std::min(turn * size + rank, plan.count - 1);
+    const bool counts = i == turn * size + rank;
     const std::int64_t n = plan.size(i);
     data.fill_eval(plan.begin(i), n, host.pointers());
     check_ids(ranges, data.fields(), n, host.pointers());
     const nn::Batch batch = host.on(device, n);
     nn::BatchContext context;
-    losses.set(i, model.loss(batch, 1.0, context));
+    const Tensor loss = model.loss(batch, 1.0, context);
+    if (!counts) continue;
+    losses.set(i, loss);
     result.terms += data.loss_terms(n, host.pointers());
     result.samples += n;
     if (o.on_batch) {
@@ -80,7 +94,12 @@ Evaluation evaluate(nn::Model& model, Device& device, const BatchSource& data,
       o.on_batch(batch, model.predict(batch, again));
     }
   }
-  if (result.terms > 0) result.loss = losses.sum() / static_cast<double>(result.terms);
+  if (o.ranks) {
+    result.terms = o.ranks->all_reduce(result.terms, Reduce::sum);
+    result.samples = o.ranks->all_reduce(result.samples, Reduce::sum);
+  }
+  const double sum = losses.sum(o.ranks);
+  if (result.terms > 0) result.loss = sum / static_cast<double>(result.terms);
   return result;
 }
 
@@ -106,6 +125,10 @@ double accuracy(nn::Model& model, Device& device, const BatchSource& data,
     if (options.on_batch) options.on_batch(batch, logits);
   };
   evaluate(model, device, data, o);
+  if (options.ranks) {
+    right = options.ranks->all_reduce(right, Reduce::sum);
+    all = options.ranks->all_reduce(all, Reduce::sum);
+  }
   return all ? static_cast<double>(right) / static_cast<double>(all) : 0.0;
 }
 

@@ -1,8 +1,11 @@
 #include "gigatrain/train/gradient_step.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "gigatrain/ops/ops.h"
+#include "gigatrain/parallel/gradient_tree.h"
 #include "gigatrain/tensor/node.h"
 #include "gigatrain/train/token_source.h"
 #include "kernels/elementwise.h"
@@ -26,59 +29,87 @@ std::vector<std::int64_t> leaf_order(std::int64_t leaves, const LeafOrder& order
 
 GradientStep::GradientStep(nn::Model& model, Device& device, const BatchShape& shape,
                            std::uint64_t seed, const LeafOrder& order,
-                           std::vector<nn::FieldSpec> fields)
+                           std::vector<nn::FieldSpec> fields, parallel::DataParallel* ranks)
     : model_(model),
       device_(device),
       shape_(shape),
       seed_(seed),
-      order_(leaf_order(shape.leaves, order)),
       parameters_(nn::trainable_parameters(model)),
-      tree_(parameters_, shape.leaves),
+      ranks_(ranks),
+      tree_(ranks ? nullptr
+                  : std::make_unique<parallel::GradientTree>(parameters_, shape.leaves,
+                                                             leaf_order(shape.leaves, order))),
+      collector_(ranks ? static_cast<parallel::GradientCollector&>(*ranks) : *tree_),
       fields_(fields.empty() ? token_fields(shape.seq_len) : std::move(fields)),
       id_ranges_(model.id_ranges()) {
+  const std::int64_t samples = own_leaves() * samples_of_leaf();
   for (const auto& field : fields_)
-    batch_.add(field.name, Tensor::empty(device, field.batched(shape.global_batch()), field.dtype,
+    batch_.add(field.name, Tensor::empty(device, field.batched(samples), field.dtype,
                                          {Purpose::data, "batch"}));
-  losses_ = Tensor::empty(device, {shape.leaves * shape.micro_batches}, DType::f32,
-                          {Purpose::data, "losses"});
+  const auto losses = [&](std::int64_t leaves) {
+    return Tensor::empty(device, {leaves * shape.micro_batches}, DType::f32,
+                         {Purpose::data, "losses"});
+  };
+  own_losses_ = losses(own_leaves());
+  losses_ = ranks ? losses(shape.leaves) : own_losses_;
+}
+
+// Those that count; a turn that does not computes the last of them again.
+std::int64_t GradientStep::own_leaves() const {
+  const auto& turns = collector_.turns();
+  return std::count_if(turns.begin(), turns.end(), [](const auto& turn) { return turn.counts; });
 }
 
 std::int64_t GradientStep::load(const BatchSource& data, std::int64_t step) {
   const Scope phase("phase", "data");
-  const std::int64_t samples = shape_.global_batch();
+  say(step, "data");
+  const std::int64_t leaves = own_leaves(), samples = leaves * samples_of_leaf();
   if (!host_batch_) host_batch_.emplace(fields_, samples);
+  const auto leaf = [&](std::int64_t i) {
+    return collector_.turns()[static_cast<std::size_t>(i)].leaf;
+  };
+  for (std::int64_t i = 0, next = 0; i < leaves; i = next) {  // runs of neighbours
+    for (next = i + 1; next < leaves && leaf(next) == leaf(next - 1) + 1;) ++next;
+    const std::int64_t first = leaf(i) * samples_of_leaf(), count = (next - i) * samples_of_leaf();
+    data.fill(step, first, count, host_batch_->pointers_from(i * samples_of_leaf()));
+    data.will_need(step + 1, first, count);
+  }
   const FieldPointers filled = host_batch_->pointers();
-  data.fill(step, 0, samples, filled);
   check_ids(id_ranges_, fields_, samples, filled);
   for (std::size_t i = 0; i < fields_.size(); ++i) {
     const TensorView& to = batch_.fields()[i].second.view();
     device_.upload(to.data, filled[i], to.bytes());
   }
-  data.will_need(step + 1, 0, samples);
-  return data.loss_terms(samples, filled);
+  const std::int64_t terms = data.loss_terms(samples, filled);
+  return ranks_ ? ranks_->ranks().all_reduce(terms, Reduce::sum) : terms;
 }
 
-void GradientStep::run_leaf(std::int64_t leaf, std::int64_t step, double scale,
+void GradientStep::run_leaf(std::int64_t turn, std::int64_t step, double scale,
                             std::int64_t micro_batches) {
+  const std::int64_t leaf = collector_.turns()[static_cast<std::size_t>(turn)].leaf;
+  const std::int64_t place = std::min(turn, own_leaves() - 1);
   for (std::int64_t a = 0; a < micro_batches; ++a) {
-    const std::int64_t index = leaf * shape_.micro_batches + a;
-    const std::int64_t first = index * shape_.micro_batch;
+    const std::int64_t first = place * samples_of_leaf() + a * shape_.micro_batch;
+    const std::int64_t first_in_step = leaf * samples_of_leaf() + a * shape_.micro_batch;
     nn::BatchContext context{.training = true,
                              .seed = seed_,
                              .step = static_cast<std::uint32_t>(step),
-                             .first_sample = static_cast<std::uint32_t>(first)};
+                             .first_sample = static_cast<std::uint32_t>(first_in_step)};
     const nn::Batch part = batch_.slice(first, first + shape_.micro_batch);
     Tensor loss;
     {
       const Scope phase("phase", "forward");
+      say(step, "forward");
       loss = model_.loss(part, scale, context);
     }
     const Scope phase("phase", "backward");
+    say(step, "backward");
     backward(loss);
     TensorView scalar = loss.view();
     scalar.shape = {1};
+    const std::int64_t index = place * shape_.micro_batches + a;
     device_.stream().submit(
-        kernels::Copy{.x = scalar, .y = ops::slice(losses_, 0, index, index + 1).view()});
+        kernels::Copy{.x = scalar, .y = ops::slice(own_losses_, 0, index, index + 1).view()});
   }
 }
 
@@ -91,21 +122,43 @@ std::int64_t GradientStep::run(const BatchSource& data, std::int64_t step, doubl
 void GradientStep::submit(std::int64_t step, std::int64_t terms, std::int64_t micro_batches,
                           double loss_scale) {
   loss_scale_ = loss_scale;
-  for (auto* p : parameters_) p->grad = {};  // of the step before: makes room for this one's
-  tree_.discard();                           // should the step before have been broken off
-  for (const auto leaf : order_) {
-    tree_.begin_leaf();
-    run_leaf(leaf, step, loss_scale / static_cast<double>(terms), micro_batches);
-    tree_.end_leaf(leaf);
+  collector_.begin_step();
+  const auto& turns = collector_.turns();
+  for (std::size_t turn = 0; turn < turns.size(); ++turn) {
+    collector_.begin_leaf(turns[turn], micro_batches);
+    run_leaf(static_cast<std::int64_t>(turn), step, loss_scale / static_cast<double>(terms),
+             micro_batches);
+    collector_.end_leaf();
   }
-  tree_.finish();
+  collector_.finish();
+  if (ranks_) gather_losses();
+}
+
+void GradientStep::say(std::int64_t step, const char* phase) const {
+  if (ranks_) ranks_->ranks().set_label(fmt::format("step {}, phase {}", step + 1, phase));
+}
+
+void GradientStep::gather_losses() {
+  std::vector<std::int64_t> counts;
+  for (int rank = 0; rank < ranks_->ranks().size(); ++rank)
+    counts.push_back(static_cast<std::int64_t>(ranks_->plan().leaves_of(rank).size()) *
+                     shape_.micro_batches);
+  ranks_->ranks().all_gather(own_losses_.view(), losses_.view(), counts).wait();
 }
 
 double GradientStep::loss() const {
   const auto each = losses_.to_vector<double>();
   std::vector<double> leaves(static_cast<std::size_t>(shape_.leaves));
-  for (std::size_t i = 0; i < each.size(); ++i)
-    leaves[i / static_cast<std::size_t>(shape_.micro_batches)] += each[i];
+  std::size_t next = 0;
+  const auto add = [&](std::int64_t leaf) {
+    for (std::int64_t a = 0; a < shape_.micro_batches; ++a)
+      leaves[static_cast<std::size_t>(leaf)] += each[next++];
+  };
+  if (ranks_)
+    for (int rank = 0; rank < ranks_->ranks().size(); ++rank)
+      for (const std::int64_t leaf : ranks_->plan().leaves_of(rank)) add(leaf);
+  else
+    for (const auto& turn : collector_.turns()) add(turn.leaf);
   return kernels::tree_sum(leaves.data(), shape_.leaves) / loss_scale_;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gigatrain/collectives/dry_ranks.h"
 #include "gigatrain/optim/clip.h"
 #include "kernels/dry/dry_queue.h"
 #include "train/state_snapshot.h"
@@ -15,18 +16,20 @@ constexpr std::int64_t kLargestMicroBatch = 1 << 20;  // searched
 
 // What Trainer::step submits. The second step is the first of the steady state, and the second
 // micro-batch of a leaf stands for all later ones.
-void run_steps(GradientStep& gradient, optim::Optimizer& optimizer) {
+void run_steps(GradientStep& gradient, optim::Optimizer& optimizer, parallel::DataParallel* ranks) {
   const std::int64_t micro_batches = std::min<std::int64_t>(gradient.shape().micro_batches, 2);
   for (std::int64_t step = 0; step < 2; ++step) {
     gradient.submit(step, gradient.shape().tokens(), micro_batches);
-    const Tensor clip = optim::clip_scale(gradient.parameters(), 1.0f, gradient.losses());
-    optimizer.step({.step = step + 1, .lr = 1e-4f, .clip = clip});
+    const Tensor clip = ranks ? ranks->clip_scale(1.0f, gradient.losses())
+                              : optim::clip_scale(gradient.parameters(), 1.0f, gradient.losses());
+    const optim::StepOptions options{.step = step + 1, .lr = 1e-4f, .clip = clip};
+    ranks ? ranks->step(optimizer, options) : optimizer.step(options);
   }
 }
 
 std::int64_t state_bytes(const std::vector<Parameter*>& parameters, optim::Optimizer& optimizer) {
   std::int64_t bytes = 0;
-  for (const auto* p : parameters) bytes += p->value().view().bytes();
+  for (const auto* p : parameters) bytes += p->own_value().view().bytes();
   for (const auto& s : optimizer.state()) bytes += s.tensor.view().bytes();
   return bytes;
 }
@@ -74,11 +77,20 @@ MemoryPlan plan_memory(const nn::ModelSpec& spec, const BatchShape& batch,
   const auto device = target.open();
   const auto model = spec.make();
   nn::materialize(*model, *device, weights);
+  const auto ranks = target.ranks > 1 ? make_dry_communicator(target.rank, target.ranks) : nullptr;
+  std::unique_ptr<parallel::DataParallel> sharing;
+  if (ranks) {
+    sharing = std::make_unique<parallel::DataParallel>(
+        *model, *device, *ranks,
+        parallel::DataParallelOptions{
+            .leaves = batch.leaves, .zero = target.zero, .whole = optim::whole_tensors(options)});
+    device->allocator().reset_peak();  // the whole model goes before training begins
+  }
   const auto optimizer = optim::make_optimizer(nn::trainable_parameters(*model), options);
-  GradientStep gradient(*model, *device, batch, 0);
+  GradientStep gradient(*model, *device, batch, 0, {}, {}, sharing.get());
   StateSnapshot snapshot;  // of a GPU's state it lies on the host: below
   if (target.snapshot && device->is_cpu()) snapshot.reserve(*model, *optimizer);
-  run_steps(gradient, *optimizer);
+  run_steps(gradient, *optimizer, sharing.get());
   const MemoryStats stats = device->allocator().stats();
   MemoryPlan plan{.total = stats.total.peak,
                   .reserved = reserved_bytes(*device),

@@ -112,6 +112,7 @@ MetricsWriter::~MetricsWriter() {
 }
 
 void MetricsWriter::append(const Line& line) {
+  if (file_ < 0) return;
   if (failed_) end_torn_line(file_, path_);
   failed_ = true;
   write_whole(file_, line.text(), path_);

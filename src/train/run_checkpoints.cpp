@@ -19,15 +19,22 @@ CheckpointOptions RunCheckpoints::options_of(bool is_best) const {
 void RunCheckpoints::save_in_background(const TrainState& state, bool is_best) {
   const Timer waiting;
   wait_for_the_one_before(state.step);
-  auto contents = snapshot_.take(source_.model, source_.optimizer, source_.tokenizer, state);
+  auto contents = source_.ranks
+                      ? gather_contents(source_.model, source_.optimizer, source_.tokenizer, state,
+                                        *source_.ranks)
+                      : snapshot_.take(source_.model, source_.optimizer, source_.tokenizer, state);
+  if (!writes()) return;
   writer_.begin(std::move(contents), options_of(is_best), waiting.ms());
 }
 
 void RunCheckpoints::save(const TrainState& state, bool is_best) {
   const Timer waiting;
   settle();
-  const auto contents =
-      checkpoint_contents(source_.model, source_.optimizer, source_.tokenizer, state);
+  const auto contents = source_.ranks ? gather_contents(source_.model, source_.optimizer,
+                                                        source_.tokenizer, state, *source_.ranks)
+                                      : checkpoint_contents(source_.model, source_.optimizer,
+                                                            source_.tokenizer, state);
+  if (!writes()) return;
   const Timer writing;
   BackgroundWriter::Saved saved{
       .written = write_checkpoint(options_.files, options_.root, contents, options_of(is_best)),

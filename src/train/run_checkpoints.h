@@ -5,6 +5,9 @@
 #include <functional>
 #include <string>
 
+#include "gigatrain/collectives/communicator.h"
+#include "gigatrain/nn/model.h"
+#include "gigatrain/optim/optimizer.h"
 #include "train/background_writer.h"
 #include "train/state_snapshot.h"
 
@@ -24,6 +27,8 @@ class RunCheckpoints {
     nn::Model& model;
     optim::Optimizer& optimizer;
     const Tokenizer* tokenizer;  // null: none
+    Communicator* ranks =
+        nullptr;  // who share the state: rank 0 writes, and each saves; null: none
   };
   RunCheckpoints(Options options, const Source& source);
 
@@ -40,6 +45,7 @@ class RunCheckpoints {
  private:
   CheckpointOptions options_of(bool is_best) const;
   void wait_for_the_one_before(std::int64_t step);
+  bool writes() const { return !source_.ranks || source_.ranks->rank() == 0; }
   Options options_;
   Source source_;
   StateSnapshot snapshot_;

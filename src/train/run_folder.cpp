@@ -53,6 +53,10 @@ void make_folders(FileSystem& files, const std::string& path) {
   files.sync_folder(parent_of(path));
 }
 
+std::string path_of(const std::string& dir, const std::string& name) {
+  return (dir.empty() ? "." : dir) + "/" + name;
+}
+
 std::shared_ptr<RunFolder::Lock> take_lock(const std::string& folder) {
   const std::string path = folder + kLock;
   auto lock = std::make_shared<RunFolder::Lock>();
@@ -171,12 +175,18 @@ std::string run_record(const std::string& name, const RunFolderOptions& options)
 
 }  // namespace
 
+RunFolder RunFolder::joined(const std::string& dir, const std::string& name) {
+  RunFolder run;
+  run.path_ = path_of(dir, name);
+  return run;
+}
+
 RunFolder RunFolder::create(const std::string& dir, const std::string& name,
                             const RunFolderOptions& options) {
   check_name(name);
   FileSystem& files = FileSystem::real();
   RunFolder run;
-  run.path_ = (dir.empty() ? "." : dir) + "/" + name;
+  run.path_ = path_of(dir, name);
   if (options.mode == RunMode::resume && !exists(run.path_ + kRun))
     enter(files, run.path_, options);
   make_folders(files, run.path_);

@@ -25,10 +25,10 @@ std::map<std::string, std::string> flatten_toml(const std::string& toml) {
 namespace {
 
 bool may_change(const std::string& key) {
-  static constexpr const char* kFree[] = {"run.",         "log.",          "checkpoint.",
-                                          "trust.",       "data.val",      "train.steps",
-                                          "train.eval_",  "train.sample_", "train.limit_seconds",
-                                          "train.anomaly"};
+  static constexpr const char* kFree[] = {
+      "run.",         "log.",      "checkpoint.", "trust.",        "data.val",
+      "train.steps",  "parallel.", "train.eval_", "train.sample_", "train.limit_seconds",
+      "train.anomaly"};
   return std::any_of(std::begin(kFree), std::end(kFree),
                      [&](const char* prefix) { return key.starts_with(prefix); });
 }

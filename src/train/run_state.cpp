@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include "gigatrain/base/error.h"
+#include "train/gathered_state.h"
 #include "train/tensor_transfer.h"
 
 namespace gigatrain {
 
 LiveState live_state(nn::Model& model, optim::Optimizer& optimizer) {
   LiveState live{.model = {}, .optimizer = optimizer.state()};
-  for (const auto* p : nn::named_parameters(model)) live.model.push_back({p->name(), p->value()});
+  for (const auto* p : nn::named_parameters(model)) live.model.push_back(optim::weight_state(*p));
   return live;
 }
 
@@ -39,7 +40,28 @@ CheckpointContents checkpoint_contents(nn::Model& model, optim::Optimizer& optim
   return contents;
 }
 
+CheckpointContents gather_contents(nn::Model& model, optim::Optimizer& optimizer,
+                                   const Tokenizer* tokenizer, TrainState state,
+                                   Communicator& ranks, int root) {
+  CheckpointContents contents;
+  const LiveState live = live_state(model, optimizer);
+  contents.model = gather_state(live.model, ranks, root, contents.host_copies);
+  contents.optimizer = gather_state(live.optimizer, ranks, root, contents.host_copies);
+  describe(contents, model, tokenizer, std::move(state));
+  return contents;
+}
+
 namespace {
+
+void load_own(const StoredTensor& stored, const optim::NamedState& to) {
+  if (!to.shared) return load_tensor(stored, to.tensor);
+  StoredTensor part = stored;
+  part.shape = to.tensor.shape();
+  part.data += to.begin * stored.item_size();
+  part.offset += to.begin * stored.item_size();
+  part.bytes = part.shape.numel() * stored.item_size();
+  load_tensor(part, to.tensor);
+}
 
 const StoredTensor& find(const ModelFiles& files, const std::string& name, const Shape& shape,
                          const std::string& folder) {
@@ -57,14 +79,14 @@ const StoredTensor& find(const ModelFiles& files, const std::string& name, const
 
 }  // namespace
 
-void restore(const Checkpoint& checkpoint, nn::Model& model, optim::Optimizer& optimizer) {
+void restore(const Checkpoint& checkpoint, nn::Model& model, optim::Optimizer& optimizer,
+             Communicator* ranks) {
   const auto parameters = nn::named_parameters(model);
   const auto state = optimizer.state();
   // Everything is looked up before anything is written.
   for (const auto* p : parameters)
     find(checkpoint.model(), p->name(), p->shape(), checkpoint.folder());
-  for (const auto& s : state)
-    find(checkpoint.optimizer(), s.name, s.tensor.shape(), checkpoint.folder());
+  for (const auto& s : state) find(checkpoint.optimizer(), s.name, s.whole, checkpoint.folder());
   if (checkpoint.model().tensors().size() != parameters.size())
     throw Error(
         ErrorCode::corrupt,
@@ -78,11 +100,11 @@ void restore(const Checkpoint& checkpoint, nn::Model& model, optim::Optimizer& o
                             optimizer.name(), state.size()),
                 "continue with the [optim] section that the checkpoint was made with");
   for (auto* p : parameters) {
-    load_tensor(checkpoint.model().at(p->name()), p->value());
+    load_own(checkpoint.model().at(p->name()), optim::weight_state(*p));
     p->changed();
   }
-  for (const auto& s : state) load_tensor(checkpoint.optimizer().at(s.name), s.tensor);
-  const std::uint64_t digest = state_digest(parameters, &optimizer).value;
+  for (const auto& s : state) load_own(checkpoint.optimizer().at(s.name), s);
+  const std::uint64_t digest = state_digest(parameters, &optimizer, ranks).value;
   if (digest != checkpoint.state().state_digest)
     throw Error(ErrorCode::corrupt,
                 fmt::format("{}: the loaded state has digest {:016x}, the checkpoint says {:016x}",
@@ -97,8 +119,9 @@ std::vector<std::string> check_resumable(const TrainState& saved, const TrainSta
       differences += fmt::format("\n  {}: the checkpoint has {}, this run {}", what, a, b);
   };
   compare("train.seed", saved.seed, now.seed);
-  compare("train.leaves", saved.leaves, now.leaves);
   compare("train.numerics", saved.numerics, now.numerics);
+  // Those of "fast" follow the number of ranks.
+  if (now.numerics != "fast") compare("train.leaves", saved.leaves, now.leaves);
   compare("digest of the training data", saved.dataset_digest, now.dataset_digest);
   compare("scalar chunk", saved.scalar_chunk, now.scalar_chunk);
   if (!differences.empty())

@@ -24,9 +24,17 @@ void describe(CheckpointContents& contents, const nn::Model& model, const Tokeni
 CheckpointContents checkpoint_contents(nn::Model& model, optim::Optimizer& optimizer,
                                        const Tokenizer* tokenizer, TrainState state);
 
-// Copies weights and optimizer state in, and checks the state digest. Throws Error(corrupt) naming
-// the tensor that is missing or has another shape, when the checkpoint is of another model.
-void restore(const Checkpoint& checkpoint, nn::Model& model, optim::Optimizer& optimizer);
+// The same of a state that ranks share, as a copy on rank `root`; elsewhere without tensors. Every
+// rank calls it. Digests are left to whoever writes it.
+CheckpointContents gather_contents(nn::Model& model, optim::Optimizer& optimizer,
+                                   const Tokenizer* tokenizer, TrainState state,
+                                   Communicator& ranks, int root = 0);
+
+// Copies weights and optimizer state in, of shared ones what is own, and checks the state digest.
+// Throws Error(corrupt) naming the tensor that is missing or has another shape, when the checkpoint
+// is of another model. `ranks`: who share the state, each calling this; null: nobody.
+void restore(const Checkpoint& checkpoint, nn::Model& model, optim::Optimizer& optimizer,
+             Communicator* ranks = nullptr);
 
 // A run can only be continued as what it is: same seed, batch tree, numerics and data. Throws
 // Error(invalid_argument) that lists every difference. Returns warnings for what changes bits but

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <filesystem>
 
 #include "gigatrain/base/error.h"
@@ -34,10 +35,39 @@ nn::ModelSpec model_spec(const Config& config, const Tokenizer* tokenizer) {
   return spec;
 }
 
-BatchShape batch_shape(const Config& config, std::int64_t parameters) {
+namespace {
+
+void require_work_for(int ranks, std::int64_t leaves, const Config& config) {
+  if (config.parallel.dp > 0 && config.parallel.dp != ranks)
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("parallel.dp = {}, but the program has {} ranks", config.parallel.dp, ranks),
+        fmt::format("gigatrain --ranks {} train ..., or leave parallel.dp out",
+                    config.parallel.dp));
+  if (ranks > leaves)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("a step has {} leaves, which keep 1 to {} ranks busy, got {} ranks",
+                            leaves, leaves, ranks),
+                fmt::format("use at most {} ranks, or raise train.leaves and train.global_batch "
+                            "(which makes it another run)",
+                            leaves));
+}
+
+// The fewest leaves that these ranks need.
+std::int64_t fast_leaves(const TrainConfig& t, int ranks) {
+  const auto leaves = static_cast<std::int64_t>(std::bit_ceil(static_cast<unsigned>(ranks)));
+  return t.global_batch / t.micro_batch % leaves == 0 ? leaves : 0;
+}
+
+}  // namespace
+
+BatchShape batch_shape(const Config& config, std::int64_t parameters, int ranks) {
   const TrainConfig& t = config.train;
-  const std::int64_t leaves =
+  std::int64_t leaves =
       t.leaves > 0 ? t.leaves : default_leaves(t.global_batch, t.micro_batch, parameters);
+  require_work_for(ranks, leaves, config);
+  if (t.numerics == "fast")
+    if (const std::int64_t fewer = fast_leaves(t, ranks)) leaves = fewer;
   return {.leaves = leaves,
           .micro_batches = t.global_batch / t.micro_batch / leaves,
           .micro_batch = t.micro_batch,
@@ -71,6 +101,12 @@ optim::OptimizerOptions optimizer_options(const Config& config) {
                             .seed = static_cast<std::uint64_t>(config.train.seed)};
   for (const auto& text : c.groups) o.groups.push_back(optim::parse_group_rule(text));
   return o;
+}
+
+parallel::DataParallelOptions sharing_options(const Config& config, const BatchShape& batch) {
+  return {.leaves = batch.leaves,
+          .zero = static_cast<int>(config.parallel.zero),
+          .whole = optim::whole_tensors(optimizer_options(config))};
 }
 
 bool saves_in_background(const Config& config) {

@@ -9,45 +9,62 @@ namespace gigatrain {
 
 namespace {
 
-// The digest of each tensor; the device is waited for once.
-std::vector<std::uint64_t> digests(const std::vector<Tensor>& tensors) {
-  std::vector<std::uint64_t> out(tensors.size());
-  if (tensors.empty()) return out;
-  Device& device = tensors.front().device();
+// The digest of each tensor, or of the part of it that is own; the device is waited for once.
+std::vector<std::uint64_t> digests(const std::vector<optim::NamedState>& state) {
+  std::vector<std::uint64_t> out(state.size());
+  if (state.empty()) return out;
+  Device& device = state.front().tensor.device();
   const Tensor values = Tensor::empty(device, {static_cast<std::int64_t>(out.size())}, DType::i64,
                                       {Purpose::workspace, "digests"});
   auto* to = values.view().as<std::uint64_t>();
-  for (std::size_t i = 0; i < tensors.size(); ++i)
-    device.stream().submit(kernels::Digest{.x = tensors[i].view(), .digest = to + i});
+  for (std::size_t i = 0; i < state.size(); ++i)
+    device.stream().submit(
+        kernels::Digest{.x = state[i].tensor.view(),
+                        .first_index = static_cast<std::uint64_t>(state[i].begin),
+                        .digest = to + i});
   device.download(out.data(), to, values.view().bytes());
   return out;
+}
+
+// Adds what the ranks have of each shared tensor.
+void add_parts(std::vector<std::uint64_t>& values, const std::vector<optim::NamedState>& state,
+               Communicator& ranks) {
+  const auto count = static_cast<std::int64_t>(values.size());
+  std::vector<std::uint64_t> all(values.size() * static_cast<std::size_t>(ranks.size()));
+  const auto view = [](std::vector<std::uint64_t>& x, std::int64_t n) {
+    return TensorView(x.data(), DType::i64, {n});
+  };
+  ranks.all_gather(view(values, count), view(all, count * ranks.size())).wait();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!state[i].shared) continue;
+    values[i] = 0;
+    for (std::size_t at = i; at < all.size(); at += values.size())
+      values[i] = digest_add(values[i], all[at]);
+  }
 }
 
 }  // namespace
 
 std::uint64_t digest(const Tensor& tensor) {
-  return digests({tensor}).front();
+  return digests({{"", tensor, tensor.shape()}}).front();
 }
 
 std::string StateDigest::hex() const {
   return fmt::format("{:016x}", value);
 }
 
-StateDigest state_digest(const std::vector<Parameter*>& parameters, optim::Optimizer* optimizer) {
-  std::vector<std::string> names;
-  std::vector<Tensor> tensors;
-  const auto add = [&](const std::string& name, const Tensor& tensor) {
-    names.push_back(name);
-    tensors.push_back(tensor);
-  };
-  for (const auto* p : parameters) add(p->name(), p->value());
+StateDigest state_digest(const std::vector<Parameter*>& parameters, optim::Optimizer* optimizer,
+                         Communicator* ranks) {
+  std::vector<optim::NamedState> all;
+  for (const auto* p : parameters) all.push_back(optim::weight_state(*p));
   if (optimizer)
-    for (const auto& s : optimizer->state()) add(s.name, s.tensor);
-  const std::vector<std::uint64_t> values = digests(tensors);
+    for (auto& s : optimizer->state()) all.push_back(std::move(s));
+  std::vector<std::uint64_t> values = digests(all);
+  if (ranks) add_parts(values, all, *ranks);
   StateDigest state;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    state.tensors[names[i]] = values[i];
-    state.value = digest_add(state.value, digest_named(names[i], values[i]));
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    state.tensors[all[i].name] = values[i];
+    state.value = digest_add(state.value, digest_named(all[i].name, values[i]));
   }
   return state;
 }

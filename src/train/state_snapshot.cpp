@@ -1,6 +1,7 @@
 #include "train/state_snapshot.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "base/stream_copy.h"
 #include "gigatrain/base/error.h"
@@ -69,7 +70,8 @@ CheckpointContents StateSnapshot::take(nn::Model& model, optim::Optimizer& optim
   std::vector<CopyJob> jobs;
   const auto copies_of = [&](const std::vector<optim::NamedState>& tensors) {
     std::vector<NamedView> views;
-    for (const auto& [name, tensor] : tensors) {
+    for (const auto& t : tensors) {
+      const auto& [name, tensor] = std::tie(t.name, t.tensor);
       const TensorView& view = tensor.view();
       if (!view.is_contiguous())
         throw Error(ErrorCode::invalid_argument,

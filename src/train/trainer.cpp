@@ -18,10 +18,10 @@ namespace {
 
 Device& device_of(nn::Model& model) {
   const auto parameters = nn::named_parameters(model);
-  if (parameters.empty() || !parameters.front()->value())
+  if (parameters.empty() || !parameters.front()->own_value())
     throw Error(ErrorCode::invalid_argument, "the model has no weights yet",
                 "call nn::materialize(model, device, ...) before making a Trainer");
-  return parameters.front()->value().device();
+  return parameters.front()->own_value().device();
 }
 
 TrainerOptions checked(TrainerOptions o, const nn::Model& model, const BatchSource& data) {
@@ -37,6 +37,10 @@ TrainerOptions checked(TrainerOptions o, const nn::Model& model, const BatchSour
           fmt::format("leaves x micro_batches x micro_batch must be the data's global batch {}, "
                       "got {} x {} x {}",
                       data.global_batch(), b.leaves, b.micro_batches, b.micro_batch));
+  if (o.ranks)
+    require(o.ranks->options().leaves == b.leaves,
+            fmt::format("the ranks share steps of {} leaves, this Trainer's have {}",
+                        o.ranks->options().leaves, b.leaves));
   model.check_fields(data.fields());
   require(o.steps >= 1, fmt::format("train.steps must be at least 1, got {}", o.steps));
   o.schedule.steps = o.steps;
@@ -69,7 +73,7 @@ Trainer::Trainer(nn::Model& model, optim::Optimizer& optimizer, const BatchSourc
       optimizer_(optimizer),
       data_(data),
       gradient_(model, device_of(model), options.batch, options.seed, options.leaf_order,
-                data.fields()),
+                data.fields(), options.ranks),
       loss_scale_(make_loss_scale(gradient_.parameters(), options.loss_scale)) {}
 
 StepReport Trainer::step() {
@@ -108,10 +112,18 @@ StepReport Trainer::make_step() {
 
 Tensor Trainer::update(const StepReport& report) {
   const Scope phase("phase", "optimizer");
-  const Tensor clip = optim::clip_scale(gradient_.parameters(), options_.clip, gradient_.losses(),
-                                        report.loss_scale);
-  optimizer_.step({.step = step_ + 1, .lr = report.lr, .clip = clip});
-  return clip;
+  parallel::DataParallel* ranks = options_.ranks;
+  if (ranks) ranks->ranks().set_label(fmt::format("step {}, phase optimizer", step_ + 1));
+  optim::StepOptions step{.step = step_ + 1, .lr = report.lr};
+  if (ranks) {
+    step.clip = ranks->clip_scale(options_.clip, gradient_.losses(), report.loss_scale);
+    ranks->step(optimizer_, step);
+  } else {
+    step.clip = optim::clip_scale(gradient_.parameters(), options_.clip, gradient_.losses(),
+                                  report.loss_scale);
+    optimizer_.step(step);
+  }
+  return step.clip;
 }
 
 void Trainer::accept(StepReport& report) {
@@ -127,12 +139,21 @@ void Trainer::accept(StepReport& report) {
                   report.loss, report.grad_norm, report.loss_scale, loss_scale_->value());
 }
 
+// Ranks see a request or the time at different steps: they stop together.
+std::optional<StopReason> Trainer::stop_now(double trained_ms) const {
+  constexpr std::int32_t kNo = 0, kLate = 1, kAsked = 2;
+  std::int32_t wish = kNo;
+  if (options_.limit_seconds > 0 && trained_ms >= options_.limit_seconds * 1e3) wish = kLate;
+  if (stop_ && stop_()) wish = kAsked;
+  if (options_.ranks) wish = options_.ranks->ranks().all_reduce(wish, Reduce::max);
+  if (wish == kNo) return std::nullopt;
+  return wish == kAsked ? StopReason::requested : StopReason::time_limit;
+}
+
 StopReason Trainer::fit() {
   double trained_ms = 0;
   while (step_ < options_.steps) {
-    if (stop_ && stop_()) return StopReason::requested;
-    if (options_.limit_seconds > 0 && trained_ms >= options_.limit_seconds * 1e3)
-      return StopReason::time_limit;
+    if (const auto reason = stop_now(trained_ms)) return *reason;
     const StepReport report = step();
     trained_ms += report.step_ms;
     for (const auto& callback : callbacks_) callback(report);

@@ -9,6 +9,7 @@
 #include "base/timer.h"
 #include "gigatrain/base/error.h"
 #include "gigatrain/optim/ema.h"
+#include "gigatrain/parallel/data_parallel.h"
 #include "gigatrain/runtime/environment.h"
 #include "gigatrain/train/generate.h"
 #include "gigatrain/train/machine_limit.h"
@@ -18,6 +19,7 @@
 #include "gigatrain/train/trace.h"
 #include "gigatrain/version.h"
 #include "kernels/reduce.h"
+#include "train/agreement.h"
 #include "train/kernel_times.h"
 #include "train/run_checkpoints.h"
 #include "train/run_state.h"
@@ -33,38 +35,55 @@ bool due(std::int64_t step, std::int64_t every) {
   return every > 0 && step % every == 0;
 }
 
-PlanTarget plan_target(Device& device, const Config& config) {
+PlanTarget plan_target(Device& device, const Config& config, Communicator* ranks) {
   PlanTarget target = PlanTarget::of(device);
-  target.snapshot = saves_in_background(config);
+  target.snapshot = saves_in_background(config) && !ranks;
+  if (ranks) {
+    target.ranks = ranks->size();
+    target.rank = ranks->rank();
+    target.zero = static_cast<int>(config.parallel.zero);
+  }
   return target;
+}
+
+// What ranks that do not report tell nobody.
+RunObserver& silence() {
+  static RunObserver observer;
+  return observer;
 }
 
 class Run {
  public:
-  Run(Device& device, const Config& config, RunMode mode, RunObserver& observer)
-      : device_(device),
+  // ranks: null for one alone.
+  Run(Communicator* ranks, Device& device, const Config& config, RunMode mode,
+      RunObserver& observer)
+      : ranks_(ranks),
+        leads_(!ranks || ranks->rank() == 0),
+        device_(device),
         config_(config),
-        observer_(observer),
+        observer_(leads_ ? observer : silence()),
         tokenizer_(make_tokenizer(config)),
         spec_(model_spec(config, tokenizer_.get())),
-        batch_(batch_shape(config, spec_.parameters())),
+        batch_(batch_shape(config, spec_.parameters(), ranks ? ranks->size() : 1)),
         train_(open_data(config, Split::train, tokenizer_.get(), spec_.vocab_size(),
                          batch_.global_batch())),
-        plan_(plan_memory(spec_, batch_, weight_options(config), plan_target(device, config),
+        plan_(plan_memory(spec_, batch_, weight_options(config), plan_target(device, config, ranks),
                           optimizer_options(config))),
-        folder_(RunFolder::create(config.run.dir, config.run.name, folder_options(mode))),
-        metrics_(folder_.metrics()),
+        folder_(open_folder(mode)),
+        metrics_(leads_ ? MetricsWriter(folder_.metrics()) : MetricsWriter()),
         kernel_times_(device) {
     if (!config.data.val.empty())
       val_.emplace(open_data(config, Split::val, tokenizer_.get(), spec_.vocab_size(),
                              batch_.global_batch()));
     model_ = build_model(device, config, spec_);
+    if (ranks_) share_model();
     optimizer_ =
         optim::make_optimizer(nn::trainable_parameters(*model_), optimizer_options(config));
     TrainerOptions options = trainer_options(config, batch_);
     if (config.log.trace || Environment::read().trace)
-      trace_ = std::make_unique<Trace>(device, folder_.trace());
+      trace_ = std::make_unique<Trace>(device, folder_.trace(rank()));
     options.trace = trace_.get();
+    options.ranks = sharing_.get();
     trainer_ = std::make_unique<Trainer>(*model_, *optimizer_, train_, options);
     checkpoints_ = std::make_unique<RunCheckpoints>(
         RunCheckpoints::Options{
@@ -72,9 +91,9 @@ class Run {
             .keep = static_cast<int>(config.checkpoint.keep),
             .on_saved = [this](const BackgroundWriter::Saved& saved) { report_saved(saved); },
             .on_warning = [this](const std::string& text) { warn(text); }},
-        RunCheckpoints::Source{*model_, *optimizer_, tokenizer_.get()});
+        RunCheckpoints::Source{*model_, *optimizer_, tokenizer_.get(), ranks_});
     if (mode == RunMode::resume) resume();
-    limit_flops_ = measure_gemm(device, compute_dtype(config));
+    limit_flops_ = measure_limit();
     device.allocator().reset_peak();  // the measurement's memory is not the run's
   }
 
@@ -97,6 +116,37 @@ class Run {
   }
 
  private:
+  int rank() const { return ranks_ ? ranks_->rank() : 0; }
+
+  // Rank 0's, after which it is there for the others, who would not train into another run's.
+  RunFolder open_folder(RunMode mode) {
+    if (ranks_)
+      require_agreement(*ranks_, {{"version of gigatrain", GIGATRAIN_VERSION},
+                                  {"configuration", to_toml(config_)},
+                                  {"training data", fmt::format("{:016x}", train_.digest())},
+                                  {"arithmetic", device_.arithmetic(compute_dtype(config_))}});
+    if (!leads_) {
+      ranks_->barrier().wait();
+      return RunFolder::joined(config_.run.dir, config_.run.name);
+    }
+    RunFolder folder = RunFolder::create(config_.run.dir, config_.run.name, folder_options(mode));
+    if (ranks_) ranks_->barrier().wait();
+    return folder;
+  }
+
+  void share_model() {
+    sharing_ = std::make_unique<parallel::DataParallel>(*model_, device_, *ranks_,
+                                                        sharing_options(config_, batch_));
+  }
+
+  // Of all ranks. One measures while the others wait, since they may share a machine.
+  double measure_limit() {
+    double limit = leads_ ? measure_gemm(device_, compute_dtype(config_)) : 0;
+    if (!ranks_) return limit;
+    limit = ranks_->all_reduce(limit, Reduce::max);
+    return limit * ranks_->size();
+  }
+
   RunFolderOptions folder_options(RunMode mode) const {
     const std::int64_t checkpoint = spec_.parameters() * 4 + plan_.of(Purpose::optimizer);
     return {.mode = mode,
@@ -145,7 +195,7 @@ class Run {
     for (const auto& text : warnings) warn(text);
     if (Backend* backend = device_.backend())
       backend->set_algorithms(checkpoint.state().algorithms);
-    restore(checkpoint, *model_, *optimizer_);
+    restore(checkpoint, *model_, *optimizer_, ranks_);
     trainer_->resume_at(checkpoint.state().step, checkpoint.state().tokens);
     resume_loss_scale(checkpoint);
     best_ = checkpoint.state().best_eval_loss;
@@ -243,8 +293,10 @@ class Run {
   void run_evaluation(std::int64_t step) {
     const Timer time;
     const optim::Ema::Swapped averaged(optimizer_->ema());
-    const Evaluation e =
-        evaluate(*model_, device_, *val_, batch_.micro_batch, config_.train.eval_batches);
+    const Evaluation e = evaluate(*model_, device_, *val_,
+                                  {.micro_batch = batch_.micro_batch,
+                                   .batches = config_.train.eval_batches,
+                                   .ranks = ranks_});
     const bool best = e.loss < best_;
     if (best) best_ = e.loss, best_step_ = step;
     outcome_.val_loss = e.loss;
@@ -328,6 +380,8 @@ class Run {
     observer_.on_warning(text);
   }
 
+  Communicator* ranks_;
+  bool leads_;
   Device& device_;
   Config config_;
   RunObserver& observer_;
@@ -341,6 +395,7 @@ class Run {
   KernelTimes kernel_times_;
   std::optional<TokenSource> val_;
   std::shared_ptr<nn::LanguageModel> model_;
+  std::unique_ptr<parallel::DataParallel> sharing_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   std::unique_ptr<Trace> trace_;
   std::unique_ptr<Trainer> trainer_;
@@ -357,7 +412,12 @@ class Run {
 
 RunOutcome train_run(Device& device, const Config& config, RunMode mode, RunObserver& observer,
                      const std::function<bool()>& stop_requested) {
-  return Run(device, config, mode, observer).execute(stop_requested);
+  return Run(nullptr, device, config, mode, observer).execute(stop_requested);
+}
+
+RunOutcome train_run(Communicator& ranks, Device& device, const Config& config, RunMode mode,
+                     RunObserver& observer, const std::function<bool()>& stop_requested) {
+  return Run(&ranks, device, config, mode, observer).execute(stop_requested);
 }
 
 }  // namespace gigatrain

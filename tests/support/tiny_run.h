@@ -58,6 +58,35 @@ inline void write_shard(const std::string& path, std::int64_t tokens, std::int64
   writer.finish(sidecar);
 }
 
+// The same tokens with other numbers of targets: sample s lacks s mod T of them, and the samples of
+// leaf 3 have none.
+class UnequalTargets : public BatchSource {
+ public:
+  UnequalTargets(const TokenSource& tokens, std::int64_t samples_of_leaf)
+      : tokens_(tokens), samples_of_leaf_(samples_of_leaf) {}
+  const std::vector<nn::FieldSpec>& fields() const override { return tokens_.fields(); }
+  std::int64_t global_batch() const override { return tokens_.global_batch(); }
+  void fill(std::int64_t step, std::int64_t first, std::int64_t count,
+            FieldPointers out) const override {
+    tokens_.fill(step, first, count, out);
+    const std::int64_t length = tokens_.positions();
+    auto* targets = static_cast<std::int32_t*>(out[1]);
+    for (std::int64_t s = 0; s < count; ++s)
+      for (std::int64_t t = 0; t < length; ++t)
+        if ((first + s) / samples_of_leaf_ == 3 || t < (first + s) % length)
+          targets[s * length + t] = -1;
+  }
+  std::int64_t loss_terms(std::int64_t count, FieldPointers filled) const override {
+    return tokens_.loss_terms(count, filled);
+  }
+  std::uint64_t digest() const override { return tokens_.digest() + 1; }
+  std::int64_t positions() const override { return tokens_.positions(); }
+
+ private:
+  const TokenSource& tokens_;
+  std::int64_t samples_of_leaf_;
+};
+
 struct TinyOptions {
   int threads = 1;
   Isa isa = CpuFeatures::get().best;
@@ -71,15 +100,25 @@ struct TinyOptions {
   float lr = 3e-3f;
   LossScaleOptions loss_scale{};
   std::int64_t steps = 6;
+  std::int64_t n_embd = 32, vocab = 37;
+  bool unequal = false;  // targets
+  // Who share the work; null: one rank.
+  Communicator* ranks = nullptr;
+  int zero = 0;
+  std::int64_t bucket_bytes = 16 << 20;
+  int ranks_per_node = 0;
 };
 
 struct TinyRun {
   static constexpr std::int64_t kVocab = 37, kSteps = 6;
   std::unique_ptr<Device> own_device;  // none: the device is the caller's
   Device& device;
+  Communicator* ranks;
   std::shared_ptr<nn::LanguageModel> model;
+  std::unique_ptr<parallel::DataParallel> sharing;
   std::unique_ptr<optim::Optimizer> optimizer;
   TokenSource data;
+  UnequalTargets unequal;
   std::unique_ptr<Trainer> trainer;
 
   // On a CPU device of its own, or on the one given (whose threads and isa are its own affair).
@@ -92,38 +131,52 @@ struct TinyRun {
   }
   TinyRun(const std::string& shard, const TinyOptions& o, Device& on)
       : device(on),
+        ranks(o.ranks),
         data({shard},
-             {.seq_len = o.batch.seq_len, .global_batch = o.batch.global_batch(), .seed = 5}) {
+             {.seq_len = o.batch.seq_len, .global_batch = o.batch.global_batch(), .seed = 5}),
+        unequal(data, o.batch.micro_batches * o.batch.micro_batch) {
     if (o.llama)
-      model = nn::llama({.vocab_size = kVocab,
+      model = nn::llama({.vocab_size = o.vocab,
                          .n_positions = o.batch.seq_len,
                          .n_layer = 2,
                          .n_head = 4,
                          .n_kv_head = 2,
-                         .n_embd = 32,
-                         .n_inner = 48,
+                         .n_embd = o.n_embd,
+                         .n_inner = o.n_embd * 3 / 2,
                          .head_dim = 12,
                          .tie = false,
                          .qk_norm = true});
     else
-      model = nn::gpt({.vocab_size = kVocab,
+      model = nn::gpt({.vocab_size = o.vocab,
                        .n_positions = o.batch.seq_len,
                        .n_layer = 2,
                        .n_head = 4,
                        .n_kv_head = 2,
-                       .n_embd = 32,
+                       .n_embd = o.n_embd,
                        .dropout = o.dropout});
     nn::materialize(*model, device, {.compute = o.compute, .params = o.params, .seed = 5});
+    if (o.ranks)
+      sharing = std::make_unique<parallel::DataParallel>(
+          *model, device, *o.ranks,
+          parallel::DataParallelOptions{.leaves = o.batch.leaves,
+                                        .zero = o.zero,
+                                        .whole = optim::whole_tensors(o.optimizer),
+                                        .bucket_bytes = o.bucket_bytes,
+                                        .ranks_per_node = o.ranks_per_node});
     optimizer = optim::make_optimizer(nn::named_parameters(*model), o.optimizer);
-    trainer = std::make_unique<Trainer>(*model, *optimizer, data,
+    const BatchSource& source = o.unequal ? static_cast<const BatchSource&>(unequal) : data;
+    trainer = std::make_unique<Trainer>(*model, *optimizer, source,
                                         TrainerOptions{.batch = o.batch,
                                                        .steps = o.steps,
                                                        .seed = 5,
                                                        .schedule = {.lr = o.lr, .warmup = 2},
                                                        .loss_scale = o.loss_scale,
-                                                       .leaf_order = o.order});
+                                                       .leaf_order = o.order,
+                                                       .ranks = sharing.get()});
   }
-  std::uint64_t digest() { return state_digest(trainer->parameters(), optimizer.get()).value; }
+  std::uint64_t digest() {
+    return state_digest(trainer->parameters(), optimizer.get(), ranks).value;
+  }
   std::uint64_t digest_after(std::int64_t steps) {
     losses_to(steps);
     return digest();

@@ -7,6 +7,7 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/optim/adamw.h"
+#include "gigatrain/parallel/gradient_tree.h"
 #include "gigatrain/train/checkpoint_files.h"
 #include "gigatrain/train/evaluate.h"
 #include "gigatrain/train/generate.h"

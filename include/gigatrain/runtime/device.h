@@ -80,8 +80,10 @@ class Device {
 };
 
 // "cpu", "cuda" (or Error(device)), or "auto": GIGATRAIN_DEVICE, else a GPU if one can be used,
-// else the CPU.
-std::unique_ptr<Device> open_device(std::string_view kind, const CudaOptions& options = {});
+// else the CPU. `local_ranks`: how many ranks share this machine, each with a device of its own: a
+// CPU's threads are dealt to them evenly, unless GIGATRAIN_NUM_THREADS says how many each has.
+std::unique_ptr<Device> open_device(std::string_view kind, const CudaOptions& options = {},
+                                    int local_ranks = 1);
 bool cuda_plugin_present();  // was the CUDA part built and installed?
 // What the plugin was built for and which NVIDIA libraries it finds, needing neither driver nor
 // GPU:

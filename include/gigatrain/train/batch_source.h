@@ -52,6 +52,7 @@ class HostBatch {
  public:
   HostBatch(std::span<const nn::FieldSpec> fields, std::int64_t samples);
   FieldPointers pointers() const { return pointers_; }
+  std::vector<void*> pointers_from(std::int64_t sample) const;
   // A copy of the first `samples` of them in the device's memory.
   nn::Batch on(Device& device, std::int64_t samples) const;
 

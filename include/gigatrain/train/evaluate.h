@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "gigatrain/collectives/communicator.h"
 #include "gigatrain/nn/model.h"
 #include "gigatrain/train/batch_source.h"
 
@@ -24,6 +25,9 @@ struct EvaluateOptions {
   std::int64_t batches = 0;      // at most so many micro-batches, spread evenly; 0: all
   // For a metric: called with each micro-batch and the model's predict() of it.
   std::function<void(const nn::Batch& batch, const Tensor& prediction)> on_batch{};
+  // Who share the micro-batches, each calling this: the same result on every one, and on one alone.
+  // on_batch sees those of its own rank.
+  Communicator* ranks = nullptr;
 };
 
 // Dropout is off.

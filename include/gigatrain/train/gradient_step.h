@@ -5,11 +5,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "gigatrain/nn/model.h"
-#include "gigatrain/parallel/gradient_tree.h"
+#include "gigatrain/parallel/data_parallel.h"
 #include "gigatrain/train/batch_source.h"
 
 namespace gigatrain {
@@ -33,9 +34,11 @@ struct LeafOrder {
 
 class GradientStep {
  public:
-  // fields: of the data; none: tokens and targets of shape.seq_len.
+  // fields: of the data; none: tokens and targets of shape.seq_len. ranks: who share the leaves,
+  // each calling the same; null: this rank computes all.
   GradientStep(nn::Model& model, Device& device, const BatchShape& shape, std::uint64_t seed,
-               const LeafOrder& order = {}, std::vector<nn::FieldSpec> fields = {});
+               const LeafOrder& order = {}, std::vector<nn::FieldSpec> fields = {},
+               parallel::DataParallel* ranks = nullptr);
 
   // Submits the step and does not wait for it: each parameter's `grad` will hold its gradient.
   // Returns the number of loss terms; 0: nothing to learn from, and no gradient is made.
@@ -45,7 +48,8 @@ class GradientStep {
   // unless a memory plan, which computes nothing, is content with fewer.
   void submit(std::int64_t step, std::int64_t terms, std::int64_t micro_batches,
               double loss_scale = 1.0);
-  // Of each micro-batch of the last run, in the device's memory: f32 (V * A).
+  // Of each micro-batch of the last run, of all ranks, in the device's memory: f32 (V * A), ordered
+  // by rank, then as it computes.
   const Tensor& losses() const { return losses_; }
   // Mean over the loss terms, not scaled. Waits for the device.
   double loss() const;
@@ -56,22 +60,28 @@ class GradientStep {
 
  private:
   std::int64_t load(const BatchSource& data, std::int64_t step);
-  void run_leaf(std::int64_t leaf, std::int64_t step, double scale, std::int64_t micro_batches);
+  void run_leaf(std::int64_t turn, std::int64_t step, double scale, std::int64_t micro_batches);
+  std::int64_t samples_of_leaf() const { return shape_.micro_batches * shape_.micro_batch; }
+  std::int64_t own_leaves() const;
+  void gather_losses();
+  void say(std::int64_t step, const char* phase) const;  // where this rank is, for the others
 
   nn::Model& model_;
   Device& device_;
   BatchShape shape_;
   std::uint64_t seed_;
-  std::vector<std::int64_t> order_;
   std::vector<Parameter*> parameters_;
-  parallel::GradientTree tree_;
-  // The whole step's samples, on the host (from the first load on) and on the device.
+  parallel::DataParallel* ranks_;
+  std::unique_ptr<parallel::GradientCollector> tree_;  // of one rank
+  parallel::GradientCollector& collector_;
+  // This rank's samples, leaf by leaf in its order, on the host (from the first load on) and on the
+  // device.
   std::vector<nn::FieldSpec> fields_;
   std::vector<nn::IdRange> id_ranges_;
   std::optional<HostBatch> host_batch_;
   nn::Batch batch_;
-  Tensor losses_;
-  double loss_scale_ = 1.0;  // of the last run
+  Tensor own_losses_, losses_;  // one tensor on one rank
+  double loss_scale_ = 1.0;     // of the last run
 };
 
 }  // namespace gigatrain

@@ -25,6 +25,7 @@ struct PlanTarget {
   DeviceFacts facts;      // kind "cpu", else a GPU of this description
   CpuOptions cpu{};       // of a CPU: its scratch memory depends on threads and vector code
   bool snapshot = false;  // a copy of the state is kept for saves while training goes on
+  int ranks = 1, rank = 0, zero = 0;  // the plan is of one rank, with this stage of ZeRO
 
   static PlanTarget of(Device& device);
   static PlanTarget gpu(const DeviceFacts& facts);

@@ -24,6 +24,9 @@ class RunFolder {
   static RunFolder create(const std::string& dir, const std::string& name,
                           const RunFolderOptions& options);
 
+  // Of a rank beside the one that created it, which holds the lock.
+  static RunFolder joined(const std::string& dir, const std::string& name);
+
   const std::string& path() const { return path_; }
   std::string checkpoints() const { return path_ + "/ckpt"; }
   std::string metrics() const { return path_ + "/metrics.jsonl"; }

@@ -23,7 +23,11 @@ std::shared_ptr<const Tokenizer> make_tokenizer(const Config& config);
 // for a new model. Throws if the vocabulary is smaller than the tokenizer's.
 nn::ModelSpec model_spec(const Config& config, const Tokenizer* tokenizer);
 
-BatchShape batch_shape(const Config& config, std::int64_t parameters);
+// ranks: of data parallelism; Error(invalid_argument) if there are more than leaves. With
+// train.numerics = "fast" a rank's leaves are one.
+BatchShape batch_shape(const Config& config, std::int64_t parameters, int ranks = 1);
+// How the ranks share model and optimizer.
+parallel::DataParallelOptions sharing_options(const Config& config, const BatchShape& batch);
 DType compute_dtype(const Config& config);  // f32, bf16 or f16
 nn::MaterializeOptions weight_options(const Config& config);
 optim::OptimizerOptions optimizer_options(const Config& config);

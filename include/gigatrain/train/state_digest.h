@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "gigatrain/collectives/communicator.h"
 #include "gigatrain/optim/optimizer.h"
 #include "gigatrain/tensor/parameter.h"
 
@@ -20,7 +21,9 @@ struct StateDigest {
   std::string hex() const;                       // 16 digits
 };
 
-// Weights and optimizer state; optimizer may be null.
-StateDigest state_digest(const std::vector<Parameter*>& parameters, optim::Optimizer* optimizer);
+// Weights and optimizer state; optimizer may be null. `ranks`: who share the state, each calling
+// this; the digest is the same on all, and that of one rank with the same state.
+StateDigest state_digest(const std::vector<Parameter*>& parameters, optim::Optimizer* optimizer,
+                         Communicator* ranks = nullptr);
 
 }  // namespace gigatrain

@@ -34,6 +34,9 @@ struct TrainerOptions {
   // (tensor/anomaly.h). Changes no bit; several times slower.
   bool anomaly = false;
   Trace* trace = nullptr;  // records some of the steps (trace.h)
+  // Who share the leaves, weights and optimizer state; every rank has a Trainer and calls the same.
+  // Null: this rank is alone.
+  parallel::DataParallel* ranks = nullptr;
 };
 
 // What happened in one step. Steps are counted from 1 in reports: `step` is how many are done.
@@ -80,8 +83,9 @@ class Trainer {
 
  private:
   StepReport make_step();
-  Tensor update(const StepReport& report);  // the clip's {norm, factor}
-  void accept(StepReport& report);          // once loss and norm are known
+  Tensor update(const StepReport& report);                      // the clip's {norm, factor}
+  void accept(StepReport& report);                              // once loss and norm are known
+  std::optional<StopReason> stop_now(double trained_ms) const;  // the same on every rank
   TrainerOptions options_;
   optim::Optimizer& optimizer_;
   const BatchSource& data_;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "gigatrain/collectives/communicator.h"
 #include "gigatrain/train/config.h"
 #include "gigatrain/train/evaluate.h"
 #include "gigatrain/train/memory_plan.h"
@@ -76,5 +77,9 @@ struct RunOutcome {
 
 RunOutcome train_run(Device& device, const Config& config, RunMode mode, RunObserver& observer,
                      const std::function<bool()>& stop_requested = {});
+// With other ranks, each calling it with a device of its own. Rank 0 writes the run folder and its
+// observer is told what happens; the outcome is the same on all.
+RunOutcome train_run(Communicator& ranks, Device& device, const Config& config, RunMode mode,
+                     RunObserver& observer, const std::function<bool()>& stop_requested = {});
 
 }  // namespace gigatrain
