@@ -1,7 +1,8 @@
-// Memory of devices that compute nothing: addresses that are distinct, aligned, never null and
-// never used.
+// Memory of devices that compute nothing: blocks that are apart, aligned, never null and never
+// used.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "gigatrain/base/integers.h"
@@ -16,8 +17,9 @@ class DryMemory : public MemorySource {
                                        .end = std::int64_t{1} << 57};
 
   void* allocate(std::int64_t bytes) override {
-    next_ += static_cast<std::uintptr_t>(round_up(bytes, 256));
-    return reinterpret_cast<void*>(next_);
+    const std::uintptr_t block = next_;
+    next_ += static_cast<std::uintptr_t>(round_up(std::max<std::int64_t>(bytes, 1), 256));
+    return reinterpret_cast<void*>(block);
   }
   void release(void*) override {}
 

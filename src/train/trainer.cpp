@@ -80,9 +80,19 @@ StepReport Trainer::step() {
   std::optional<DetectAnomaly> checks;
   if (options_.anomaly) checks.emplace(step_ + 1);
   if (options_.trace) options_.trace->begin_step(step_ + 1);
-  const StepReport report = make_step();
+  const StepReport report = tell_others_on_error([this] { return make_step(); });
   if (options_.trace) options_.trace->end_step();
   return report;
+}
+
+// The other ranks learn why this one goes, not only that it does.
+StepReport Trainer::tell_others_on_error(const std::function<StepReport()>& make) {
+  try {
+    return make();
+  } catch (const std::exception& e) {
+    if (options_.ranks) options_.ranks->ranks().abort(e.what());
+    throw;
+  }
 }
 
 StepReport Trainer::make_step() {

@@ -83,6 +83,7 @@ class Trainer {
 
  private:
   StepReport make_step();
+  StepReport tell_others_on_error(const std::function<StepReport()>& make);
   Tensor update(const StepReport& report);                      // the clip's {norm, factor}
   void accept(StepReport& report);                              // once loss and norm are known
   std::optional<StopReason> stop_now(double trained_ms) const;  // the same on every rank
