@@ -1,5 +1,6 @@
 // Thread ranks: how long a barrier and a small all-reduce take, and how fast the gradient tree's
-// reduce-scatter and an all-gather are, beside a plain memcpy of as many bytes.
+// reduce-scatter and an all-gather are, beside a plain memcpy of as many bytes; and what adding the
+// partial sums that a rank gets takes, in one pass beside pair by pair.
 //
 //   collectives [ranks] [MB]        default: 2 and 8 ranks, 100 MB of f32 on 2
 #include <algorithm>
@@ -11,6 +12,7 @@
 
 #include "gigatrain/collectives/thread_ranks.h"
 #include "gigatrain/parallel/tree_reduce.h"
+#include "kernels/reduce.h"
 
 using namespace gigatrain;
 using namespace gigatrain::parallel;
@@ -70,6 +72,42 @@ void bandwidth(int ranks, std::int64_t elements) {
   });
 }
 
+template <class Add>
+double ms_of_each(const std::vector<std::vector<Tensor>>& sets, const Add& add) {
+  const auto start = Clock::now();
+  for (const auto& set : sets) add(set);
+  const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  return ms / static_cast<double>(sets.size());
+}
+
+// Sets of partials of 4 MB, so many that none is in a cache when its turn comes. On one thread, as
+// many ranks are.
+void tree_sums(int count) {
+  constexpr std::int64_t kElements = 1 << 20;
+  constexpr int kSets = 16, kRounds = 5;
+  Device device({.threads = 1});
+  std::vector<std::vector<Tensor>> sets(kSets);
+  for (auto& set : sets)
+    for (int i = 0; i < count; ++i) set.push_back(Tensor::full(device, {kElements}, 0.0));
+  const auto by_pairs = [](const std::vector<Tensor>& x) {
+    for (std::size_t step = 1; step < x.size(); step *= 2)
+      for (std::size_t i = 0; i < x.size(); i += 2 * step) add_into(x[i], x[i + step]);
+  };
+  const auto at_once = [count](const std::vector<Tensor>& x) {
+    kernels::TreeSum sum{.count = count, .y = x[0].view().as<float>(), .numel = kElements};
+    for (std::size_t i = 0; i < x.size(); ++i) sum.x[i] = x[i].view().as<float>();
+    x[0].stream().submit(sum);
+  };
+  double pairs = 1e30, once = 1e30;  // ms of a set
+  for (int round = 0; round < kRounds; ++round) {
+    pairs = std::min(pairs, ms_of_each(sets, by_pairs));
+    once = std::min(once, ms_of_each(sets, at_once));
+  }
+  std::printf(
+      "adding %d partials of 4 MB: pair by pair %5.2f ms, in one pass %5.2f ms: %.2f times\n",
+      count, pairs, once, pairs / once);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -77,6 +115,7 @@ int main(int argc, char** argv) {
   const double megabytes = argc > 2 ? std::atof(argv[2]) : 100;
   latencies(ranks);
   if (argc < 2) latencies(8);
+  for (const int count : {2, 4, 8, 16}) tree_sums(count);
   bandwidth(ranks, static_cast<std::int64_t>(megabytes * 1e6 / 4));
   return 0;
 }

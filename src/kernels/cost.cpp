@@ -200,6 +200,12 @@ KernelCost cost_of(const NormOfChunks& a) {
   return {.read = chunks * (a.order ? 16 : 8) + a.guard_count * 4, .written = 2 * 8};
 }
 
+KernelCost cost_of(const TreeSum& a) {
+  const auto* end = a.x + a.count;
+  return in_place_if(std::find(a.x, end, a.y) != end,
+                     {.read = a.count * a.numel * 4, .written = a.numel * 4});
+}
+
 KernelCost cost_of(const Digest& a) {
   return {.read = bytes(a.x), .written = 8};
 }

@@ -70,6 +70,17 @@ constexpr double clip_factor(double norm, float max_norm) {
 // Aligned binary tree over n partials, in place; returns the root (0 for n = 0).
 double tree_sum(double* values, std::int64_t n);
 
+// y = x[0] + x[1] + ... over the aligned binary tree, ((x[0] + x[1]) + (x[2] + x[3])) + ...: the
+// bits of Add, pair by pair, in one pass. Contiguous f32; y may be one of the x.
+struct TreeSum {
+  static constexpr const char* kName = "tree_sum";
+  static constexpr int kMost = 16;
+  const float* x[kMost] = {};
+  int count = 1;  // a power of two, at most kMost
+  float* y = nullptr;
+  std::int64_t numel = 0;
+};
+
 // Digest of a contiguous tensor of any dtype: sum of digest_mix(first_index + i, bits of element i)
 // modulo 2^61 - 1 (hash.h), into the device's memory.
 struct Digest {
@@ -82,6 +93,7 @@ struct Digest {
 GT_KERNEL(Sum)
 GT_KERNEL(SquareSums)
 GT_KERNEL(NormOfChunks)
+GT_KERNEL(TreeSum)
 GT_KERNEL(Digest)
 
 }  // namespace gigatrain::kernels

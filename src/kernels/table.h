@@ -36,6 +36,7 @@
   X(Sum)                    \
   X(SquareSums)             \
   X(NormOfChunks)           \
+  X(TreeSum)                \
   X(Digest)                 \
   X(GeluForward)            \
   X(GeluBackward)           \

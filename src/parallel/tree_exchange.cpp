@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
+#include <span>
+#include <utility>
 
 #include "gigatrain/base/error.h"
 #include "kernels/elementwise.h"
+#include "kernels/reduce.h"
 
 namespace gigatrain::parallel {
 
@@ -26,6 +30,30 @@ Tensor copy_of(const Tensor& x) {
   Tensor y = Tensor::empty(x.device(), x.shape(), DType::f32, kName);
   x.stream().submit(kernels::Copy{.x = x.view(), .y = y.view()});
   return y;
+}
+
+using PartialSpan = std::span<const PartialSum>;
+
+// How many of the first partials, in the order of their leaves, are equal parts of one node: what
+// one TreeSum adds.
+std::size_t parts_of_a_node(PartialSpan sorted) {
+  const TreeNode first = sorted.front().node;
+  const std::size_t most = std::min<std::size_t>(sorted.size(), kernels::TreeSum::kMost);
+  std::size_t parts = 1;
+  for (std::size_t n = 1; n < most; ++n) {
+    const auto before = static_cast<std::int64_t>(n) * first.count;
+    if (sorted[n].node != TreeNode{first.begin + before, first.count}) break;
+    if (std::has_single_bit(n + 1) && first.begin % (before + first.count) == 0) parts = n + 1;
+  }
+  return parts;
+}
+
+// In the memory of `to`, one of them.
+void add_parts(PartialSpan parts, const Tensor& to) {
+  kernels::TreeSum sum{
+      .count = static_cast<int>(parts.size()), .y = to.view().as<float>(), .numel = to.numel()};
+  for (std::size_t i = 0; i < parts.size(); ++i) sum.x[i] = parts[i].sum.view().as<float>();
+  to.stream().submit(sum);
 }
 
 }  // namespace
@@ -89,19 +117,38 @@ bool TreeExchange::is_own(const Tensor& sum) const {
   });
 }
 
-// This rank's own slices come last, so that sums are made in the memory that has arrived and the
-// partials can go; one that is left in a partial's memory is copied out of it.
+// Sums are made in memory that has arrived, where there is some, so that the partials can go; one
+// that is left in a partial's memory is copied out of it.
 std::vector<PartialSum> TreeExchange::finish() {
   for (auto& work : works_) work.wait();
-  PartialSums sums;
   const auto rank = static_cast<std::size_t>(ranks_.rank());
-  for (auto& partial : arrived_) sums.add(std::move(partial));
   for (std::size_t i = 0; i < partials_.size(); ++i)
-    sums.add({lists_[rank][i], slice(partials_[i], borders_[rank], borders_[rank + 1])});
+    arrived_.push_back({lists_[rank][i], slice(partials_[i], borders_[rank], borders_[rank + 1])});
+  PartialSums sums;
+  for (auto& partial : whole_nodes(std::exchange(arrived_, {}))) sums.add(std::move(partial));
   auto out = sums.take();
   for (auto& partial : out)
     if (own_size() < borders_.back() && is_own(partial.sum)) partial.sum = copy_of(partial.sum);
   return out;
+}
+
+// Parts of a node become that node; those in this rank's own memory come last.
+std::vector<PartialSum> TreeExchange::whole_nodes(std::vector<PartialSum> parts) const {
+  const auto arrived = [this](const PartialSum& p) { return !is_own(p.sum); };
+  std::sort(parts.begin(), parts.end(),
+            [](const PartialSum& a, const PartialSum& b) { return a.node.begin < b.node.begin; });
+  std::vector<PartialSum> nodes;
+  for (PartialSpan rest = parts; !rest.empty();) {
+    const PartialSpan node = rest.first(parts_of_a_node(rest));
+    const auto target = std::find_if(node.begin(), node.end(), arrived);
+    const Tensor to = (target == node.end() ? node.front() : *target).sum;
+    if (node.size() > 1) add_parts(node, to);
+    const auto [begin, count] = node.front().node;
+    nodes.push_back({{begin, count * static_cast<std::int64_t>(node.size())}, to});
+    rest = rest.subspan(node.size());
+  }
+  std::stable_partition(nodes.begin(), nodes.end(), arrived);
+  return nodes;
 }
 
 }  // namespace gigatrain::parallel

@@ -24,6 +24,7 @@ class TreeExchange {
   void require_partials() const;
   void start_round(std::size_t round);  // every rank's partial number `round`
   std::int64_t own_size() const;
+  std::vector<PartialSum> whole_nodes(std::vector<PartialSum> parts) const;
   bool is_own(const Tensor& sum) const;  // in the memory of a partial?
 
   Communicator& ranks_;

@@ -178,6 +178,18 @@ void Cases::sums() {
     const Tensor x = make.activation({n, kC}), y = make.activation({1, kC});
     return ready(make, Sum{.x = x.view(), .y = y.view()}, {x, y});
   });
+  constexpr int kPartials = 8;
+  add(TreeSum::kName, fmt::format("{} of {} x {} f32", kPartials, kT, 4 * kC),
+      [](TensorMaker& make) {
+        TreeSum sum{.count = kPartials, .numel = kT * 4 * kC};
+        std::vector<Tensor> keep;
+        for (int i = 0; i < kPartials; ++i) {
+          keep.push_back(make.f32({kT, 4 * kC}));
+          sum.x[i] = keep.back().view().as<float>();
+        }
+        sum.y = keep.front().view().as<float>();
+        return ready(make, sum, keep);
+      });
   add(Digest::kName, fmt::format("{} x {} f32", kVocab, kC), [](TensorMaker& make) {
     const Tensor x = make.f32({kVocab, kC}), y = Tensor::empty(make.device(), {1}, DType::i64);
     return ready(make, Digest{.x = x.view(), .digest = y.view().as<std::uint64_t>()}, {x, y});

@@ -131,6 +131,28 @@ TEST_CASE("gpu: the gradient norm, its clip factor and its guard", "[gpu][optim]
   }
 }
 
+TEST_CASE("gpu: arrays added in one pass have the CPU's bits", "[gpu][optim][bits]") {
+  Device* gpu = gpu_device();
+  if (!gpu) return;
+  Device cpu;
+  const auto sum_on = [](Device& device, int count, std::int64_t n) {
+    std::vector<Tensor> arrays;
+    kernels::TreeSum sum{.count = count, .numel = n};
+    for (int i = 0; i < count; ++i) {
+      arrays.push_back(random_tensor(device, {n}, "array" + std::to_string(i)));
+      sum.x[i] = arrays.back().view().as<float>();
+    }
+    sum.y = arrays[0].view().as<float>();
+    device.stream().submit(sum);
+    return arrays[0].to_vector<float>();
+  };
+  for (const int count : {1, 2, 4, 8, 16})
+    for (const std::int64_t n : {1, 4096, 100003}) {
+      CAPTURE(count, n);
+      CHECK((sum_on(*gpu, count, n) == sum_on(cpu, count, n)));
+    }
+}
+
 TEST_CASE("gpu: a digest is the CPU's, exactly", "[gpu][optim][bits]") {
   Device* gpu = gpu_device();
   if (!gpu) return;

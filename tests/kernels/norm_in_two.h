@@ -37,7 +37,7 @@ inline Array<double> norm_in_two(Stream& stream, const std::vector<NormTensor>& 
 }
 
 // What ranks have who share the chunks of `tensors`: each a slice of every tensor, cut at whole
-// chunks; and where the chunks of all tensors, in order, lie in that.
+// chunks; and where the chunks of all tensors, in order, lie in that. Every second place is empty.
 struct SharedChunks {
   std::vector<NormTensor> slices;
   std::vector<std::int64_t> order;
@@ -53,7 +53,7 @@ struct SharedChunks {
         const std::int64_t chunks = scalar_chunks(t.numel), begin = chunks * rank / ranks,
                            end = chunks * (rank + 1) / ranks;
         for (std::int64_t c = begin; c < end; ++c)
-          order[static_cast<std::size_t>(before + c)] = lies++;
+          order[static_cast<std::size_t>(before + c)] = 2 * lies++;
         slices.push_back({t.data + begin * kScalarChunk,
                           std::min(end * kScalarChunk, t.numel) - begin * kScalarChunk});
         before += chunks;
@@ -62,11 +62,13 @@ struct SharedChunks {
   }
   Array<double> norm(Stream& stream, const std::vector<NormTensor>& tensors, float max_norm) const {
     const auto sums = square_sums(stream, slices);
+    std::vector<double> places(2 * sums.size(), NAN);
+    for (std::size_t i = 0; i < sums.size(); ++i) places[2 * i] = sums[i];
     const auto counts = chunks_of(tensors);
     Array<double> result({2}, 7.0);
     stream.submit(NormOfChunks{.chunks_of = counts.data(),
                                .count = static_cast<std::int64_t>(counts.size()),
-                               .chunks = sums.data(),
+                               .chunks = places.data(),
                                .order = order.data(),
                                .max_norm = max_norm,
                                .result = result.values.data()});

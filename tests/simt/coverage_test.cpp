@@ -40,6 +40,9 @@ TEST_CASE("simt: every kernel of the table runs in these tests", "[simt]") {
     weight.grad = Tensor::full(*device, weight.shape(), 1.0);
     optim::make_optimizer(std::string(name), {&weight})->step({.step = 1, .lr = 0.1f});
   }
+  const Tensor y = Tensor::full(*device, {9}, 1.0);
+  auto* sum = y.view().as<float>();
+  device->stream().submit(kernels::TreeSum{.x = {sum, sum}, .count = 2, .y = sum, .numel = 9});
   const auto& seen = dynamic_cast<const SimtQueue&>(*device->backend()).seen;
 #define GT_CHECK_SEEN(Args)                       \
   {                                               \

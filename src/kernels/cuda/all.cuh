@@ -24,5 +24,6 @@
 #include "kernels/cuda/select.cuh"
 #include "kernels/cuda/softmax.cuh"
 #include "kernels/cuda/swiglu.cuh"
+#include "kernels/cuda/tree_sum.cuh"
 #include "kernels/cuda/unary.cuh"
 #include "kernels/cuda/update.cuh"
