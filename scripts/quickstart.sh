@@ -52,7 +52,7 @@ fi
 
 stage "training (Ctrl-C saves a checkpoint; run this again to continue)"
 status=0
-"$gigatrain" train examples/recipes/bible.toml || status=$?
+"$gigatrain" --ranks 2 train examples/recipes/bible.toml || status=$?
 if [[ $status -eq 75 ]]; then
   stage "stopped, and saved: run ./scripts/quickstart.sh again to continue"
 fi
@@ -60,6 +60,17 @@ fi
 
 stage "the model writes:"
 "$gigatrain" generate runs/bible --prompt "And it came to pass" --max-tokens 400
+
+# digest_on <ranks>: of the state after a short run
+digest_on() {
+  "$gigatrain" --ranks "$1" --json train examples/recipes/bible.toml run.name="bits_$1" --overwrite \
+    train.steps=40 train.eval_every=0 train.sample_every=0 checkpoint.every=0 |
+    sed -n 's/.*"digest":"\([0-9a-f]*\)".*/\1/p'
+}
+stage "the same 40 steps on 1, 2 and 4 ranks: state digests"
+for ranks in 1 2 4; do
+  printf '  %d rank(s)   %s\n' "$ranks" "$(digest_on "$ranks")"
+done
 
 stage "done. What to do next:"
 cat <<'NEXT'

@@ -60,7 +60,7 @@ DeviceFacts gpu_facts(const std::string& wanted) {
 
 PlanTarget plan_target(const Globals& globals, const Options& o) {
   if (!o.gpu.empty()) return PlanTarget::gpu(gpu_facts(o.gpu));
-  return PlanTarget::of(*make_device(globals));
+  return PlanTarget::of(*make_device(globals, globals.ranks));
 }
 
 // Everything that is shown.
@@ -83,7 +83,9 @@ Report make_report(const Globals& globals, const Options& o) {
   const auto tokenizer = make_tokenizer(config);
   Report r{.target = plan_target(globals, o), .model = model_spec(config, tokenizer.get())};
   r.target.snapshot = saves_in_background(config);
-  r.batch = batch_shape(config, r.model.parameters());
+  r.target.ranks = globals.ranks;
+  r.target.zero = static_cast<int>(config.parallel.zero);
+  r.batch = batch_shape(config, r.model.parameters(), globals.ranks);
   r.weights = weight_options(config);
   r.optimizer = optimizer_options(config);
   const auto start = std::chrono::steady_clock::now();
@@ -99,7 +101,7 @@ Report make_report(const Globals& globals, const Options& o) {
                   fmt::format("--micro-batches must be at least 1, got {}", size));
     BatchShape batch = r.batch;
     batch.micro_batch = size;
-    r.plans.emplace_back(size, plan_memory(r.model, batch, r.weights, r.target, r.optimizer));
+    r.plans.emplace_back(size, plan_largest_rank(r.model, batch, r.weights, r.target, r.optimizer));
   }
   r.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return r;
@@ -119,6 +121,8 @@ Json to_json(const Report& r) {
             {"context_bytes", context_bytes(r.target)}}},
           {"parameters", r.model.parameters()},
           {"compute", name(r.weights.compute)},
+          {"ranks", r.target.ranks},
+          {"zero", r.target.zero},
           {"leaves", r.batch.leaves},
           {"micro_batches", r.batch.micro_batches},
           {"seq_len", r.batch.seq_len},

@@ -72,6 +72,15 @@ std::string numbers(const StepLine& l, std::size_t width) {
       100 * l.limit_fraction);
 }
 
+// Rank 0's, whose line it is, and who keeps it waiting.
+std::string of_ranks(const std::vector<RankTimes>& ranks) {
+  if (ranks.empty()) return {};
+  const RankTimes& own = ranks.front();
+  const auto slowest = slowest_rank(ranks);
+  return fmt::format(" (data {:.1f}, compute {:.0f}, comm {:.1f}{})", own.data_ms, own.compute_ms,
+                     own.wait_ms, slowest ? fmt::format("; rank {} is slowest", *slowest) : "");
+}
+
 }  // namespace
 
 void Progress::draw(const StepLine& l) {
@@ -97,9 +106,9 @@ void Progress::on_step(const StepLine& l) {
     on_warning(fmt::format("step {} was skipped: {}", l.report.step, l.report.reason));
   if (l.log) {
     const auto width = std::to_string(l.steps).size();
-    print(fmt::format("{}  {}  {:.0f} ms  eta {}", numbers(l, width),
+    print(fmt::format("{}  {}  {:.0f} ms{}  eta {}", numbers(l, width),
                       format_bytes(static_cast<double>(l.memory_bytes)), l.report.step_ms,
-                      format_duration(l.eta_seconds)));
+                      of_ranks(l.report.ranks), format_duration(l.eta_seconds)));
   }
   if (terminal_) draw(l);
 }

@@ -23,20 +23,28 @@ struct Options {
   std::vector<std::string> overrides;
 };
 
+std::string leaves_of_ranks(std::int64_t leaves, int ranks) {
+  const std::int64_t least = leaves / ranks;
+  return leaves % ranks == 0 ? std::to_string(least) : fmt::format("{} or {}", least, least + 1);
+}
+
 int validate(const Globals& globals, const Options& options) {
   const Config config = load_config(options.config, options.overrides);
-  const auto device = make_device(globals);
+  const auto device = make_device(globals, globals.ranks);
   const auto tokenizer = make_tokenizer(config);
   const nn::ModelSpec spec = model_spec(config, tokenizer.get());
   const std::int64_t parameters = spec.parameters();
-  const BatchShape batch = batch_shape(config, parameters);
+  const BatchShape batch = batch_shape(config, parameters, globals.ranks);
   PlanTarget target = PlanTarget::of(*device);
-  target.snapshot = saves_in_background(config);
+  target.ranks = globals.ranks;
+  target.zero = static_cast<int>(config.parallel.zero);
+  target.snapshot = saves_in_background(config) && globals.ranks == 1;
   const MemoryPlan plan =
-      plan_memory(spec, batch, weight_options(config), target, optimizer_options(config));
+      plan_largest_rank(spec, batch, weight_options(config), target, optimizer_options(config));
   const TokenSource data =
       open_data(config, Split::train, tokenizer.get(), spec.vocab_size(), batch.global_batch());
-  const double rate = measure_gemm(*device, compute_dtype(config), 0.3) * kTypicalShare;
+  const double rate =
+      measure_gemm(*device, compute_dtype(config), 0.3) * kTypicalShare * globals.ranks;
   const double flops =
       spec.make()->flops_per_token(batch.seq_len) * static_cast<double>(batch.tokens());
   const double step_seconds = flops / rate,
@@ -46,6 +54,7 @@ int validate(const Globals& globals, const Options& options) {
   if (globals.json) {
     fmt::print("{}\n", nlohmann::ordered_json{{"parameters", parameters},
                                               {"tokens_per_step", batch.tokens()},
+                                              {"ranks", globals.ranks},
                                               {"leaves", batch.leaves},
                                               {"micro_batches", batch.micro_batches},
                                               {"flops_per_step", flops},
@@ -62,8 +71,12 @@ int validate(const Globals& globals, const Options& options) {
              spec.vocab_size());
   fmt::print("step        {} tokens = {} leaves x {} micro-batches x {} sequences x {} tokens\n",
              batch.tokens(), batch.leaves, batch.micro_batches, batch.micro_batch, batch.seq_len);
-  fmt::print("memory      {} at the peak, {} taken from {}; {}\n", bytes(plan.total),
-             bytes(plan.reserved), target.facts.model, purposes_of(plan));
+  if (globals.ranks > 1)
+    fmt::print("ranks       {}, each with {} of the leaves, ZeRO stage {}\n", globals.ranks,
+               leaves_of_ranks(batch.leaves, globals.ranks), target.zero);
+  fmt::print("memory      {} at the peak{}, {} taken from {}; {}\n", bytes(plan.total),
+             globals.ranks > 1 ? " of a rank" : "", bytes(plan.reserved), target.facts.model,
+             purposes_of(plan));
   fmt::print("data        {} tokens; {} steps see each {:.2f} times\n",
              format_count(static_cast<double>(data.tokens())), config.train.steps,
              tokens / static_cast<double>(data.tokens()));
@@ -75,7 +88,7 @@ int validate(const Globals& globals, const Options& options) {
         fmt::format("the run needs {}, {} has {}", bytes(plan.reserved + context_bytes(target)),
                     target.facts.model, bytes(target.facts.memory)),
         "lower train.micro_batch (`gigatrain plan` names the largest that fits), "
-        "train.seq_len or train.leaves");
+        "train.seq_len or train.leaves, or raise parallel.zero");
   return kOk;
 }
 

@@ -105,6 +105,16 @@ std::shared_ptr<const std::string> OperationLog::label() const {
   return label_;
 }
 
+void OperationLog::add_wait(double ms) {
+  const std::lock_guard lock(mutex_);
+  waited_ms_ += ms;
+}
+
+double OperationLog::waited_ms() const {
+  const std::lock_guard lock(mutex_);
+  return waited_ms_;
+}
+
 std::int64_t OperationLog::total() const {
   const std::lock_guard lock(mutex_);
   return total_;

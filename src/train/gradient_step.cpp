@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/timer.h"
 #include "gigatrain/ops/ops.h"
 #include "gigatrain/parallel/gradient_tree.h"
 #include "gigatrain/tensor/node.h"
@@ -63,6 +64,7 @@ std::int64_t GradientStep::own_leaves() const {
 std::int64_t GradientStep::load(const BatchSource& data, std::int64_t step) {
   const Scope phase("phase", "data");
   say(step, "data");
+  const Timer time;
   const std::int64_t leaves = own_leaves(), samples = leaves * samples_of_leaf();
   if (!host_batch_) host_batch_.emplace(fields_, samples);
   const auto leaf = [&](std::int64_t i) {
@@ -81,6 +83,7 @@ std::int64_t GradientStep::load(const BatchSource& data, std::int64_t step) {
     device_.upload(to.data, filled[i], to.bytes());
   }
   const std::int64_t terms = data.loss_terms(samples, filled);
+  data_ms_ = time.ms();
   return ranks_ ? ranks_->ranks().all_reduce(terms, Reduce::sum) : terms;
 }
 

@@ -1,6 +1,7 @@
 #include "gigatrain/train/memory_plan.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "gigatrain/collectives/dry_ranks.h"
 #include "gigatrain/optim/clip.h"
@@ -100,8 +101,21 @@ MemoryPlan plan_memory(const nn::ModelSpec& spec, const BatchShape& batch,
   return plan;
 }
 
+MemoryPlan plan_largest_rank(const nn::ModelSpec& model, const BatchShape& batch,
+                             const nn::MaterializeOptions& weights, PlanTarget target,
+                             const optim::OptimizerOptions& optimizer) {
+  std::optional<MemoryPlan> largest;
+  for (target.rank = 0; target.rank < target.ranks; ++target.rank) {
+    const MemoryPlan plan = plan_memory(model, batch, weights, target, optimizer);
+    if (!largest || plan.total > largest->total) largest = plan;
+  }
+  return *largest;
+}
+
+// Ranks share the memory of a CPU; each has a GPU of its own.
 bool fits(const MemoryPlan& plan, const PlanTarget& target, std::int64_t bytes) {
-  return plan.reserved + (target.facts.kind == "cpu" ? 0 : kCudaContextBytes) <= bytes;
+  if (target.facts.kind == "cpu") return plan.reserved * target.ranks <= bytes;
+  return plan.reserved + kCudaContextBytes <= bytes;
 }
 
 std::int64_t largest_micro_batch(const nn::ModelSpec& model, BatchShape batch,

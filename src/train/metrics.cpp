@@ -1,76 +1,23 @@
 #include "gigatrain/train/metrics.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/version.h"
+#include "train/append_file.h"
 
 namespace gigatrain {
-namespace {
-
-[[noreturn]] void fail(const char* what, const std::string& path) {
-  throw Error(ErrorCode::io, fmt::format("cannot {} '{}': {}", what, path, std::strerror(errno)),
-              errno == ENOSPC ? "free space on the disk of the run folder (df -h)"
-                              : "check the run folder's permissions");
-}
-
-// RFC 3339, UTC, with milliseconds: 2025-01-31T12:00:00.250Z
-std::string now() {
-  timespec t{};
-  ::clock_gettime(CLOCK_REALTIME, &t);
-  tm utc{};
-  ::gmtime_r(&t.tv_sec, &utc);
-  return fmt::format("{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}.{:03d}Z", utc.tm_year + 1900,
-                     utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-                     t.tv_nsec / 1'000'000);
-}
-
-int open_regular(const std::string& path) {
-  const int file =
-      ::open(path.c_str(), O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
-  if (file < 0) fail("open", path);
-  struct stat status {};
-  if (::fstat(file, &status) == 0 && S_ISREG(status.st_mode)) return file;
-  ::close(file);
-  throw Error(ErrorCode::io, fmt::format("'{}' is not a regular file", path),
-              "move it away: metrics are appended to a file of this name");
-}
-
-void write_whole(int file, std::string_view text, const std::string& path) {
-  while (!text.empty()) {  // one turn, unless a signal or a full disk cuts it short
-    const ssize_t written = ::write(file, text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail("write", path);
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-}
-
-// Left by a crash, or by a write that failed half way.
-void end_torn_line(int file, const std::string& path) {
-  struct stat status {};
-  char last = '\n';
-  if (::fstat(file, &status) == 0 && status.st_size > 0 &&
-      ::pread(file, &last, 1, status.st_size - 1) == 1 && last != '\n')
-    write_whole(file, "\n", path);
-}
-
-}  // namespace
 
 // The fields of one line, in order, and the names of those that were not finite.
 class MetricsWriter::Line {
  public:
   Line(const char* kind, std::int64_t step) : step(step) {
-    json = {{"v", kMetricsVersion}, {"kind", kind}, {"time", now()}, {"step", step}};
+    json = {{"v", kMetricsVersion}, {"kind", kind}, {"time", utc_now()}, {"step", step}};
   }
   Line& set(const char* key, const std::string& value) {
     if (!value.empty()) json[key] = value;
@@ -98,7 +45,7 @@ class MetricsWriter::Line {
   std::vector<std::string> bad;
 };
 
-MetricsWriter::MetricsWriter(const std::string& path) : path_(path), file_(open_regular(path)) {
+MetricsWriter::MetricsWriter(const std::string& path) : path_(path), file_(open_appending(path)) {
   try {
     end_torn_line(file_, path_);
   } catch (...) {
@@ -108,14 +55,14 @@ MetricsWriter::MetricsWriter(const std::string& path) : path_(path), file_(open_
 }
 
 MetricsWriter::~MetricsWriter() {
-  ::close(file_);
+  if (file_ >= 0) ::close(file_);
 }
 
 void MetricsWriter::append(const Line& line) {
   if (file_ < 0) return;
   if (failed_) end_torn_line(file_, path_);
   failed_ = true;
-  write_whole(file_, line.text(), path_);
+  append_text(file_, line.text(), path_);
   failed_ = false;
   if (line.bad.empty()) return;
   warn(fmt::format("not a finite number: {}", fmt::join(line.bad, ", ")), line.step);
@@ -134,7 +81,12 @@ void MetricsWriter::step(const StepMetrics& m) {
   line.set("tokens", m.tokens).set("loss", m.loss).set("lr", m.lr).set("grad_norm", m.grad_norm);
   line.maybe("step_ms", m.step_ms).maybe("tokens_per_s", m.tokens_per_s).maybe("mfu", m.mfu);
   line.set("mem_bytes", m.mem_bytes).maybe("comm_ms", m.comm_ms).maybe("data_ms", m.data_ms);
-  append(line.maybe("loss_scale", m.loss_scale));
+  line.maybe("loss_scale", m.loss_scale);
+  for (const auto& r : m.ranks)
+    line.json["ranks"].push_back(
+        {{"data_ms", r.data_ms}, {"compute_ms", r.compute_ms}, {"wait_ms", r.wait_ms}});
+  if (const auto slowest = slowest_rank(m.ranks)) line.json["slowest_rank"] = *slowest;
+  append(line);
 }
 
 void MetricsWriter::eval(const EvalMetrics& m) {

@@ -46,10 +46,9 @@ void require_work_for(int ranks, std::int64_t leaves, const Config& config) {
                     config.parallel.dp));
   if (ranks > leaves)
     throw Error(ErrorCode::invalid_argument,
-                fmt::format("a step has {} leaves, which keep 1 to {} ranks busy, got {} ranks",
-                            leaves, leaves, ranks),
-                fmt::format("use at most {} ranks, or raise train.leaves and train.global_batch "
-                            "(which makes it another run)",
+                fmt::format("{} ranks need as many leaves in a step, which has {}", ranks, leaves),
+                fmt::format("gigatrain --ranks {} ..., or raise train.leaves, a power of two, which "
+                            "makes it another run",
                             leaves));
 }
 

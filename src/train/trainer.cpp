@@ -95,8 +95,24 @@ StepReport Trainer::tell_others_on_error(const std::function<StepReport()>& make
   }
 }
 
+// One short exchange after the step.
+void Trainer::share_times(StepReport& report) const {
+  if (!options_.ranks) return;
+  Communicator& ranks = options_.ranks->ranks();
+  const double waited = ranks.log().waited_ms() - waited_before_;
+  std::vector<double> own{report.data_ms, report.step_ms - report.data_ms - waited, waited};
+  std::vector<double> all(3 * static_cast<std::size_t>(ranks.size()));
+  ranks
+      .all_gather(TensorView(own.data(), DType::f64, {3}),
+                  TensorView(all.data(), DType::f64, {3 * std::int64_t{ranks.size()}}))
+      .wait();
+  for (std::size_t i = 0; i < all.size(); i += 3)
+    report.ranks.push_back({all[i], all[i + 1], all[i + 2]});
+}
+
 StepReport Trainer::make_step() {
   const Timer time;
+  if (options_.ranks) waited_before_ = options_.ranks->ranks().log().waited_ms();
   StepReport report{.batch_tokens = options_.batch.tokens(),
                     .samples = options_.batch.global_batch()};
   report.lr = options_.schedule.at(step_);
@@ -117,6 +133,8 @@ StepReport Trainer::make_step() {
   report.step = ++step_;
   report.tokens = tokens_ += report.batch_tokens;
   report.step_ms = time.ms();
+  report.data_ms = gradient_.data_ms();
+  share_times(report);
   return report;
 }
 

@@ -21,6 +21,7 @@
 #include "kernels/reduce.h"
 #include "train/agreement.h"
 #include "train/kernel_times.h"
+#include "train/rank_log.h"
 #include "train/run_checkpoints.h"
 #include "train/run_state.h"
 
@@ -92,6 +93,7 @@ class Run {
             .on_saved = [this](const BackgroundWriter::Saved& saved) { report_saved(saved); },
             .on_warning = [this](const std::string& text) { warn(text); }},
         RunCheckpoints::Source{*model_, *optimizer_, tokenizer_.get(), ranks_});
+    if (ranks_) rank_log_.emplace(folder_.log(rank()), rank(), ranks_->size(), describe_device());
     if (mode == RunMode::resume) resume();
     limit_flops_ = measure_limit();
     device.allocator().reset_peak();  // the measurement's memory is not the run's
@@ -106,6 +108,7 @@ class Run {
       reason = trainer_->fit();
     } catch (const Error& e) {
       metrics_.error(e.message(), trainer_->steps_done());
+      if (rank_log_) rank_log_->error(e, ranks_->log());
       settle_after_error();
       throw;
     } catch (...) {  // an observer's
@@ -270,7 +273,11 @@ class Run {
                    .tokens_per_s = static_cast<double>(r.batch_tokens) / r.step_ms * 1e3,
                    .mfu = used,
                    .mem_bytes = memory,
-                   .loss_scale = trainer_->loss_scale() ? r.loss_scale : kNotMeasured});
+                   .comm_ms = r.ranks.empty() ? kNotMeasured : r.ranks.front().wait_ms,
+                   .data_ms = r.data_ms,
+                   .loss_scale = trainer_->loss_scale() ? r.loss_scale : kNotMeasured,
+                   .ranks = log ? r.ranks : std::vector<RankTimes>()});
+    if (rank_log_ && log) rank_log_->step(r, memory);
     if (r.skipped) metrics_.warn("the step was skipped: " + r.reason, r.step);
     report_loss_scale(r);
     observer_.on_step(
@@ -392,6 +399,7 @@ class Run {
   MemoryPlan plan_;
   RunFolder folder_;
   MetricsWriter metrics_;
+  std::optional<RankLog> rank_log_;  // where there are several
   KernelTimes kernel_times_;
   std::optional<TokenSource> val_;
   std::shared_ptr<nn::LanguageModel> model_;

@@ -113,7 +113,7 @@ TEST_CASE("more ranks than leaves, and another parallel.dp", "[unit][train][erro
   const TempFolder folder;
   const Config config = small_config(folder, "r");
   CHECK_THROWS_WITH(batch_shape(config, 1000, 17),
-                    Contains("16 leaves, which keep 1 to 16 ranks busy, got 17"));
+                    Contains("17 ranks need as many leaves in a step, which has 16"));
   Config dp = config;
   dp.parallel.dp = 4;
   CHECK_THROWS_WITH(batch_shape(dp, 1000, 2), Contains("parallel.dp = 4, but the program has 2"));

@@ -82,6 +82,9 @@ class OperationLog {
   std::int64_t total() const;                    // operations ever
   std::vector<OperationRecord> records() const;  // the last kCapacity, oldest first
   std::string str() const;                       // a line each
+  // Time in which the rank's program has waited for operations.
+  void add_wait(double ms);
+  double waited_ms() const;
   // The last operation and where the rank has been since: for messages.
   std::string last_seen() const;
 
@@ -90,6 +93,7 @@ class OperationLog {
   mutable std::mutex mutex_;
   std::vector<OperationRecord> ring_;
   std::int64_t total_ = 0;
+  double waited_ms_ = 0;
   std::shared_ptr<const std::string> label_ = std::make_shared<const std::string>();
   std::chrono::steady_clock::time_point labelled_{};
 };

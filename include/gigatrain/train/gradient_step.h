@@ -54,6 +54,8 @@ class GradientStep {
   // Mean over the loss terms, not scaled. Waits for the device.
   double loss() const;
 
+  double data_ms() const { return data_ms_; }  // reading the last run's batch, on this rank
+
   // The trainable ones.
   const std::vector<Parameter*>& parameters() const { return parameters_; }
   const BatchShape& shape() const { return shape_; }
@@ -81,7 +83,8 @@ class GradientStep {
   std::optional<HostBatch> host_batch_;
   nn::Batch batch_;
   Tensor own_losses_, losses_;  // one tensor on one rank
-  double loss_scale_ = 1.0;     // of the last run
+  double data_ms_ = 0;
+  double loss_scale_ = 1.0;  // of the last run
 };
 
 }  // namespace gigatrain

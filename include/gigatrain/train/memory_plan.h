@@ -56,6 +56,10 @@ struct MemoryPlan {
 MemoryPlan plan_memory(const nn::ModelSpec& model, const BatchShape& batch,
                        const nn::MaterializeOptions& weights, const PlanTarget& target,
                        const optim::OptimizerOptions& optimizer = {});
+// Of the rank that needs most, whatever target.rank says.
+MemoryPlan plan_largest_rank(const nn::ModelSpec& model, const BatchShape& batch,
+                             const nn::MaterializeOptions& weights, PlanTarget target,
+                             const optim::OptimizerOptions& optimizer = {});
 
 // Of a GPU's memory, what the CUDA context and the loaded kernels take.
 inline constexpr std::int64_t kCudaContextBytes = 717 << 20;  // about 0.7 GiB

@@ -6,6 +6,9 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <vector>
+
+#include "gigatrain/train/rank_times.h"
 
 namespace gigatrain {
 
@@ -19,6 +22,7 @@ struct StepMetrics {
   std::int64_t mem_bytes = -1;
   double comm_ms = kNotMeasured, data_ms = kNotMeasured;
   double loss_scale = kNotMeasured;  // of f16
+  std::vector<RankTimes> ranks{};    // of each, when there are several
 };
 
 struct EvalMetrics {

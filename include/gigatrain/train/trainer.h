@@ -16,6 +16,7 @@
 #include "gigatrain/optim/schedule.h"
 #include "gigatrain/train/gradient_step.h"
 #include "gigatrain/train/loss_scale.h"
+#include "gigatrain/train/rank_times.h"
 
 namespace gigatrain {
 
@@ -46,13 +47,15 @@ struct StepReport {
   double loss = 0;          // mean over the loss terms: target tokens (nats), or samples
   double grad_norm = 0;     // before clipping
   float lr = 0;
-  double step_ms = 0;             // wall time of this step, callbacks not counted
-  std::int64_t batch_tokens = 0;  // of this step: tokens, or samples
-  std::int64_t samples = 0;       // of this step
-  std::int64_t terms = 0;         // of this step's loss: target tokens, or samples
-  double loss_scale = 1;          // of this step
-  bool skipped = false;           // the weights stayed
-  std::string reason{};           // why
+  double step_ms = 0;              // wall time of this step, callbacks not counted
+  std::int64_t batch_tokens = 0;   // of this step: tokens, or samples
+  std::int64_t samples = 0;        // of this step
+  std::int64_t terms = 0;          // of this step's loss: target tokens, or samples
+  double loss_scale = 1;           // of this step
+  double data_ms = 0;              // of this rank
+  std::vector<RankTimes> ranks{};  // of all, when there are several
+  bool skipped = false;            // the weights stayed
+  std::string reason{};            // why
 };
 
 enum class StopReason { finished, time_limit, requested };
@@ -84,7 +87,8 @@ class Trainer {
  private:
   StepReport make_step();
   StepReport tell_others_on_error(const std::function<StepReport()>& make);
-  Tensor update(const StepReport& report);                      // the clip's {norm, factor}
+  Tensor update(const StepReport& report);  // the clip's {norm, factor}
+  void share_times(StepReport& report) const;
   void accept(StepReport& report);                              // once loss and norm are known
   std::optional<StopReason> stop_now(double trained_ms) const;  // the same on every rank
   TrainerOptions options_;
@@ -95,6 +99,7 @@ class Trainer {
   std::vector<std::function<void(const StepReport&)>> callbacks_;
   std::function<bool()> stop_;
   std::int64_t step_ = 0, tokens_ = 0;
+  double waited_before_ = 0;
 };
 
 }  // namespace gigatrain

@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/timer.h"
 #include "collectives/threads/thread_world.h"
 #include "gigatrain/runtime/environment.h"
 
@@ -25,7 +26,10 @@ class ThreadWorkState : public WorkState {
   }
   bool over() override { return work.done.load(std::memory_order_acquire) || world_->over(work); }
   void wait() override {
-    if (!work.done.load(std::memory_order_acquire)) world_->wait(work);
+    if (work.done.load(std::memory_order_acquire)) return;
+    const Timer time;
+    world_->wait(work);
+    world_->log(work.rank)->add_wait(time.ms());
   }
   void cancel(const std::string& why) override { world_->cancel(work, why); }
 
