@@ -55,6 +55,9 @@ struct DataParallel::Impl {
   SharedGradients gradients;
   std::optional<SharedWeights> weights;  // from stage 1 on
   std::optional<SharedNorm> norm;
+  std::vector<Tensor> sums;      // this rank's shard of each bucket's gradients
+  std::vector<Tensor> gathered;  // of stage 0: all of them
+  std::vector<Work> works;       // goes first: waits before the memory goes
 
   Impl(nn::Layer& model, Device& device, Communicator& ranks, const DataParallelOptions& o,
        const std::vector<Parameter*>& parameters)
@@ -64,7 +67,9 @@ struct DataParallel::Impl {
              o.ranks_per_node),
         weights_ranks(tree.by_shard().split(0, tree.by_shard().rank(), "weights")),
         plan(make_share_plan(model, ranks.size(), o.bucket_bytes / 4, o.zero ? o.whole : nullptr)),
-        gradients(plan, tree, device) {
+        gradients(plan, tree, device,
+                  [this](std::size_t bucket, const Tensor& sum) { take_sum(bucket, sum); }) {
+    forget();
     if (o.zero == 0) return;
     weights.emplace(plan, *weights_ranks, o.zero < 3);
     norm.emplace(plan, parameters, *weights_ranks, device);
@@ -73,60 +78,75 @@ struct DataParallel::Impl {
   int shard() const { return weights_ranks->rank(); }
 
   // Of one use: the elements of the parameter that are this rank's.
-  Tensor own_gradient(const std::vector<Tensor>& shards, const Parameter& p,
-                      std::size_t use) const {
+  Tensor own_gradient(const Parameter& p, std::size_t use) const {
     const auto range = plan.range_of(p, shard());
     for (std::size_t b = 0; b < plan.buckets.size(); ++b)
       for (const auto& unit : plan.buckets[b].units)
         for (const auto& member : unit.members) {
           if (member.parameter != &p || member.use != use) continue;
           const std::int64_t first = plan.buckets[b].borders[static_cast<std::size_t>(shard())];
-          auto* data = shards[b].view().as<float>();
+          auto* data = sums[b].view().as<float>();
           if (range.size() > 0) data += unit.offset + member.offset + range.begin - first;
-          return shards[b].alias(TensorView(data, DType::f32, {range.size()}));
+          return sums[b].alias(TensorView(data, DType::f32, {range.size()}));
         }
     return {};
   }
 
-  Tensor sum_of_uses(const std::vector<Tensor>& shards, const Parameter& p) const {
-    Tensor total = own_gradient(shards, p, 0);
+  // The uses in their order.
+  Tensor sum_of_uses(const Parameter& p) const {
+    Tensor total = own_gradient(p, 0);
     for (std::size_t use = 1; use < p.uses().size(); ++use)
-      if (const Tensor more = own_gradient(shards, p, use); more && more.numel() > 0)
-        add_into(total, more);
+      if (const Tensor more = own_gradient(p, use); more && more.numel() > 0) add_into(total, more);
     return total;
   }
 
-  // Every rank gets every part.
-  void gather(const std::vector<Parameter*>& parameters) {
-    std::vector<Tensor> whole(plan.buckets.size());
-    std::vector<Work> works;
-    for (std::size_t b = 0; b < plan.buckets.size(); ++b) {
-      if (!plan.buckets[b].holds_values) continue;
-      whole[b] = Tensor::empty(tree_device(parameters), {plan.buckets[b].size}, DType::f32,
-                               {Purpose::gradients, "gathered"});
-      for (auto* p : parameters) place(whole[b], b, *p);
-      works.push_back(gradients.all_gather(b, whole[b]));
-    }
+  void take_sum(std::size_t bucket, const Tensor& sum) {
+    sums[bucket] = sum;
+    if (weights || !has_single_uses(bucket)) return;
+    start_gather(bucket);
+    sums[bucket] = {};
+  }
+
+  bool has_single_uses(std::size_t bucket) const {
+    for (const auto& unit : plan.buckets[bucket].units)
+      for (const auto& member : unit.members)
+        if (member.parameter->uses().size() > 1) return false;
+    return true;
+  }
+
+  // Stage 0: every rank gets every part of a bucket's gradients, whose uses have been added.
+  void start_gather(std::size_t bucket) {
+    Tensor& all = gathered[bucket];
+    all = Tensor::empty(sums[bucket].device(), {plan.buckets[bucket].size}, DType::f32,
+                        {Purpose::gradients, "gathered"});
+    for (const auto& unit : plan.buckets[bucket].units)
+      for (const auto& member : unit.members) {
+        const auto range = plan.range_of(*member.parameter, shard());
+        const TensorView to(all.view().as<float>() + unit.offset + member.offset + range.begin,
+                            DType::f32, {range.size()});
+        if (range.size() > 0)
+          all.stream().submit(kernels::Copy{.x = sum_of_uses(*member.parameter).view(), .y = to});
+      }
+    works.push_back(gradients.all_gather(bucket, all));
+  }
+
+  void finish_gathers(const std::vector<Parameter*>& parameters) {
+    for (std::size_t b = 0; b < plan.buckets.size(); ++b)
+      if (plan.buckets[b].holds_values && !gathered[b]) start_gather(b);
     for (auto& work : works) work.wait();
+    works.clear();
+    sums.assign(plan.buckets.size(), {});
     for (auto* p : parameters) {
       const auto at = plan.place_of(*p);
-      p->grad = whole[at.bucket].alias(
-          TensorView(whole[at.bucket].view().as<float>() + at.offset, DType::f32, p->shape()));
+      const Tensor& all = gathered[at.bucket];
+      p->grad = all.alias(TensorView(all.view().as<float>() + at.offset, DType::f32, p->shape()));
     }
   }
 
-  static Device& tree_device(const std::vector<Parameter*>& parameters) {
-    return parameters.front()->own_value().device();
-  }
-
-  // This rank's part of p's gradient, into its place in the bucket.
-  void place(const Tensor& whole, std::size_t bucket, const Parameter& p) const {
-    const auto at = plan.place_of(p);
-    const auto range = plan.range_of(p, shard());
-    if (at.bucket != bucket || range.size() == 0) return;
-    const TensorView to(whole.view().as<float>() + at.offset + range.begin, DType::f32,
-                        {range.size()});
-    whole.stream().submit(kernels::Copy{.x = p.grad.view(), .y = to});
+  void forget() {
+    works.clear();
+    sums.assign(plan.buckets.size(), {});
+    gathered.assign(plan.buckets.size(), {});
   }
 };
 
@@ -146,6 +166,7 @@ const LeafPlan& DataParallel::plan() const {
 
 void DataParallel::begin_step() {
   for (auto* p : parameters_) p->grad = {};
+  impl_->forget();
   impl_->gradients.discard();
 }
 
@@ -160,9 +181,9 @@ void DataParallel::end_leaf() {
 }
 
 void DataParallel::finish() {
-  const auto shards = impl_->gradients.finish();
-  for (auto* p : parameters_) p->grad = impl_->sum_of_uses(shards, *p);
-  if (options_.zero == 0) impl_->gather(parameters_);
+  impl_->gradients.finish();
+  if (options_.zero == 0) return impl_->finish_gathers(parameters_);
+  for (auto* p : parameters_) p->grad = impl_->sum_of_uses(*p);
 }
 
 Tensor DataParallel::clip_scale(float max_norm, const Tensor& guard, double loss_scale) {

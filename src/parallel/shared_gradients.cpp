@@ -28,8 +28,13 @@ std::vector<Bucket> as_buckets(const SharePlan& plan) {
 
 }  // namespace
 
-SharedGradients::SharedGradients(const SharePlan& plan, TreeRanks& ranks, Device& device)
-    : device_(device), leaves_(ranks.plan()), rank_(ranks.rank()), progress_(as_buckets(plan)) {
+SharedGradients::SharedGradients(const SharePlan& plan, TreeRanks& ranks, Device& device,
+                                 std::function<void(std::size_t, const Tensor&)> on_sum)
+    : device_(device),
+      on_sum_(std::move(on_sum)),
+      leaves_(ranks.plan()),
+      rank_(ranks.rank()),
+      progress_(as_buckets(plan)) {
   for (const auto& bucket : plan.buckets)
     buckets_.push_back({&bucket, std::make_unique<TreeReduce>(ranks, device, bucket.borders)});
   for (std::size_t b = 0; b < buckets_.size(); ++b) take_over(b);
@@ -136,20 +141,20 @@ void SharedGradients::begin(std::size_t bucket, std::vector<Tensor> partials) {
 
 void SharedGradients::settle(std::size_t at_most) {
   while (moving_.size() > at_most) {
-    buckets_[moving_.front()].reduce->end();
+    const std::size_t bucket = moving_.front();
+    TreeReduce& reduce = *buckets_[bucket].reduce;
     moving_.pop_front();
+    reduce.end();
+    if (reduce.complete()) on_sum_(bucket, reduce.finish());
   }
 }
 
-std::vector<Tensor> SharedGradients::finish() {
+void SharedGradients::finish() {
   // A last wave in which this rank has no leaf.
   for (; wave_ < leaves_.waves() && leaves_.exchange() == Exchange::after_leaf; ++wave_)
     for (std::size_t b = 0; b < buckets_.size(); ++b) begin(b, {});
   settle(0);
-  std::vector<Tensor> shards;
-  for (auto& bucket : buckets_) shards.push_back(bucket.reduce->finish());
   wave_ = done_ = 0;
-  return shards;
 }
 
 }  // namespace gigatrain::parallel

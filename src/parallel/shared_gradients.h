@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -16,16 +17,18 @@ namespace gigatrain::parallel {
 
 class SharedGradients {
  public:
-  // The units' leaves are taken over while this lives.
-  SharedGradients(const SharePlan& plan, TreeRanks& ranks, Device& device);
+  // The units' leaves are taken over while this lives. `on_sum`: called with this rank's shard of
+  // a bucket's sum as soon as it is there, bucket after bucket, in the same order on every rank.
+  SharedGradients(const SharePlan& plan, TreeRanks& ranks, Device& device,
+                  std::function<void(std::size_t, const Tensor&)> on_sum);
   ~SharedGradients();
 
   // Forgets what a step that was broken off has left.
   void discard();
   void begin_leaf(const LeafTurn& turn, std::int64_t micro_batches);
   void end_leaf();
-  // After all leaves: this rank's shard of each bucket's sum.
-  std::vector<Tensor> finish();
+  // After all leaves: waits for what still moves.
+  void finish();
 
   Work all_gather(std::size_t bucket, const Tensor& whole) const {
     return buckets_[bucket].reduce->all_gather(whole);
@@ -50,6 +53,7 @@ class SharedGradients {
   void settle(std::size_t at_most);  // waits until no more than so many move
 
   Device& device_;
+  std::function<void(std::size_t, const Tensor&)> on_sum_;
   const LeafPlan& leaves_;
   int rank_;
   std::vector<Filling> buckets_;

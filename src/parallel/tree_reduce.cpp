@@ -123,6 +123,10 @@ void TreeReduce::end() {
   for (auto& partial : sums) sums_.add(std::move(partial));
 }
 
+bool TreeReduce::complete() const {
+  return !moving_ && wave_ + 1 == ranks_.plan().waves();
+}
+
 Tensor TreeReduce::finish() {
   if (moving_) end();
   auto sums = sums_.take();

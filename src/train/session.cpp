@@ -45,11 +45,12 @@ void require_work_for(int ranks, std::int64_t leaves, const Config& config) {
         fmt::format("gigatrain --ranks {} train ..., or leave parallel.dp out",
                     config.parallel.dp));
   if (ranks > leaves)
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("{} ranks need as many leaves in a step, which has {}", ranks, leaves),
-                fmt::format("gigatrain --ranks {} ..., or raise train.leaves, a power of two, which "
-                            "makes it another run",
-                            leaves));
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("{} ranks need as many leaves in a step, which has {}", ranks, leaves),
+        fmt::format("gigatrain --ranks {} ..., or raise train.leaves, a power of two, which "
+                    "makes it another run",
+                    leaves));
 }
 
 // The fewest leaves that these ranks need.

@@ -55,7 +55,8 @@ class TreeReduce {
   // Starts to move. `partials`: this rank's plan.nodes(wave, rank), each a whole buffer, which is
   // used up; an undefined one counts as nothing. Not before end() of the wave before.
   void begin(std::int64_t wave, const std::vector<Tensor>& partials);
-  void end();  // waits for the data and adds
+  void end();             // waits for the data and adds
+  bool complete() const;  // every wave has ended
   // After every wave: this rank's shard of the sum (shard_size()).
   Tensor finish();
   // Forgets a step that was broken off.
