@@ -26,8 +26,9 @@ struct Trace::Impl final : ScopeObserver, KernelObserver {
   TraceOptions options;
   Clock::time_point start = Clock::now();
   std::int64_t seen = 0, recorded = 0;
+  Clock::time_point step_began;
   bool recording = false;
-  std::vector<TraceEvent> host, queue;
+  std::vector<TraceEvent> host, queue, moves;
   std::vector<std::size_t> open;  // places in `host` of what has begun, outermost first
   std::vector<TraceMemory> memory;
   // Of a device with a queue of its own, for the step at hand.
@@ -82,6 +83,7 @@ struct Trace::Impl final : ScopeObserver, KernelObserver {
     ++seen;
     if (seen < options.first_step || seen >= options.first_step + options.steps) return;
     recording = true;
+    step_began = Clock::now();
     observer_before = std::exchange(diagnostics().observer, this);
     if (!device.is_cpu()) {
       device.synchronize();
@@ -106,6 +108,7 @@ struct Trace::Impl final : ScopeObserver, KernelObserver {
     if (!recording) return;
     leave();
     time_queue();
+    add_moves();
     stop();
     ++recorded;
     write();
@@ -119,6 +122,22 @@ struct Trace::Impl final : ScopeObserver, KernelObserver {
                        queue_start_us + 1e3 * q.end->ms_since(*queue_start)});
   }
 
+  // What has moved since the step began.
+  void add_moves() {
+    if (!options.operations) return;
+    for (const auto& r : options.operations->records()) {
+      const bool moved = r.state == OperationRecord::State::done && r.bytes_out + r.bytes_in > 0;
+      if (!moved || r.began < step_began) continue;
+      const auto us = [this](Clock::time_point t) {
+        return std::chrono::duration<double, std::micro>(t - start).count();
+      };
+      moves.push_back({"communication",
+                       fmt::format("{} of {}, {:.1f} MB", gigatrain::name(r.what.operation),
+                                   *r.group, static_cast<double>(r.bytes_in) / 1e6),
+                       us(r.began), us(r.ended)});
+    }
+  }
+
   void write() const {
     std::error_code failed;
     std::filesystem::create_directories(parent_of(path), failed);
@@ -127,6 +146,7 @@ struct Trace::Impl final : ScopeObserver, KernelObserver {
                              .device = device.facts().model,
                              .host = host,
                              .queue = queue,
+                             .moves = moves,
                              .memory = memory}));
   }
 };

@@ -2,14 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 namespace gigatrain {
 
 namespace {
 
-constexpr int kHostRow = 1, kQueueRow = 2;
+constexpr int kHostRow = 1, kQueueRow = 2, kFirstMoveRow = 3;
 
 std::string quoted(const std::string& text) {
   return nlohmann::json(text).dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
@@ -48,6 +49,23 @@ class Writer {
   std::string events_;
 };
 
+// What happens at once stands in rows of its own: each operation in the first row that is free.
+void write_moves(Writer& w, std::span<const TraceEvent> moves) {
+  std::vector<double> busy_until;
+  for (const auto& e : moves) {
+    const auto free = std::find_if(busy_until.begin(), busy_until.end(),
+                                   [&](double until) { return until <= e.begin_us; });
+    const int row = kFirstMoveRow + static_cast<int>(free - busy_until.begin());
+    if (free == busy_until.end()) {
+      busy_until.push_back(e.end_us);
+      w.name("thread_name", row, fmt::format("data that move, {}", busy_until.size()));
+    } else {
+      *free = e.end_us;
+    }
+    w.complete(e, row);
+  }
+}
+
 }  // namespace
 
 std::string trace_json(const TraceRows& rows) {
@@ -57,6 +75,7 @@ std::string trace_json(const TraceRows& rows) {
   if (!rows.queue.empty()) w.name("thread_name", kQueueRow, "kernels on the device");
   for (const auto& e : rows.host) w.complete(e, kHostRow);
   for (const auto& e : rows.queue) w.complete(e, kQueueRow);
+  write_moves(w, rows.moves);
   for (const auto& m : rows.memory) w.counter(m);
   return std::move(w).finish();
 }

@@ -24,6 +24,7 @@ struct TraceRows {
   int rank = 0;
   std::string device;
   std::span<const TraceEvent> host, queue;  // queue: kernels of a device that is not the CPU
+  std::span<const TraceEvent> moves;        // operations of ranks, in the order of their begin
   std::span<const TraceMemory> memory;
 };
 std::string trace_json(const TraceRows& rows);

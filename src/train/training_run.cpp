@@ -82,7 +82,9 @@ class Run {
         optim::make_optimizer(nn::trainable_parameters(*model_), optimizer_options(config));
     TrainerOptions options = trainer_options(config, batch_);
     if (config.log.trace || Environment::read().trace)
-      trace_ = std::make_unique<Trace>(device, folder_.trace(rank()));
+      trace_ = std::make_unique<Trace>(
+          device, folder_.trace(rank()),
+          TraceOptions{.rank = rank(), .operations = ranks_ ? &ranks_->log() : nullptr});
     options.trace = trace_.get();
     options.ranks = sharing_.get();
     trainer_ = std::make_unique<Trainer>(*model_, *optimizer_, train_, options);

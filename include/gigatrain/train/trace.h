@@ -1,7 +1,8 @@
 // A timeline of some steps as a Chrome trace, which https://ui.perfetto.dev and chrome://tracing
 // open: steps, phases (data, forward, backward, optimizer), layers, nodes of the backward, kernels,
-// and the memory of each purpose. The CPU runs a kernel where it is submitted, so its times are
-// exact; another device has a row of its own, timed by markers in its queue.
+// data that move between ranks, and the memory of each purpose. The CPU runs a kernel where it is
+// submitted, so its times are exact; another device has a row of its own, timed by markers in its
+// queue.
 //
 //   gt::Trace trace(device, "runs/bible/trace/rank_00000.json");
 //   gt::Trainer trainer(*model, adamw, data, {..., .trace = &trace});
@@ -11,6 +12,7 @@
 #include <memory>
 #include <string>
 
+#include "gigatrain/collectives/operation.h"
 #include "gigatrain/runtime/device.h"
 
 namespace gigatrain {
@@ -20,6 +22,8 @@ struct TraceOptions {
   std::int64_t first_step = 2;
   std::int64_t steps = 3;  // recorded from there on
   int rank = 0;
+  // Of this rank, where there are several: the timeline shows when data move.
+  const OperationLog* operations = nullptr;
 };
 
 class Trace {
