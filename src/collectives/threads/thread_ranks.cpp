@@ -8,7 +8,9 @@
 #include <thread>
 #include <utility>
 
+#include "collectives/threads/copies.h"
 #include "collectives/threads/thread_world.h"
+#include "gigatrain/runtime/device.h"
 #include "gigatrain/runtime/environment.h"
 
 namespace gigatrain {
@@ -26,6 +28,7 @@ class ThreadWorkState : public WorkState {
   bool over() override { return work.done.load(std::memory_order_acquire) || world_->over(work); }
   void wait() override {
     if (!work.done.load(std::memory_order_acquire)) world_->wait(work);
+    follow_copies(work);
   }
   void cancel(const std::string& why) override { world_->cancel(work, why); }
 
@@ -41,7 +44,11 @@ class ThreadCommunicator : public Communicator {
       : Communicator(group, world->log(group.members[static_cast<std::size_t>(group.rank)])),
         world_(std::move(world)),
         shared_(world_->join(group)),
-        timeout_s_(timeout_s) {}
+        timeout_s_(timeout_s) {
+    if (!group.device) return;
+    copies_ = group.device->make_copy_queue();
+    ordinal_ = group.device->facts().ordinal;
+  }
 
   void abort(const std::string& reason) override { world_->abort(program_rank(rank()), reason); }
 
@@ -54,6 +61,11 @@ class ThreadCommunicator : public Communicator {
     state->work.deadline = std::chrono::steady_clock::now() +
                            std::chrono::duration_cast<std::chrono::steady_clock::duration>(
                                std::chrono::duration<double>(timeout_s_));
+    if (Device* device = state->work.transfer.device) {
+      state->work.ordinal = ordinal_;
+      state->work.copies = copies_;
+      state->work.ready = device->mark();
+    }
     world_->submit(state->work);
     return state;
   }
@@ -64,6 +76,8 @@ class ThreadCommunicator : public Communicator {
   std::shared_ptr<ThreadWorld> world_;
   std::shared_ptr<SharedGroup> shared_;
   double timeout_s_;
+  std::shared_ptr<CopyQueue> copies_;  // of a device's group
+  int ordinal_ = 0;
 };
 
 Group world_group(int ranks, int rank) {
