@@ -2,7 +2,9 @@
 // where they must and nobody else does, and failures end as they do there.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <stdexcept>
+#include <thread>
 
 #include "collectives/device_arrays.h"
 #include "collectives/ranks.h"
@@ -99,6 +101,28 @@ TEST_CASE("queues wait for each other, and no host waits for a device",
         CHECK(mine[2] == Floats{1.0f});
       }
     }
+}
+
+// Copies are queued by other threads then, and none of them has run.
+TEST_CASE("test() says when wait() would not block the host", "[unit][collectives][threads]") {
+  const auto machine = std::make_shared<LateMachine>(Pace::all_late);
+  const auto got = on_ranks<std::vector<Floats>>(3, [&](Communicator& world) {
+    const auto device = late_device(machine);
+    const auto group = world.on(*device);
+    const Array mine(*device, values_of(world.rank(), 10)), all(*device, junk(30));
+    Work work = group->all_gather(mine.view(), all.view());
+    while (!work.test()) std::this_thread::yield();  // to the deadline at most
+    work.wait();
+    world.barrier().wait();
+    const auto waits = static_cast<float>(machine->host_waits());
+    world.barrier().wait();
+    return std::vector<Floats>{all.values(), {waits}};
+  });
+  for (const auto& mine : got) {
+    CHECK(mine[0][9] == 9.0f);
+    CHECK(mine[0][29] == 200009.0f);
+    CHECK(mine[1] == Floats{0.0f});
+  }
 }
 
 TEST_CASE("buffers may go after wait(), and groups before their works",

@@ -80,7 +80,10 @@ Seen overwrite_after_wait(Communicator& group, Device& device) {
 }
 
 void check_overlap(int ranks, int gpus) {
-  const auto seen = on_gpus<Seen>(ranks, gpus, overwrite_after_wait);
+  const auto seen = on_gpus<Seen>(ranks, gpus, [](Communicator& group, Device& device) {
+    overwrite_after_wait(group, device);  // loading a kernel, and new memory, may wait for the GPU
+    return overwrite_after_wait(group, device);
+  });
   for (const auto& rank : seen) {
     INFO(ranks << " ranks on " << gpus << " GPUs: host " << rank.host_ms << " ms, GPU "
                << rank.gpu_ms << " ms");
