@@ -1,14 +1,17 @@
 // Thread ranks: how long a barrier and a small all-reduce take, and how fast the gradient tree's
-// reduce-scatter and an all-gather are, beside a plain memcpy of as many bytes; and what adding the
-// partial sums that a rank gets takes, in one pass beside pair by pair.
+// reduce-scatter and an all-gather are, beside a plain copy of as many bytes, in host memory or in
+// that of a GPU which the ranks share; and what adding the partial sums that a rank gets takes, in
+// one pass beside pair by pair.
 //
-//   collectives [ranks] [MB]        default: 2 and 8 ranks, 100 MB of f32 on 2
+//   collectives [ranks] [MB] [cpu|cuda]        default: 2 and 8 ranks, 100 MB of f32 on 2
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <memory>
+#include <string>
 
 #include "gigatrain/collectives/thread_ranks.h"
 #include "gigatrain/parallel/tree_reduce.h"
@@ -21,7 +24,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Seconds of one call on rank 0, the best of `rounds` of `calls` each.
+// Seconds of one call on rank 0, the best of `rounds` of `calls` each; of a device, until it is
+// done.
 double best(Communicator& comm, int rounds, int calls, const std::function<void()>& call) {
   double least = 1e30;
   for (int round = 0; round < rounds; ++round) {
@@ -44,26 +48,41 @@ void latencies(int ranks) {
   });
 }
 
-void bandwidth(int ranks, std::int64_t elements) {
-  run_ranks(ranks, [&](Communicator& comm) {
-    Device device({.threads = 1});
+std::unique_ptr<Device> open(const std::string& kind) {
+  return kind == "cpu" ? std::make_unique<Device>(CpuOptions{.threads = 1}) : open_device(kind);
+}
+
+void bandwidth(int ranks, std::int64_t elements, const std::string& kind) {
+  run_ranks(ranks, [&](Communicator& world) {
+    const auto device = open(kind);
+    const auto group = world.on(*device);
+    Communicator& comm = *group;
     TreeRanks tree(comm, LeafPlan(64, ranks, Exchange::after_leaf));
-    TreeReduce reduce(tree, device, shard_borders({elements}, tree.plan().ranks()));
-    const Tensor whole = Tensor::full(device, {elements}, 1.0);
-    const Tensor copy = Tensor::full(device, {elements}, 0.0);
+    TreeReduce reduce(tree, *device, shard_borders({elements}, tree.plan().ranks()));
+    const Tensor whole = Tensor::full(*device, {elements}, 1.0);
+    const Tensor copy = Tensor::full(*device, {elements}, 0.0);
     const auto bytes = static_cast<std::size_t>(whole.view().bytes());
-    const double plain =
-        best(comm, 5, 1, [&] { std::memcpy(copy.view().data, whole.view().data, bytes); });
+    const double plain = best(comm, 5, 1, [&] {
+      if (device->host_memory())
+        std::memcpy(copy.view().data, whole.view().data, bytes);
+      else
+        copy.assign(whole);
+      device->synchronize();
+    });
     const double scatter = best(comm, 5, 1, [&] {
       reduce.discard();
       reduce.begin(0, {whole});
       reduce.end();
+      device->synchronize();
     });
-    const double gather = best(comm, 5, 1, [&] { reduce.all_gather(whole).wait(); });
+    const double gather = best(comm, 5, 1, [&] {
+      reduce.all_gather(whole).wait();
+      device->synchronize();
+    });
     if (comm.rank() != 0) return;
     const double gb = static_cast<double>(bytes) / 1e9;
-    std::printf("%2d ranks, %.0f MB each\n", ranks, 1e3 * gb);
-    std::printf("  memcpy, all ranks at once  %7.1f ms  %5.1f GB/s a rank\n", 1e3 * plain,
+    std::printf("%2d ranks, %.0f MB each, %s\n", ranks, 1e3 * gb, device->facts().model.c_str());
+    std::printf("  copy, all ranks at once    %7.1f ms  %5.1f GB/s a rank\n", 1e3 * plain,
                 gb / plain);
     std::printf("  reduce-scatter, tree order %7.1f ms  algbw %5.1f GB/s  busbw %5.1f GB/s\n",
                 1e3 * scatter, gb / scatter, gb / scatter * (ranks - 1) / ranks);
@@ -116,6 +135,6 @@ int main(int argc, char** argv) {
   latencies(ranks);
   if (argc < 2) latencies(8);
   for (const int count : {2, 4, 8, 16}) tree_sums(count);
-  bandwidth(ranks, static_cast<std::int64_t>(megabytes * 1e6 / 4));
+  bandwidth(ranks, static_cast<std::int64_t>(megabytes * 1e6 / 4), argc > 3 ? argv[3] : "cpu");
   return 0;
 }

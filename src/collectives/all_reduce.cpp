@@ -1,5 +1,5 @@
-// all_reduce and split: every rank gets what every rank says, and draws its own conclusion, so that
-// both work alike on every transport and the order of a sum is the ranks'.
+// all_reduce: every rank gets what every rank has and adds it itself, so that it works alike on
+// every transport and the order of a sum is the ranks'.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,8 +7,7 @@
 #include <type_traits>
 
 #include "collectives/checks.h"
-#include "collectives/local.h"
-#include "gigatrain/base/hash.h"
+#include "gigatrain/base/error.h"
 #include "gigatrain/collectives/communicator.h"
 
 namespace gigatrain {
@@ -77,6 +76,16 @@ struct Rows {
 }  // namespace
 
 Work Communicator::all_reduce(const TensorView& values, Reduce reduce, At at) {
+  if (group_.device)
+    throw Error(
+        ErrorCode::unsupported,
+        fmt::format("all_reduce takes host memory, the buffers of group '{}' are a device's",
+                    name()),
+        "call it on the group that on() was called of, with the values downloaded");
+  return reduce_on_host(values, reduce, at);
+}
+
+Work Communicator::reduce_on_host(const TensorView& values, Reduce reduce, At at) {
   require_contiguous(values, "all_reduce", "values");
   require_reducible(values.dtype);
   const auto rows = std::make_shared<Rows>(values, size());
@@ -85,6 +94,7 @@ Work Communicator::all_reduce(const TensorView& values, Reduce reduce, At at) {
                       .count = values.numel(),
                       .reduce = reduce},
                      at);
+  t.device = nullptr;
   t.send = repeat(TensorView(rows->mine, values.dtype, {values.numel()}), size());
   t.receive = cut(TensorView(rows->all, values.dtype, {values.numel() * size()}),
                   std::vector<std::int64_t>(static_cast<std::size_t>(size()), values.numel()));
@@ -92,42 +102,6 @@ Work Communicator::all_reduce(const TensorView& values, Reduce reduce, At at) {
     combine_all(rows->all, values, ranks, reduce);
   };
   return go(std::move(t));
-}
-
-std::unique_ptr<Communicator> Communicator::split(int color, int key, const std::string& name,
-                                                  At at) {
-  struct Wish {
-    std::int32_t color, key;
-  };
-  const Wish mine{color, key};
-  std::vector<Wish> all(static_cast<std::size_t>(size()));
-  Transfer t = start({.operation = Collective::split, .count = size()}, at);
-  t.send.assign(all.size(), {const_cast<Wish*>(&mine), sizeof(Wish)});
-  for (auto& wish : all) t.receive.push_back({&wish, sizeof(Wish)});
-  const std::int64_t number = t.record.what.sequence;
-  go(std::move(t)).wait();
-  if (color < 0) return nullptr;
-
-  std::vector<int> ranks;  // of this group
-  for (int r = 0; r < size(); ++r)
-    if (all[static_cast<std::size_t>(r)].color == color) ranks.push_back(r);
-  std::stable_sort(ranks.begin(), ranks.end(), [&](int a, int b) {
-    return all[static_cast<std::size_t>(a)].key < all[static_cast<std::size_t>(b)].key;
-  });
-  const std::string label = name.empty() ? fmt::format("color {}", color) : name;
-  if (ranks.size() == 1) return alone(label);
-  Group group;
-  group.id = hash64(fmt::format("{}/{}/{}", group_.id, number, color));
-  group.name = std::make_shared<const std::string>(fmt::format("{}/{}", this->name(), label));
-  for (const int r : ranks) group.members.push_back(program_rank(r));
-  group.rank = static_cast<int>(std::find(ranks.begin(), ranks.end(), rank()) - ranks.begin());
-  return subgroup(std::move(group));
-}
-
-std::unique_ptr<Communicator> Communicator::alone(const std::string& name) const {
-  Group group{.name = std::make_shared<const std::string>(fmt::format("{}/{}", this->name(), name)),
-              .members = {program_rank(rank())}};
-  return make_local(std::move(group), log_);
 }
 
 }  // namespace gigatrain

@@ -62,6 +62,13 @@ void require_apart(const TensorView& send, const TensorView& receive, const void
                : "give it other memory");
 }
 
+void require_parts(const TensorView& part, const TensorView& whole, int ranks, int root,
+                   const char* operation, const char* whole_argument) {
+  require_contiguous(whole, operation, whole_argument);
+  require_elements(whole, part.numel() * ranks, operation, whole_argument);
+  require_apart(part, whole, whole.as<std::byte>() + root * part.bytes(), operation);
+}
+
 void require_views(Communicator::Views send, Communicator::Views receive, int ranks) {
   constexpr const char* kName = "all_to_all";
   for (const auto& views : {send, receive})
@@ -76,6 +83,12 @@ void require_views(Communicator::Views send, Communicator::Views receive, int ra
       require_apart(out, in, nullptr, kName);
     }
   }
+}
+
+std::vector<Transfer::Piece> pieces(Communicator::Views views) {
+  std::vector<Transfer::Piece> pieces;
+  for (const auto& view : views) pieces.push_back({view.data, view.bytes()});
+  return pieces;
 }
 
 std::vector<Transfer::Piece> cut(const TensorView& view, std::span<const std::int64_t> counts) {

@@ -42,6 +42,9 @@ Transfer Communicator::start(Fingerprint what, At at) {
   t.record.group = group_.name;
   t.record.label = log_->label();
   t.record.called_at = at;
+  t.send.resize(group_.members.size());
+  t.receive.resize(group_.members.size());
+  t.device = group_.device;
   return t;
 }
 
@@ -80,8 +83,8 @@ Work Communicator::all_to_all(Views send, Views receive, At at) {
   require_elements(receive[own], send[own].numel(), "all_to_all", "what a rank has of itself");
   Transfer t =
       start({.operation = Collective::all_to_all, .dtype = send[0].dtype, .count = kAnyCount}, at);
-  for (const auto& view : send) t.send.push_back({view.data, view.bytes()});
-  for (const auto& view : receive) t.receive.push_back({view.data, view.bytes()});
+  t.send = pieces(send);
+  t.receive = pieces(receive);
   return go(std::move(t));
 }
 
@@ -115,13 +118,11 @@ Work Communicator::broadcast(const TensorView& buffer, int root, At at) {
                       .count = buffer.numel(),
                       .root = root},
                      at);
-  t.send.resize(static_cast<std::size_t>(size()));
-  t.receive.resize(static_cast<std::size_t>(size()));
-  if (rank() == root) {
+  if (rank() != root) {
+    t.receive = only(buffer, size(), root);
+  } else {
     t.send = repeat(buffer, size());
     t.send[static_cast<std::size_t>(root)] = {};
-  } else {
-    t.receive = only(buffer, size(), root);
   }
   return go(std::move(t));
 }
@@ -129,47 +130,34 @@ Work Communicator::broadcast(const TensorView& buffer, int root, At at) {
 Work Communicator::gather(const TensorView& send, const TensorView& receive, int root, At at) {
   require_rank(root, "gather: root");
   require_contiguous(send, "gather", "send");
-  Transfer t;
   if (rank() == root) {
-    require_contiguous(receive, "gather", "receive");
     require_same_dtype(send, receive, "gather");
-    require_elements(receive, send.numel() * size(), "gather", "receive");
-    t.receive = cut(receive, equal_counts(send.numel(), size()));
-    require_apart(send, receive, t.receive[static_cast<std::size_t>(root)].data, "gather");
-  } else {
-    t.receive.resize(static_cast<std::size_t>(size()));
+    require_parts(send, receive, size(), root, "gather", "receive");
   }
+  Transfer t = start({.operation = Collective::gather,
+                      .dtype = send.dtype,
+                      .count = send.numel() * size(),
+                      .root = root},
+                     at);
   t.send = only(send, size(), root);
-  t.record = start({.operation = Collective::gather,
-                    .dtype = send.dtype,
-                    .count = send.numel() * size(),
-                    .root = root},
-                   at)
-                 .record;
+  if (rank() == root) t.receive = cut(receive, equal_counts(send.numel(), size()));
   return go(std::move(t));
 }
 
 Work Communicator::scatter(const TensorView& send, const TensorView& receive, int root, At at) {
   require_rank(root, "scatter: root");
   require_contiguous(receive, "scatter", "receive");
-  Transfer t;
   if (rank() == root) {
-    require_contiguous(send, "scatter", "send");
     require_same_dtype(send, receive, "scatter");
-    require_elements(send, receive.numel() * size(), "scatter", "send");
-    t.send = cut(send, equal_counts(receive.numel(), size()));
-    const auto& own = t.send[static_cast<std::size_t>(root)];
-    require_apart(receive, send, own.data, "scatter");
-  } else {
-    t.send.resize(static_cast<std::size_t>(size()));
+    require_parts(receive, send, size(), root, "scatter", "send");
   }
+  Transfer t = start({.operation = Collective::scatter,
+                      .dtype = receive.dtype,
+                      .count = receive.numel() * size(),
+                      .root = root},
+                     at);
+  if (rank() == root) t.send = cut(send, equal_counts(receive.numel(), size()));
   t.receive = only(receive, size(), root);
-  t.record = start({.operation = Collective::scatter,
-                    .dtype = receive.dtype,
-                    .count = receive.numel() * size(),
-                    .root = root},
-                   at)
-                 .record;
   return go(std::move(t));
 }
 
@@ -195,19 +183,19 @@ Transfer Communicator::start_message(Collective operation, const TensorView& buf
 Work Communicator::send(const TensorView& buffer, int to, At at) {
   Transfer t = start_message(Collective::send, buffer, to, at);
   t.send = only(buffer, size(), to);
-  t.receive.resize(static_cast<std::size_t>(size()));
   return go(std::move(t));
 }
 
 Work Communicator::recv(const TensorView& buffer, int from, At at) {
   Transfer t = start_message(Collective::recv, buffer, from, at);
-  t.send.resize(static_cast<std::size_t>(size()));
   t.receive = only(buffer, size(), from);
   return go(std::move(t));
 }
 
 Work Communicator::barrier(At at) {
-  return go(start({.operation = Collective::barrier}, at));
+  Transfer t = start({.operation = Collective::barrier}, at);
+  t.device = nullptr;  // it moves nothing
+  return go(std::move(t));
 }
 
 }  // namespace gigatrain

@@ -18,10 +18,13 @@ class DryCommunicator : public Communicator {
   void abort(const std::string&) override {}
 
  private:
-  // What a split and an all_reduce exchange is host memory of their own.
+  // What these exchange is host memory of their own.
+  static bool moves(Collective operation) {
+    return operation == Collective::split || operation == Collective::on ||
+           operation == Collective::all_reduce;
+  }
   std::unique_ptr<WorkState> submit(Transfer t) override {
-    const Collective operation = t.record.what.operation;
-    if (operation == Collective::split || operation == Collective::all_reduce)
+    if (moves(t.record.what.operation))
       for (std::size_t r = 0; r < t.receive.size(); ++r)
         if (t.receive[r].bytes > 0)
           std::memcpy(t.receive[r].data, t.send[r].data,

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "gigatrain/base/error.h"
+#include "gigatrain/runtime/device.h"
 
 namespace gigatrain {
 
@@ -15,8 +16,12 @@ namespace {
 
 class LocalCommunicator : public Communicator {
  public:
-  LocalCommunicator(Group group, std::shared_ptr<OperationLog> log)
-      : Communicator(std::move(group), std::move(log)) {}
+  LocalCommunicator(Group g, std::shared_ptr<OperationLog> log)
+      : Communicator(std::move(g), std::move(log)) {
+    if (!group().device) return;
+    copies_ = group().device->make_copy_queue();
+    ordinal_ = group().device->facts().ordinal;
+  }
 
   void abort(const std::string& reason) override {
     aborted_ = fmt::format("group '{}' was aborted: {}", name(), reason);
@@ -27,7 +32,10 @@ class LocalCommunicator : public Communicator {
     if (aborted_) throw Error(ErrorCode::communication, *aborted_);
     const auto number = shared_log()->add(t.record);
     shared_log()->begin(number);
-    for (std::size_t i = 0; i < t.receive.size(); ++i) copy_piece(t.receive[i], t.send[i]);
+    if (t.device)
+      copy_on(*t.device, t.receive[0], t.send[0]);
+    else
+      copy_piece(t.receive[0], t.send[0]);
     if (t.finish) t.finish();
     shared_log()->end(number, OperationRecord::State::done);
     return nullptr;
@@ -37,7 +45,17 @@ class LocalCommunicator : public Communicator {
     return make_local(std::move(group), shared_log());
   }
 
+  // In the device's queue, to which the copy is as any kernel.
+  void copy_on(Device& device, const Transfer::Piece& to, const Transfer::Piece& from) {
+    if (to.bytes == 0 || to.data == from.data) return;
+    copies_->wait(*device.mark());
+    copies_->copy(to.data, from.data, to.bytes, ordinal_);
+    device.wait(*copies_->mark());
+  }
+
   std::optional<std::string> aborted_;
+  std::unique_ptr<CopyQueue> copies_;  // of a device's group
+  int ordinal_ = 0;
 };
 
 }  // namespace

@@ -26,8 +26,9 @@ std::string state_and_times(const OperationRecord& r) {
 }  // namespace
 
 const char* name(Collective operation) {
-  constexpr const char* kNames[] = {"all_to_all", "all_gather", "all_reduce", "broadcast", "gather",
-                                    "scatter",    "send",       "recv",       "barrier",   "split"};
+  constexpr const char* kNames[] = {"all_to_all", "all_gather", "all_reduce", "broadcast",
+                                    "gather",     "scatter",    "send",       "recv",
+                                    "barrier",    "split",      "on"};
   return kNames[static_cast<std::size_t>(operation)];
 }
 
@@ -44,7 +45,7 @@ const char* name(OperationRecord::State state) {
 std::string str(const Fingerprint& what, const std::string& group) {
   std::string out =
       fmt::format("{} number {} of group '{}'", name(what.operation), what.sequence, group);
-  if (what.operation == Collective::barrier || what.operation == Collective::split) return out;
+  if (what.operation >= Collective::barrier) return out;  // of no buffers
   out += fmt::format(" ({}", name(what.dtype));
   if (what.count != kAnyCount) out += fmt::format(", {} elements", what.count);
   if (what.operation == Collective::all_reduce) out += fmt::format(", {}", name(what.reduce));

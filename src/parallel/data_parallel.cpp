@@ -154,7 +154,8 @@ DataParallel::DataParallel(nn::Layer& model, Device& device, Communicator& ranks
                            const DataParallelOptions& options)
     : options_(checked(options)), ranks_(ranks), parameters_(nn::trainable_parameters(model)) {
   require_weights(parameters_);
-  impl_ = std::make_unique<Impl>(model, device, ranks, options_, parameters_);
+  device_ranks_ = ranks.on(device);
+  impl_ = std::make_unique<Impl>(model, device, *device_ranks_, options_, parameters_);
   turns_ = turns_of(plan(), ranks.rank(), options_.zero);
 }
 

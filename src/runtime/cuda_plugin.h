@@ -8,6 +8,6 @@
 namespace gigatrain {
 
 // Raised whenever a type that crosses the border changes: kernel arguments, Backend, Allocator.
-inline constexpr int kCudaPluginAbi = 2;
+inline constexpr int kCudaPluginAbi = 3;
 
 }  // namespace gigatrain

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstring>
 
 #include "gigatrain/runtime/environment.h"
 #include "runtime/address_space.h"
 #include "runtime/dry_memory.h"
+#include "runtime/instant_queue.h"
 
 namespace gigatrain {
 
@@ -19,18 +19,6 @@ int thread_count(const CpuOptions& options) {
   const int from_environment = Environment::read().num_threads;
   return from_environment > 0 ? from_environment : CpuFeatures::get().cores;
 }
-
-class HostMarker : public Marker {
- public:
-  void wait() override {}
-  double ms_since(const Marker& earlier) override {
-    const auto& other = dynamic_cast<const HostMarker&>(earlier);
-    return std::chrono::duration<double, std::milli>(time_ - other.time_).count();
-  }
-
- private:
-  std::chrono::steady_clock::time_point time_ = std::chrono::steady_clock::now();
-};
 
 CpuOptions complete(CpuOptions options) {
   if (!options.bf16) options.bf16 = Environment::read().bf16.value_or(CpuFeatures::get().bf16);
@@ -105,7 +93,15 @@ void Device::synchronize() {
 }
 
 std::unique_ptr<Marker> Device::mark() {
-  return backend_ ? backend_->mark() : std::make_unique<HostMarker>();
+  return backend_ ? backend_->mark() : std::make_unique<InstantMarker>();
+}
+
+void Device::wait(const Marker& marker) {
+  if (backend_) backend_->wait(marker);
+}
+
+std::unique_ptr<CopyQueue> Device::make_copy_queue() {
+  return backend_ ? backend_->make_copy_queue() : std::make_unique<InstantCopies>(pool_.dry());
 }
 
 Device& Device::host() {

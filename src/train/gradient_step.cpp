@@ -146,7 +146,7 @@ void GradientStep::gather_losses() {
   for (int rank = 0; rank < ranks_->ranks().size(); ++rank)
     counts.push_back(static_cast<std::int64_t>(ranks_->plan().leaves_of(rank).size()) *
                      shape_.micro_batches);
-  ranks_->ranks().all_gather(own_losses_.view(), losses_.view(), counts).wait();
+  ranks_->device_ranks().all_gather(own_losses_.view(), losses_.view(), counts).wait();
 }
 
 double GradientStep::loss() const {

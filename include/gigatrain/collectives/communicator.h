@@ -2,7 +2,8 @@
 // parallel/tree_reduce.h). Every operation is asynchronous and has a deadline. Ranks call the same
 // operations of a group in the same order; a call that differs is refused before data move. After a
 // failure the group, and every group with a common ancestor, is poisoned: each call says the first
-// cause. Buffers are contiguous host memory. One thread at a time uses a communicator.
+// cause. Buffers are contiguous, in host memory or, with on(), in a device's. One thread at a time
+// uses a communicator.
 //
 //   Work work = comm.all_gather(mine.view(), all.view());   // (n) each, (size * n)
 //   ...                                                     // compute meanwhile
@@ -22,12 +23,15 @@
 
 namespace gigatrain {
 
-// The ranks of a communicator, and which of them this one is.
+class Device;
+
+// The ranks of a communicator, which of them this one is, and where its buffers are.
 struct Group {
   std::uint64_t id = 0;  // the same on every member, no other group's
   std::shared_ptr<const std::string> name;
   std::vector<int> members;  // ranks of the program, by rank of the group
   int rank = 0;
+  Device* device = nullptr;  // this rank's; null: host memory
 };
 
 // What a transport has to do: send[r] goes to member r, receive[r] comes from it. A transport may
@@ -38,8 +42,10 @@ struct Transfer {
     std::int64_t bytes = 0;
   };
   OperationRecord record;
-  std::vector<Piece> send, receive;  // empty: nothing at all
-  std::function<void()> finish;      // to be called when the pieces are there, before it is over
+  std::vector<Piece> send, receive;  // one a member
+  Device* device = nullptr;          // whose memory the pieces are; null: the host's
+  // Of host memory: to be called when the pieces are there, before it is over.
+  std::function<void()> finish;
 };
 
 class Communicator {
@@ -80,20 +86,30 @@ class Communicator {
   Work barrier(At at = At::current());
 
   // Element by element over the ranks, in rank order, in place; for counters and scalars: u8, i32,
-  // i64 (sums wrap) and f64 (a NaN wins). Every rank takes every rank's values.
+  // i64 (sums wrap) and f64 (a NaN wins). Every rank takes every rank's values. Host memory only.
   Work all_reduce(const TensorView& values, Reduce reduce, At at = At::current());
-  // Blocks. T: std::uint8_t, std::int32_t, std::int64_t, double.
+  // Blocks. T: std::uint8_t, std::int32_t, std::int64_t, double. In every group.
   template <class T>
   T all_reduce(T value, Reduce reduce, At at = At::current()) {
-    all_reduce(TensorView(&value, dtype_of<T>::value, {1}), reduce, at).wait();
+    reduce_on_host(TensorView(&value, dtype_of<T>::value, {1}), reduce, at).wait();
     return value;
   }
 
+  // A group of the same ranks whose buffers, and those of groups made from it, are memory of this
+  // rank's `device`. A call sends what the device's queue has written by then, and receives after
+  // what the queue still reads; the data move beside the work that follows. Work::wait() makes that
+  // queue wait for them, not the host, which only waits until the other ranks have called too. So a
+  // buffer stays untouched from the call to wait(), and belongs to the queue again afterwards.
+  // Blocks; every rank calls it, with a device of one kind, which outlives the group. On a CPU the
+  // buffers are host memory as ever.
+  //
+  //   const auto group = world.on(device);   // then group->all_gather(...)
+  std::unique_ptr<Communicator> on(Device& device, At at = At::current());
   // A group of the ranks that give the same `color`, ordered by `key`, then rank; null for a color
   // below 0. Blocks; every rank calls it. A group of one rank costs nothing. `name`: for messages.
   std::unique_ptr<Communicator> split(int color, int key, const std::string& name = {},
                                       At at = At::current());
-  // A group of this rank alone, which needs no other rank to make it and moves nothing.
+  // A group of this rank alone, which needs no other rank to make it.
   std::unique_ptr<Communicator> alone(const std::string& name) const;
   // Ends every operation of every rank with an error that gives this reason.
   virtual void abort(const std::string& reason) = 0;
@@ -110,16 +126,22 @@ class Communicator {
   const std::shared_ptr<OperationLog>& shared_log() const { return log_; }
 
   // Begins the transfer, which has been checked as far as one rank can. Throws if the group is
-  // poisoned or the transfer's fingerprint differs from another rank's. (Device memory will come in
-  // here: the queue's marker is taken now, and the result's queue waits for the copy.)
+  // poisoned or the transfer's fingerprint differs from another rank's. Of a device's memory, what
+  // its queue has been given by now comes before the copies; the state's wait() makes the queue
+  // wait.
   virtual std::unique_ptr<WorkState> submit(Transfer transfer) = 0;
-  // On each member of the new group, which has at least two.
+  // On each member of the new group, which has at least two; group.device may be another one.
   virtual std::unique_ptr<Communicator> subgroup(Group group) = 0;
 
  private:
   Transfer start(Fingerprint what, At at);  // adds the group and, to collectives, their number
   Transfer start_message(Collective operation, const TensorView& buffer, int peer, At at);
   Work go(Transfer transfer);
+  Work reduce_on_host(const TensorView& values, Reduce reduce, At at);
+  // Every rank's `bytes` at `mine`, one after the other at `all`, in host memory. Blocks; the
+  // number of the operation.
+  std::int64_t exchange(Collective operation, const void* mine, void* all, std::int64_t bytes,
+                        At at);
   void require_rank(int rank, const char* role) const;
 
   Group group_;

@@ -24,7 +24,8 @@ enum class Collective : std::uint8_t {
   send,
   recv,
   barrier,
-  split
+  split,
+  on
 };
 const char* name(Collective operation);
 constexpr bool is_message(Collective c) {
@@ -56,7 +57,7 @@ struct OperationRecord {
   std::shared_ptr<const std::string> group, label;  // label: e.g. "step 12, phase backward"
   SourceLocation called_at;
   std::int64_t bytes_out = 0, bytes_in = 0;  // to and from other ranks
-  State state = State::waiting;              // waiting: for other ranks
+  State state = State::waiting;  // waiting: for other ranks; done, of a device: in its queue
   std::chrono::steady_clock::time_point called{}, began{}, ended{};
 };
 const char* name(OperationRecord::State state);

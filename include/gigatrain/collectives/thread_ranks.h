@@ -1,6 +1,7 @@
 // Ranks as threads of this process: nothing to install, every path testable on one machine. A
 // rank's data go straight from the sender's buffer to the receiver's, copied by the receiver's
-// communication thread, or by the receiver itself when it waits anyway.
+// communication thread, or by the receiver itself when it waits anyway; in a device's memory these
+// queue the copies, and ranks may share a GPU.
 //
 //   run_ranks(4, [](gt::Communicator& world) { ... world.rank() ... });
 #pragma once

@@ -31,8 +31,9 @@ class [[nodiscard]] Work {
   ~Work() { finish_quietly(); }
 
   bool test() const { return !state_ || state_->over(); }  // would wait() return or throw at once?
-  // Returns when the operation is done on this rank: its results are there, its buffers free.
-  // Throws Error(communication or timeout) that names the rank at fault.
+  // Returns when the operation is done on this rank: its results are there, its buffers free. In a
+  // device's memory that holds for what its queue is given from now on; the host does not wait for
+  // the device. Throws Error(communication or timeout) that names the rank at fault.
   void wait();
 
   // Holds a copy of `object` (a Storage, a Tensor) until wait() returns or throws.

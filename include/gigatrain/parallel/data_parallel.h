@@ -74,6 +74,7 @@ class DataParallel : public GradientCollector {
   void weights_changed();
 
   Communicator& ranks() const { return ranks_; }
+  Communicator& device_ranks() const { return *device_ranks_; }  // their devices' memory
   const LeafPlan& plan() const;
   const DataParallelOptions& options() const { return options_; }
   const std::vector<Parameter*>& parameters() const { return parameters_; }  // trainable, by name
@@ -82,6 +83,7 @@ class DataParallel : public GradientCollector {
   struct Impl;
   DataParallelOptions options_;
   Communicator& ranks_;
+  std::unique_ptr<Communicator> device_ranks_;
   std::vector<Parameter*> parameters_;
   std::vector<LeafTurn> turns_;
   std::unique_ptr<Impl> impl_;

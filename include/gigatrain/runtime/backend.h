@@ -27,12 +27,25 @@ struct DeviceFacts {
   std::string isa = {};       // "sm_90": with the kind, it names the bits of a run
 };
 
-// A point in the queue: reached when everything submitted before it is done.
+// A point in a queue: reached when everything submitted before it is done.
 class Marker {
  public:
   virtual ~Marker() = default;
   virtual void wait() = 0;                             // blocks the host
   virtual double ms_since(const Marker& earlier) = 0;  // both must have been reached
+};
+
+// Copies that run beside a device's kernels: a queue of its own, ordered with others by markers.
+// Thread-safe. What was submitted is done even if the queue goes.
+class CopyQueue {
+ public:
+  virtual ~CopyQueue() = default;
+  // What is submitted here from now on comes after the marker, of any queue of any device of this
+  // kind. The host goes on.
+  virtual void wait(const Marker& marker) = 0;
+  // `to` is this device's memory, `from` that of device number `from_ordinal` of this kind.
+  virtual void copy(void* to, const void* from, std::int64_t bytes, int from_ordinal) = 0;
+  virtual std::unique_ptr<Marker> mark() = 0;
 };
 
 class Backend : public MemorySource {
@@ -46,6 +59,9 @@ class Backend : public MemorySource {
   // Waits for everything. Throws Error(device) naming what failed.
   virtual void synchronize() = 0;
   virtual std::unique_ptr<Marker> mark() = 0;
+  // As CopyQueue::wait, for kernels. Memory given back afterwards is reused after the marker only.
+  virtual void wait(const Marker& marker) = 0;
+  virtual std::unique_ptr<CopyQueue> make_copy_queue() = 0;
 
   // For other libraries on the same device: the queue as the driver knows it (a cudaStream_t), and
   // a wait for every library's work, this one's too.

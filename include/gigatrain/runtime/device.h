@@ -64,6 +64,9 @@ class Device {
   // Waits for everything submitted. Throws Error(device) naming what failed.
   void synchronize();
   std::unique_ptr<Marker> mark();
+  // What is submitted from now on comes after the marker; the host goes on.
+  void wait(const Marker& marker);
+  std::unique_ptr<CopyQueue> make_copy_queue();
 
   // The CPU beside this device: itself, where the host may touch its memory.
   Device& host();

@@ -69,7 +69,7 @@ void ThreadWorld::require_pairs(const ThreadWork& work, Lock& lock) {
   const auto& parts = work.slot->parts;
   for (std::size_t i = 0; i < parts.size(); ++i)
     for (std::size_t j = 0; j < parts.size(); ++j) {
-      if (!parts[i] || !parts[j] || parts[i]->transfer.send.empty()) continue;
+      if (!parts[i] || !parts[j]) continue;
       const std::int64_t sent = parts[i]->transfer.send[j].bytes;
       const std::int64_t expected = parts[j]->transfer.receive[i].bytes;
       if (sent == expected) continue;

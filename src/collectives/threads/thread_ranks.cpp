@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "base/timer.h"
+#include "collectives/threads/copies.h"
 #include "collectives/threads/thread_world.h"
+#include "gigatrain/runtime/device.h"
 #include "gigatrain/runtime/environment.h"
 
 namespace gigatrain {
@@ -26,10 +28,12 @@ class ThreadWorkState : public WorkState {
   }
   bool over() override { return work.done.load(std::memory_order_acquire) || world_->over(work); }
   void wait() override {
-    if (work.done.load(std::memory_order_acquire)) return;
-    const Timer time;
-    world_->wait(work);
-    world_->log(work.rank)->add_wait(time.ms());
+    if (!work.done.load(std::memory_order_acquire)) {
+      const Timer time;
+      world_->wait(work);
+      world_->log(work.rank)->add_wait(time.ms());
+    }
+    follow_copies(work);
   }
   void cancel(const std::string& why) override { world_->cancel(work, why); }
 
@@ -45,7 +49,11 @@ class ThreadCommunicator : public Communicator {
       : Communicator(group, world->log(group.members[static_cast<std::size_t>(group.rank)])),
         world_(std::move(world)),
         shared_(world_->join(group)),
-        timeout_s_(timeout_s) {}
+        timeout_s_(timeout_s) {
+    if (!group.device) return;
+    copies_ = group.device->make_copy_queue();
+    ordinal_ = group.device->facts().ordinal;
+  }
 
   void abort(const std::string& reason) override { world_->abort(program_rank(rank()), reason); }
 
@@ -58,6 +66,11 @@ class ThreadCommunicator : public Communicator {
     state->work.deadline = std::chrono::steady_clock::now() +
                            std::chrono::duration_cast<std::chrono::steady_clock::duration>(
                                std::chrono::duration<double>(timeout_s_));
+    if (Device* device = state->work.transfer.device) {
+      state->work.ordinal = ordinal_;
+      state->work.copies = copies_;
+      state->work.ready = device->mark();
+    }
     world_->submit(state->work);
     return state;
   }
@@ -68,6 +81,8 @@ class ThreadCommunicator : public Communicator {
   std::shared_ptr<ThreadWorld> world_;
   std::shared_ptr<SharedGroup> shared_;
   double timeout_s_;
+  std::shared_ptr<CopyQueue> copies_;  // of a device's group
+  int ordinal_ = 0;
 };
 
 Group world_group(int ranks, int rank) {

@@ -1,7 +1,7 @@
 // What the thread ranks of one program share. An operation's parts meet in a Slot; when the last
 // part is there the slot is complete and every receiver gets a task to copy; nothing ever blocks
 // inside, so ranks may wait for operations in any order. One mutex guards all of it; bytes are
-// copied outside.
+// copied outside. Of a device's memory a task is to queue the copies.
 #pragma once
 
 #include <atomic>
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "gigatrain/collectives/communicator.h"
+#include "gigatrain/runtime/backend.h"
 
 namespace gigatrain::collectives {
 
@@ -29,11 +30,14 @@ struct Slot {
   std::vector<ThreadWork*> parts;
   int missing = 0;
   int copying = 0;  // receivers that are at it
+  // Of a device's memory, by receiver: its copies are done. Written once, before any work that they
+  // concern is over.
+  std::vector<std::unique_ptr<Marker>> copied;
 };
 
 // A group as all its members see it.
 struct SharedGroup {
-  Group facts;  // `rank` has no meaning here
+  Group facts;  // `rank` and `device` have no meaning here
   // (-1, -1, number) of a collective; (from, to, number) of a message.
   using Key = std::tuple<int, int, std::int64_t>;
   std::map<Key, std::shared_ptr<Slot>> open;  // not complete
@@ -59,6 +63,11 @@ struct ThreadWork {
   double timeout_s = 0;
   int pending = 0;  // copies into and out of its buffers
   std::atomic<bool> done{false};
+  // Of a device's memory: its number, the queue that brings what is received, and the point in the
+  // device's own queue at the call.
+  int ordinal = 0;
+  std::shared_ptr<CopyQueue> copies;
+  std::unique_ptr<Marker> ready;
 };
 
 class ThreadWorld {
@@ -95,14 +104,17 @@ class ThreadWorld {
   Rank& at(int rank) { return *ranks_[static_cast<std::size_t>(rank)]; }
 
   void stop();
-  void copy_tasks(Rank& rank);              // the copier's loop
-  void copy(ThreadWork& work, Lock& lock);  // one receiver's pieces; unlocks meanwhile
-  void copy_now(Slot& slot);
-  void hand_out(Slot& slot);
-  void settle(ThreadWork& work);  // one copy less to wait for
   bool is_over(const ThreadWork& work) const {
     return work.done || (failure_ && work.slot->copying == 0);
   }
+
+  // copies.cpp
+  void hand_out(Slot& slot);
+  void copy_now(Slot& slot);
+  void copy_tasks(Rank& rank);              // the copier's loop
+  void copy(ThreadWork& work, Lock& lock);  // one receiver's pieces; unlocks meanwhile
+  std::optional<Failure> try_copy(const ThreadWork& work);
+  void settle(ThreadWork& work);  // one copy less to wait for
   bool take_task(ThreadWork& work);
 
   // thread_failure.cpp

@@ -9,6 +9,7 @@
 #include "runtime/cuda/grid.h"
 #include "runtime/dry_memory.h"
 #include "runtime/held_blocks.h"
+#include "runtime/instant_queue.h"
 
 namespace gigatrain {
 
@@ -25,6 +26,10 @@ class DryQueue : public Backend {
   void download(void* to, const void* from, std::int64_t bytes) override;
   void synchronize() override {}
   std::unique_ptr<Marker> mark() override;
+  void wait(const Marker&) override {}
+  std::unique_ptr<CopyQueue> make_copy_queue() override {
+    return std::make_unique<InstantCopies>(/*dry=*/true);
+  }
 
   // What a driver would have given for all blocks so far: large ones in pages of 2 MiB, the others
   // packed into such pages.

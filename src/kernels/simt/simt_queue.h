@@ -12,6 +12,7 @@
 #include "gigatrain/runtime/device.h"
 #include "gigatrain/runtime/storage.h"
 #include "kernels/simt/machine.h"
+#include "runtime/instant_queue.h"
 
 namespace gigatrain {
 
@@ -30,7 +31,11 @@ class SimtQueue : public Backend {
     std::memcpy(to, from, static_cast<std::size_t>(bytes));
   }
   void synchronize() override {}
-  std::unique_ptr<Marker> mark() override { return nullptr; }
+  std::unique_ptr<Marker> mark() override { return std::make_unique<InstantMarker>(); }
+  void wait(const Marker&) override {}
+  std::unique_ptr<CopyQueue> make_copy_queue() override {
+    return std::make_unique<InstantCopies>();
+  }
 
   void current(const char* kernel) {
     name_ = kernel;

@@ -11,6 +11,7 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/runtime/environment.h"
+#include "runtime/cuda/cuda_copies.h"
 
 namespace gigatrain {
 
@@ -18,10 +19,6 @@ namespace {
 
 constexpr std::int64_t kSlotBytes = 4 << 20;  // of pinned staging memory
 constexpr int kSlots = 2;
-
-cudaStream_t as_stream(void* stream) {
-  return static_cast<cudaStream_t>(stream);
-}
 
 std::string version(int v) {
   return fmt::format("{}.{}", v / 1000, v % 1000 / 10);
@@ -71,27 +68,6 @@ cudaDeviceProp open(int ordinal) {
   if (const auto e = cudaSetDevice(ordinal); e != cudaSuccess) no_device(e);
   return p;
 }
-
-class CudaMarker : public Marker {
- public:
-  explicit CudaMarker(void* stream) {
-    cudaEventCreate(&event_);
-    cudaEventRecord(event_, as_stream(stream));
-  }
-  ~CudaMarker() override { cudaEventDestroy(event_); }
-  CudaMarker(const CudaMarker&) = delete;
-  CudaMarker& operator=(const CudaMarker&) = delete;
-  void wait() override { cudaEventSynchronize(event_); }
-  double ms_since(const Marker& earlier) override {
-    float ms = 0;
-    cudaEventSynchronize(event_);
-    cudaEventElapsedTime(&ms, dynamic_cast<const CudaMarker&>(earlier).event_, event_);
-    return static_cast<double>(ms);
-  }
-
- private:
-  cudaEvent_t event_ = nullptr;
-};
 
 }  // namespace
 
@@ -202,16 +178,20 @@ void CudaQueue::synchronize() {
 }
 
 void CudaQueue::synchronize_all() {
-  int current = options_.ordinal;  // of this thread, whichever it is
-  cudaGetDevice(&current);
-  cudaSetDevice(options_.ordinal);
-  const auto e = cudaDeviceSynchronize();
-  cudaSetDevice(current);
-  if (e != cudaSuccess) fail(e, "while waiting for it");
+  const CurrentGpu here(options_.ordinal);
+  if (const auto e = cudaDeviceSynchronize(); e != cudaSuccess) fail(e, "while waiting for it");
 }
 
 std::unique_ptr<Marker> CudaQueue::mark() {
-  return std::make_unique<CudaMarker>(impl_->stream);
+  return std::make_unique<CudaMarker>(options_.ordinal, impl_->stream);
+}
+
+void CudaQueue::wait(const Marker& marker) {
+  dynamic_cast<const CudaMarker&>(marker).hold(impl_->stream);
+}
+
+std::unique_ptr<CopyQueue> CudaQueue::make_copy_queue() {
+  return std::make_unique<CudaCopies>(options_.ordinal);
 }
 
 void CudaQueue::current(const char* kernel) {

@@ -31,6 +31,8 @@ class CudaQueue : public Backend {
   void download(void* to, const void* from, std::int64_t bytes) override;
   void synchronize() override;
   std::unique_ptr<Marker> mark() override;
+  void wait(const Marker& marker) override;
+  std::unique_ptr<CopyQueue> make_copy_queue() override;
   void* native_queue() const override { return stream(); }
   void synchronize_all() override;
   std::map<std::string, std::string> algorithms() const override;
