@@ -64,12 +64,17 @@ stage "the model writes:"
 # digest_on <ranks>: of the state after a short run
 digest_on() {
   "$gigatrain" --ranks "$1" --json train examples/recipes/bible.toml run.name="bits_$1" --overwrite \
-    train.steps=40 train.eval_every=0 train.sample_every=0 checkpoint.every=0 |
+    train.steps=40 schedule.warmup=10 train.eval_every=0 train.sample_every=0 checkpoint.every=0 |
     sed -n 's/.*"digest":"\([0-9a-f]*\)".*/\1/p'
 }
 stage "the same 40 steps on 1, 2 and 4 ranks: state digests"
 for ranks in 1 2 4; do
-  printf '  %d rank(s)   %s\n' "$ranks" "$(digest_on "$ranks")"
+  digest=$(digest_on "$ranks")
+  printf '  --ranks %d   %s\n' "$ranks" "$digest"
+  if [[ -z $digest || $digest != "${first:=$digest}" ]]; then
+    printf 'failed: the digests differ\nnext: please report it\n' >&2
+    exit 1
+  fi
 done
 
 stage "done. What to do next:"

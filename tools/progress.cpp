@@ -47,8 +47,9 @@ void Progress::print(const std::string& text) {
 
 void Progress::on_start(const RunSummary& s) {
   print(fmt::format("run      {}", s.folder));
-  print(
-      fmt::format("device   {}, {:.0f} GFLOP/s in matrix products", s.device, s.limit_flops / 1e9));
+  print(fmt::format("device   {}{}, {:.0f} GFLOP/s in matrix products",
+                    s.ranks > 1 ? fmt::format("{} ranks, each on: ", s.ranks) : "", s.device,
+                    s.limit_flops / 1e9));
   print(fmt::format("model    {} parameters, about {} of memory",
                     format_count(static_cast<double>(s.parameters)),
                     format_bytes(static_cast<double>(s.memory.total))));

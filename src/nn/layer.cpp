@@ -129,14 +129,24 @@ std::vector<Parameter*> trainable_parameters(Layer& root) {
   return all;
 }
 
-void materialize(Layer& root, Device& device, const MaterializeOptions& options) {
+void allocate(Parameter& parameter, Device& device, const MaterializeOptions& options) {
   if (!is_floating(options.compute) || options.compute == DType::f64)
     throw Error(
         ErrorCode::unsupported,
         fmt::format("the compute dtype must be f32, bf16 or f16, got {}", name(options.compute)));
+  parameter.allocate(device, options.compute, options.params);
+}
+
+void fill(Parameter& parameter, const MaterializeOptions& options) {
+  if (!options.fill) return parameter.initialize(options.seed);
+  options.fill(parameter);
+  parameter.changed();
+}
+
+void materialize(Layer& root, Device& device, const MaterializeOptions& options) {
   for (auto* parameter : named_parameters(root)) {
-    parameter->allocate(device, options.compute, options.params);
-    parameter->initialize(options.seed);
+    allocate(*parameter, device, options);
+    fill(*parameter, options);
   }
 }
 

@@ -25,15 +25,27 @@ DataParallelOptions checked(DataParallelOptions o) {
   return o;
 }
 
-void require_weights(const std::vector<Parameter*>& parameters) {
+// Those that every rank keeps whole.
+void give_whole_weights(nn::Layer& model, Device& device, const DataParallelOptions& o) {
+  if (!o.weights) return;
+  if (o.zero == 0) return nn::materialize(model, device, *o.weights);
+  for (auto* p : nn::named_parameters(model))
+    if (!p->value() && !p->shared()) {
+      nn::allocate(*p, device, *o.weights);
+      nn::fill(*p, *o.weights);
+    }
+}
+
+void require_weights(const std::vector<Parameter*>& parameters, bool follow) {
   for (const auto* p : parameters) {
     if (p->shared())
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("parameter '{}' is shared among ranks already", p->name()));
-    if (!p->value())
+    if (!p->value() && !follow)
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("parameter '{}' has no memory yet", p->name()),
-                  "call nn::materialize(model, device, ...) before DataParallel");
+                  "call nn::materialize(model, device, ...) before DataParallel, or give it the "
+                  "option `weights`");
   }
 }
 
@@ -66,12 +78,13 @@ struct DataParallel::Impl {
                       o.zero >= 2 ? Exchange::after_leaf : Exchange::after_step),
              o.ranks_per_node),
         weights_ranks(tree.by_shard().split(0, tree.by_shard().rank(), "weights")),
-        plan(make_share_plan(model, ranks.size(), o.bucket_bytes / 4, o.zero ? o.whole : nullptr)),
+        plan(make_share_plan(model, ranks.size(), o.bucket_bytes / 4, o.zero ? o.whole : nullptr,
+                             o.weights ? o.weights->compute : DType::f32)),
         gradients(plan, tree, device,
                   [this](std::size_t bucket, const Tensor& sum) { take_sum(bucket, sum); }) {
     forget();
     if (o.zero == 0) return;
-    weights.emplace(plan, *weights_ranks, o.zero < 3);
+    weights.emplace(plan, device, *weights_ranks, o.zero < 3, o.weights);
     norm.emplace(plan, parameters, *weights_ranks, device);
   }
 
@@ -153,9 +166,10 @@ struct DataParallel::Impl {
 DataParallel::DataParallel(nn::Layer& model, Device& device, Communicator& ranks,
                            const DataParallelOptions& options)
     : options_(checked(options)), ranks_(ranks), parameters_(nn::trainable_parameters(model)) {
-  require_weights(parameters_);
+  require_weights(parameters_, options_.weights.has_value());
   device_ranks_ = ranks.on(device);
   impl_ = std::make_unique<Impl>(model, device, *device_ranks_, options_, parameters_);
+  give_whole_weights(model, device, options_);
   turns_ = turns_of(plan(), ranks.rank(), options_.zero);
 }
 

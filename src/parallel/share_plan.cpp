@@ -110,13 +110,16 @@ std::vector<std::int64_t> tensor_sizes(const SharedBucket& bucket) {
 // Fills buckets, one open for each kind.
 class Filler {
  public:
-  Filler(int shards, std::int64_t bucket_size) : shards_(shards), least_(bucket_size) {
+  Filler(int shards, std::int64_t bucket_size, DType compute)
+      : shards_(shards), least_(bucket_size), compute_(compute) {
     loads_.resize(static_cast<std::size_t>(shards));
   }
 
   void add(const Unit& unit, bool whole) {
     const Parameter& p = *unit.members.front().parameter;
-    Open& open = open_for({p.compute_dtype(), p.shape().dims() >= 2, whole});
+    const bool matrix = p.shape().dims() >= 2;
+    const DType dtype = p.value() || !matrix ? p.compute_dtype() : compute_;
+    Open& open = open_for({dtype, matrix, whole});
     if (whole) {
       const int owner = owner_for(unit, open);
       if (owner < open.owners.back()) close(open);
@@ -172,6 +175,7 @@ class Filler {
 
   int shards_;
   std::int64_t least_;
+  DType compute_;
   std::vector<Open> open_;
   std::vector<std::int64_t> loads_;
   std::vector<SharedBucket> done_;
@@ -214,10 +218,10 @@ SharePlan::Range SharePlan::range_of(const Parameter& parameter, int shard) cons
 }
 
 SharePlan make_share_plan(nn::Layer& model, int shards, std::int64_t bucket_size,
-                          const std::function<bool(const Parameter&)>& whole) {
+                          const std::function<bool(const Parameter&)>& whole, DType compute) {
   Units units(model);
   const auto [values, others] = units.split();
-  Filler filler(shards, bucket_size);
+  Filler filler(shards, bucket_size, compute);
   for (const auto& unit : values) {
     const bool any = whole && std::any_of(unit.members.begin(), unit.members.end(),
                                           [&](const auto& m) { return whole(*m.parameter); });

@@ -55,7 +55,8 @@ struct SharePlan {
 
 // bucket_size: a bucket closes when it has so many elements. `whole`: parameters that must not be
 // cut, for optimizers that look at matrices as such; each goes to the shard that has least so far.
+// compute: of matrices that have no memory yet.
 SharePlan make_share_plan(nn::Layer& model, int shards, std::int64_t bucket_size,
-                          const std::function<bool(const Parameter&)>& whole);
+                          const std::function<bool(const Parameter&)>& whole, DType compute);
 
 }  // namespace gigatrain::parallel

@@ -28,12 +28,14 @@ class UnitSource : public WeightSource {
 
 }  // namespace
 
-SharedWeights::SharedWeights(const SharePlan& plan, Communicator& shards, bool matrices_stay) {
+SharedWeights::SharedWeights(const SharePlan& plan, Device& device, Communicator& shards,
+                             bool matrices_stay,
+                             const std::optional<nn::MaterializeOptions>& weights) {
   for (const auto& bucket : plan.buckets) {
     buckets_.push_back(nullptr);
     if (bucket.holds_values)
-      buckets_.back() =
-          std::make_unique<WeightBucket>(bucket, shards, matrices_stay || !bucket.matrices);
+      buckets_.back() = std::make_unique<WeightBucket>(bucket, device, shards,
+                                                       matrices_stay || !bucket.matrices, weights);
     for (const auto& unit : bucket.units)
       unit.leaf->weights = std::make_shared<UnitSource>(
           *this, plan.place_of(*unit.members.front().parameter), unit.shape);

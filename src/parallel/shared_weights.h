@@ -16,7 +16,8 @@ namespace gigatrain::parallel {
 class SharedWeights {
  public:
   // Takes over the parameters of the plan, whose leaves get a source each.
-  SharedWeights(const SharePlan& plan, Communicator& shards, bool matrices_stay);
+  SharedWeights(const SharePlan& plan, Device& device, Communicator& shards, bool matrices_stay,
+                const std::optional<nn::MaterializeOptions>& weights);
 
   // The values have changed: the buckets that stay are gathered, those first that the forward needs
   // first; the others go.

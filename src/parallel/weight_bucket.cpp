@@ -19,19 +19,33 @@ Tensor window(const Tensor& x, std::int64_t begin, std::int64_t numel) {
   return x.alias(TensorView(data, x.dtype(), {numel}));
 }
 
+// Members of a pack share a block, so all have their memory before one is filled.
+void give_values(const Unit& unit, Device& device, const nn::MaterializeOptions& weights) {
+  std::vector<Parameter*> empty;
+  for (const auto& member : unit.members)
+    if (!member.parameter->value()) empty.push_back(member.parameter);
+  for (auto* p : empty) nn::allocate(*p, device, weights);
+  for (auto* p : empty) nn::fill(*p, weights);
+}
+
 }  // namespace
 
-WeightBucket::WeightBucket(const SharedBucket& bucket, Communicator& shards, bool stays)
+WeightBucket::WeightBucket(const SharedBucket& bucket, Device& device, Communicator& shards,
+                           bool stays, const std::optional<nn::MaterializeOptions>& weights)
     : shards_(shards), borders_(bucket.borders), stays_(stays) {
-  const Parameter& first = *bucket.units.front().members.front().parameter;
-  const DType compute = first.compute_dtype(), master = first.value().dtype();
-  Device& device = first.value().device();
-  if (stays) whole_ = Tensor::empty(device, {borders_.back()}, compute, kWhole);
-  own_ = stays ? window(whole_, begin(), size()) : Tensor::empty(device, {size()}, compute, kOwn);
-  master_ = master == compute ? own_ : Tensor::empty(device, {size()}, master, kMaster);
-  for (const auto& unit : bucket.units)
+  for (const auto& unit : bucket.units) {
+    if (weights) give_values(unit, device, *weights);
+    if (!own_) make_memory(device, *unit.members.front().parameter);
     for (const auto& member : unit.members)
       take_over(*member.parameter, unit.offset + member.offset);
+  }
+}
+
+void WeightBucket::make_memory(Device& device, const Parameter& like) {
+  const DType compute = like.compute_dtype(), master = like.value().dtype();
+  if (stays_) whole_ = Tensor::empty(device, {borders_.back()}, compute, kWhole);
+  own_ = stays_ ? window(whole_, begin(), size()) : Tensor::empty(device, {size()}, compute, kOwn);
+  master_ = master == compute ? own_ : Tensor::empty(device, {size()}, master, kMaster);
 }
 
 // The part of elements [offset, offset + numel) of the bucket that is in `flat`, this rank's own.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "gigatrain/collectives/communicator.h"
@@ -15,7 +16,9 @@ namespace gigatrain::parallel {
 class WeightBucket {
  public:
   // Takes the parameters' values over: each becomes its share. `stays`: the whole is kept.
-  WeightBucket(const SharedBucket& bucket, Communicator& shards, bool stays);
+  // `weights`: for parameters without memory, which get it one unit after the other.
+  WeightBucket(const SharedBucket& bucket, Device& device, Communicator& shards, bool stays,
+               const std::optional<nn::MaterializeOptions>& weights);
 
   // Begins to gather what has changed, unless it is under way.
   void start();
@@ -26,6 +29,7 @@ class WeightBucket {
   void release();  // the next whole() gathers again; a gathering under way is waited for
 
  private:
+  void make_memory(Device& device, const Parameter& like);
   void take_over(Parameter& parameter, std::int64_t offset);
   std::uint64_t version() const;  // of the values; the same on every rank
   std::int64_t begin() const { return borders_[static_cast<std::size_t>(shards_.rank())]; }

@@ -140,6 +140,15 @@ void check_weights(nn::LanguageModel& model, const ModelFiles& files) {
   require_match(model, files);
 }
 
+std::function<void(Parameter&)> weights_from(nn::LanguageModel& model, const ModelFiles& files) {
+  std::map<const Parameter*, StoredTensor> stored;
+  for (const auto& [parameter, tensor] : require_match(model, files).pairs)
+    stored[parameter] = *tensor;
+  return [files, stored = std::move(stored)](Parameter& p) {  // the files stay open
+    load_tensor(stored.at(&p), p.value());
+  };
+}
+
 void load_weights(nn::LanguageModel& model, const ModelFiles& files) {
   for (const auto& [parameter, stored] : require_match(model, files).pairs) {
     load_tensor(*stored, parameter->value());

@@ -77,15 +77,16 @@ MemoryPlan plan_memory(const nn::ModelSpec& spec, const BatchShape& batch,
                        const optim::OptimizerOptions& options) {
   const auto device = target.open();
   const auto model = spec.make();
-  nn::materialize(*model, *device, weights);
+  if (target.ranks == 1) nn::materialize(*model, *device, weights);
   const auto ranks = target.ranks > 1 ? make_dry_communicator(target.rank, target.ranks) : nullptr;
   std::unique_ptr<parallel::DataParallel> sharing;
   if (ranks) {
     sharing = std::make_unique<parallel::DataParallel>(
         *model, *device, *ranks,
-        parallel::DataParallelOptions{
-            .leaves = batch.leaves, .zero = target.zero, .whole = optim::whole_tensors(options)});
-    device->allocator().reset_peak();  // the whole model goes before training begins
+        parallel::DataParallelOptions{.leaves = batch.leaves,
+                                      .zero = target.zero,
+                                      .whole = optim::whole_tensors(options),
+                                      .weights = weights});
   }
   const auto optimizer = optim::make_optimizer(nn::trainable_parameters(*model), options);
   GradientStep gradient(*model, *device, batch, 0, {}, {}, sharing.get());

@@ -134,15 +134,15 @@ TrainerOptions trainer_options(const Config& c, const BatchShape& batch) {
 std::shared_ptr<nn::LanguageModel> build_model(Device& device, const Config& config,
                                                const nn::ModelSpec& spec) {
   const auto model = spec.make();
-  if (config.model.from.empty()) {
-    nn::materialize(*model, device, weight_options(config));
-    return model;
-  }
-  const ModelFiles files = ModelFiles::open(config.model.from);
-  check_weights(*model, files);  // before memory is taken
-  nn::materialize(*model, device, weight_options(config));
-  load_weights(*model, files);
+  nn::materialize(*model, device, weights_of(config, *model));
   return model;
+}
+
+nn::MaterializeOptions weights_of(const Config& config, nn::LanguageModel& model) {
+  nn::MaterializeOptions options = weight_options(config);
+  if (!config.model.from.empty())
+    options.fill = weights_from(model, ModelFiles::open(config.model.from));
+  return options;
 }
 
 TokenSource open_data(const Config& config, Split split, const Tokenizer* tokenizer,

@@ -76,8 +76,10 @@ class Run {
     if (!config.data.val.empty())
       val_.emplace(open_data(config, Split::val, tokenizer_.get(), spec_.vocab_size(),
                              batch_.global_batch()));
-    model_ = build_model(device, config, spec_);
-    if (ranks_) share_model();
+    if (ranks_)
+      share_model();
+    else
+      model_ = build_model(device, config, spec_);
     optimizer_ =
         optim::make_optimizer(nn::trainable_parameters(*model_), optimizer_options(config));
     TrainerOptions options = trainer_options(config, batch_);
@@ -140,16 +142,21 @@ class Run {
   }
 
   void share_model() {
-    sharing_ = std::make_unique<parallel::DataParallel>(*model_, device_, *ranks_,
-                                                        sharing_options(config_, batch_));
+    model_ = spec_.make();
+    parallel::DataParallelOptions options = sharing_options(config_, batch_);
+    options.weights = weights_of(config_, *model_);
+    sharing_ = std::make_unique<parallel::DataParallel>(*model_, device_, *ranks_, options);
   }
 
-  // Of all ranks. One measures while the others wait, since they may share a machine.
+  // Of all ranks. One measures while the others wait, since they may share a machine: its cores do
+  // not become more.
   double measure_limit() {
     double limit = leads_ ? measure_gemm(device_, compute_dtype(config_)) : 0;
     if (!ranks_) return limit;
     limit = ranks_->all_reduce(limit, Reduce::max);
-    return limit * ranks_->size();
+    const double threads = device_.is_cpu() ? device_.facts().processors : 0;
+    const double share = threads == 0 ? 1 : CpuFeatures::get().cores / (threads * ranks_->size());
+    return limit * ranks_->size() * std::min(1.0, share);
   }
 
   RunFolderOptions folder_options(RunMode mode) const {
@@ -168,8 +175,8 @@ class Run {
     if (!device_.is_cpu()) return fmt::format("{}, {}", f.model, f.isa);
     const Bf16Products bf16 = device_.stream().cpu().bf16;
     const bool own = compute_dtype(config_) == DType::bf16 && bf16 != Bf16Products::widened;
-    return fmt::format("{}, {} threads, {}{}", f.model, f.processors, f.isa,
-                       own ? fmt::format(", bf16 by {}", name(bf16)) : "");
+    return fmt::format("{}, {} thread{}, {}{}", f.model, f.processors, f.processors == 1 ? "" : "s",
+                       f.isa, own ? fmt::format(", bf16 by {}", name(bf16)) : "");
   }
 
   TrainState state() const {
@@ -220,6 +227,7 @@ class Run {
   void start() {
     observer_.on_start({.folder = folder_.path(),
                         .device = describe_device(),
+                        .ranks = ranks_ ? ranks_->size() : 1,
                         .parameters = spec_.parameters(),
                         .train_tokens = train_.tokens(),
                         .val_tokens = val_ ? val_->tokens() : 0,

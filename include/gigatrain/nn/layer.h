@@ -120,7 +120,12 @@ struct MaterializeOptions {
   DType compute = DType::f32;
   DType params = DType::f32;  // of the masters; bf16 needs bf16 compute
   std::uint64_t seed = 1337;
+  // Writes a parameter's value(), in place of initial values: from a file.
+  std::function<void(Parameter&)> fill{};
 };
 void materialize(Layer& root, Device& device, const MaterializeOptions& options = {});
+// The same in two steps, for some parameters alone: members of a pack need their memory together.
+void allocate(Parameter& parameter, Device& device, const MaterializeOptions& options);
+void fill(Parameter& parameter, const MaterializeOptions& options);
 
 }  // namespace gigatrain::nn

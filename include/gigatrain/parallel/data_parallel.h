@@ -30,6 +30,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "gigatrain/collectives/communicator.h"
@@ -48,11 +49,15 @@ struct DataParallelOptions {
   std::function<bool(const Parameter&)> whole{};
   std::int64_t bucket_bytes = 16 << 20;  // of f32 gradients, which move together
   int ranks_per_node = 0;                // 0: all ranks are on one node
+  // For a model without weights yet: it gets them bucket by bucket, so that no rank ever holds all
+  // of what it will share.
+  std::optional<nn::MaterializeOptions> weights{};
 };
 
 class DataParallel : public GradientCollector {
  public:
-  // The model has weights, the same on every rank. From stage 1 on their memory is taken over:
+  // The model has weights, the same on every rank, or options.weights says which it gets. From
+  // stage 1 on their memory is taken over:
   // Parameter::own_value() is what this rank keeps. Throws Error(invalid_argument).
   DataParallel(nn::Layer& model, Device& device, Communicator& ranks,
                const DataParallelOptions& options);

@@ -36,6 +36,8 @@ optim::OptimizerOptions optimizer_options(const Config& config);
 bool saves_in_background(const Config& config);
 TrainerOptions trainer_options(const Config& config, const BatchShape& batch);
 
+// Initial values from train.seed, or those of model.from, whose files are checked here.
+nn::MaterializeOptions weights_of(const Config& config, nn::LanguageModel& model);
 // A model with weights on the device: initial values from train.seed, or those of model.from.
 std::shared_ptr<nn::LanguageModel> build_model(Device& device, const Config& config,
                                                const nn::ModelSpec& spec);

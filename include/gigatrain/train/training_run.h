@@ -16,7 +16,8 @@ namespace gigatrain {
 
 struct RunSummary {
   std::string folder;  // runs/<name>
-  std::string device;  // "AMD EPYC, 2 threads, avx512"
+  std::string device;  // "AMD EPYC, 2 threads, avx512"; of each rank
+  int ranks = 1;
   std::int64_t parameters = 0;
   std::int64_t train_tokens = 0, val_tokens = 0;
   std::int64_t first_step = 0, steps = 0;  // first_step > 0: resumed there
