@@ -8,15 +8,14 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/base/integers.h"
-#include "gigatrain/parallel/buckets.h"
 #include "gigatrain/parallel/leaf_plan.h"
 
 namespace gigatrain::parallel {
 
 namespace {
 
-// Below this a whole tensor stays with its neighbour, which keeps buckets large.
-constexpr std::int64_t kSmall = 1 << 16;
+// Units begin at a multiple of so many elements: 256 bytes of f32, which suits kernels.
+constexpr std::int64_t kAlignment = 64;
 
 // In the order of the layers, hence roughly of the forward.
 std::vector<Parameter*> parameters_in_order(nn::Layer& layer) {
@@ -90,7 +89,7 @@ class Units {
 
 void append(SharedBucket& bucket, Unit unit) {
   unit.offset = bucket.size;
-  bucket.size += round_up(unit.shape.numel(), Bucket::kAlignment);
+  bucket.size += round_up(unit.shape.numel(), kAlignment);
   bucket.units.push_back(std::move(unit));
 }
 
@@ -121,7 +120,7 @@ class Filler {
     const DType dtype = p.value() || !matrix ? p.compute_dtype() : compute_;
     Open& open = open_for({dtype, matrix, whole});
     if (whole) {
-      const int owner = owner_for(unit, open);
+      const int owner = owner_for(open);
       if (owner < open.owners.back()) close(open);
       open.owners.push_back(owner);
       loads_[static_cast<std::size_t>(owner)] += unit.shape.numel();
@@ -150,8 +149,8 @@ class Filler {
     return open_.emplace_back(Open{kind});
   }
 
-  int owner_for(const Unit& unit, const Open& open) const {
-    if (unit.shape.numel() < kSmall && open.owners.size() > 1) return open.owners.back();
+  int owner_for(const Open& open) const {
+    if (!std::get<1>(open.kind)) return 0;  // vectors: a thousandth of a model, in one bucket
     return static_cast<int>(std::min_element(loads_.begin(), loads_.end()) - loads_.begin());
   }
 

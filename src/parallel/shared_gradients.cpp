@@ -14,16 +14,10 @@ namespace {
 
 constexpr std::size_t kInFlight = 2;  // buckets that move at once
 
-// Items of the progress are units.
-std::vector<Bucket> as_buckets(const SharePlan& plan) {
-  std::vector<Bucket> buckets;
-  std::size_t item = 0;
-  for (const auto& bucket : plan.buckets) {
-    buckets.emplace_back();
-    for (std::size_t u = 0; u < bucket.units.size(); ++u)
-      buckets.back().members.push_back({item++});
-  }
-  return buckets;
+std::vector<std::size_t> units_of_each(const SharePlan& plan) {
+  std::vector<std::size_t> units;
+  for (const auto& bucket : plan.buckets) units.push_back(bucket.units.size());
+  return units;
 }
 
 }  // namespace
@@ -34,7 +28,7 @@ SharedGradients::SharedGradients(const SharePlan& plan, TreeRanks& ranks, Device
       on_sum_(std::move(on_sum)),
       leaves_(ranks.plan()),
       rank_(ranks.rank()),
-      progress_(as_buckets(plan)) {
+      progress_(units_of_each(plan)) {
   for (const auto& bucket : plan.buckets)
     buckets_.push_back({&bucket, std::make_unique<TreeReduce>(ranks, device, bucket.borders)});
   for (std::size_t b = 0; b < buckets_.size(); ++b) take_over(b);

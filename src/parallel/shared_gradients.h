@@ -8,9 +8,9 @@
 #include <memory>
 #include <vector>
 
-#include "gigatrain/parallel/buckets.h"
 #include "gigatrain/parallel/gradient_collector.h"
 #include "gigatrain/parallel/tree_reduce.h"
+#include "parallel/bucket_progress.h"
 #include "parallel/share_plan.h"
 
 namespace gigatrain::parallel {
