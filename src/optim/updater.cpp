@@ -27,8 +27,8 @@ std::vector<Slot> make_slots(const std::vector<ParameterGroup>& groups, std::uin
     for (auto* p : group.parameters) {
       require_memory(*p);
       require_trainable(*p);
-      slots.push_back(
-          {p, group.lr_scale, group.weight_decay, random_key(seed, "round", p->name())});
+      slots.push_back({p, group.lr_scale, group.weight_decay, random_key(seed, "round", p->name()),
+                       p->own_value().numel()});
     }
   const auto by_name = [](const Slot& a, const Slot& b) {
     return a.parameter->name() < b.parameter->name();
@@ -41,6 +41,16 @@ std::vector<Slot> make_slots(const std::vector<ParameterGroup>& groups, std::uin
                               slots[i].parameter->name()),
                   "list every parameter in one group, and call nn::assign_names(model)");
   return slots;
+}
+
+void require_as_made(const Slot& slot) {
+  const std::int64_t now = slot.parameter->own_value().numel();
+  if (now == slot.elements) return;
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("parameter '{}' had {} elements here when the optimizer was made, it has "
+                          "{} now",
+                          slot.parameter->name(), slot.elements, now),
+              "make the optimizer after parallel::DataParallel");
 }
 
 void sort_by_name(std::vector<NamedState>& state) {

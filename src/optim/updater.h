@@ -14,8 +14,12 @@ namespace gigatrain::optim {
 struct Slot {
   Parameter* parameter;
   float lr_scale, weight_decay;
-  PhiloxKey rounding;  // of stochastic rounding
+  PhiloxKey rounding;         // of stochastic rounding
+  std::int64_t elements = 0;  // own when the optimizer was made
 };
+
+// Throws Error(invalid_argument) if the parameter was divided since.
+void require_as_made(const Slot& slot);
 
 // In name order. Throws Error(invalid_argument) for a parameter that has no memory, is frozen or
 // stands in two groups.
@@ -68,6 +72,7 @@ kernels::NarrowWeight narrow_weight(const Parameter& parameter);
 // A kernel's entry for a slot, its state aside. T: UpdateTensor, or another with these fields.
 template <class T>
 T weight_entry(const Slot& slot) {
+  require_as_made(slot);
   const Tensor& value = slot.parameter->own_value();
   T entry;
   entry.weight = value.dtype() == DType::f32 ? value.view().as<float>() : nullptr;
@@ -102,7 +107,8 @@ class Updater {
     if (slots_.empty()) return;
     entries_.clear();
     for (std::size_t i = 0; i < slots_.size(); ++i) {
-      if (slots_[i].parameter->own_value().numel() == 0) continue;
+      require_as_made(slots_[i]);
+      if (slots_[i].elements == 0) continue;
       entries_.push_back(weight_entry<kernels::UpdateTensor>(slots_[i]));
       if (exp_avg_[i]) entries_.back().exp_avg = exp_avg_[i].view().template as<float>();
       if (exp_avg_sq_[i]) entries_.back().exp_avg_sq = exp_avg_sq_[i].view().template as<float>();

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
+
+#include "gigatrain/base/error.h"
 
 namespace gigatrain::parallel {
 
@@ -10,20 +13,27 @@ namespace {
 // A unit's tensor: a window on its bucket.
 class UnitSource : public WeightSource {
  public:
-  UnitSource(SharedWeights& weights, SharePlan::Place place, const Shape& shape)
-      : weights_(weights), place_(place), shape_(shape) {}
+  UnitSource(std::weak_ptr<SharedWeights*> weights, SharePlan::Place place, const Shape& shape,
+             bool leaves)
+      : weights_(std::move(weights)), place_(place), shape_(shape), leaves_(leaves) {}
 
   Tensor fetch() override {
-    const Tensor& whole = weights_.fetch(place_.bucket);
+    const auto weights = weights_.lock();
+    if (!weights)
+      throw Error(ErrorCode::invalid_argument,
+                  "a model is used whose DataParallel is gone: each rank has a part of its weights",
+                  "keep the DataParallel as long as the model, or save and load the state");
+    const Tensor& whole = (*weights)->fetch(place_.bucket);
     auto* data = whole.view().as<std::byte>() + place_.offset * size_of(whole.dtype());
     return whole.alias(TensorView(data, whole.dtype(), shape_));
   }
-  bool leaves() const override { return !weights_.stays(place_.bucket); }
+  bool leaves() const override { return leaves_; }
 
  private:
-  SharedWeights& weights_;
+  std::weak_ptr<SharedWeights*> weights_;
   SharePlan::Place place_;
   Shape shape_;
+  bool leaves_;
 };
 
 }  // namespace
@@ -36,10 +46,13 @@ SharedWeights::SharedWeights(const SharePlan& plan, Device& device, Communicator
     if (bucket.holds_values)
       buckets_.back() = std::make_unique<WeightBucket>(bucket, device, shards,
                                                        matrices_stay || !bucket.matrices, weights);
-    for (const auto& unit : bucket.units)
-      unit.leaf->weights = std::make_shared<UnitSource>(
-          *this, plan.place_of(*unit.members.front().parameter), unit.shape);
   }
+  for (const auto& bucket : plan.buckets)
+    for (const auto& unit : bucket.units) {
+      const auto place = plan.place_of(*unit.members.front().parameter);
+      unit.leaf->weights =
+          std::make_shared<UnitSource>(self_, place, unit.shape, !stays(place.bucket));
+    }
 }
 
 void SharedWeights::changed() {

@@ -15,6 +15,8 @@ namespace gigatrain::parallel {
 
 class SharedWeights {
  public:
+  SharedWeights(const SharedWeights&) = delete;
+  SharedWeights& operator=(const SharedWeights&) = delete;
   // Takes over the parameters of the plan, whose leaves get a source each.
   SharedWeights(const SharePlan& plan, Device& device, Communicator& shards, bool matrices_stay,
                 const std::optional<nn::MaterializeOptions>& weights);
@@ -27,12 +29,13 @@ class SharedWeights {
   void end_leaf() { recording_ = false; }
 
   const Tensor& fetch(std::size_t bucket);
-  bool stays(std::size_t bucket) const { return buckets_[bucket]->stays(); }
 
  private:
+  bool stays(std::size_t bucket) const { return buckets_[bucket]->stays(); }
   std::optional<std::size_t> next_after(std::size_t bucket);
   void hold(std::vector<std::size_t> wanted);
 
+  std::shared_ptr<SharedWeights*> self_ = std::make_shared<SharedWeights*>(this);
   std::vector<std::unique_ptr<WeightBucket>> buckets_;  // null: holds no values
   std::vector<std::size_t> held_;                       // of those that do not stay
   std::vector<std::size_t> order_;                      // of a leaf, as the first one asked

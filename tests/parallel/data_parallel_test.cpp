@@ -151,9 +151,30 @@ TEST_CASE("data parallelism refuses what it cannot do", "[unit][parallel][errors
                     Contains("stages 0 to 3, got 4"));
   CHECK_THROWS_WITH(DataParallel(*model, device, *alone, {.leaves = 3}),
                     Contains("power of two, got 3"));
-  DataParallel shared(*model, device, *alone, {.zero = 1});
-  CHECK_THROWS_WITH(DataParallel(*model, device, *alone, {}),
-                    Contains("shared among ranks already"));
+  {
+    DataParallel shared(*model, device, *alone, {.zero = 3});
+    CHECK_THROWS_WITH(DataParallel(*model, device, *alone, {}),
+                      Contains("shared among ranks already"));
+  }
+  const nn::Batch batch = [&] {
+    nn::Batch b;
+    for (const char* field : {"tokens", "targets"})
+      b.add(field, Tensor::full(device, {1, 8}, 1.0, DType::i32));
+    return b;
+  }();
+  nn::BatchContext context;
+  CHECK_THROWS_WITH(model->loss(batch, 1.0, context), Contains("whose DataParallel is gone"));
+  const auto early = errors_of(2, [&](Communicator& comm) {
+    Device own({.threads = 1});
+    const auto late =
+        nn::gpt({.vocab_size = 259, .n_positions = 8, .n_layer = 1, .n_head = 2, .n_embd = 64});
+    nn::materialize(*late, own);
+    const auto adamw = optim::make_optimizer("adamw", nn::trainable_parameters(*late));
+    DataParallel dp(*late, own, comm, {.leaves = 2, .zero = 1});
+    for (auto* p : dp.parameters()) p->grad = Tensor::full(own, p->own_value().shape(), 0.0);
+    dp.step(*adamw, {.step = 1, .lr = 1e-3f});
+  });
+  CHECK_THAT(early[0], Contains("here when the optimizer was made"));
   const auto errors = errors_of(2, [&](Communicator& comm) {
     TinyOptions o = small_model("muon");
     o.ranks = &comm;
