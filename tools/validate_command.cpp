@@ -40,14 +40,17 @@ int validate(const Globals& globals, const Options& options) {
   const double flops =
       spec.make()->flops_per_token(batch.seq_len) * static_cast<double>(batch.tokens());
   const double step_seconds = flops / rate,
-               seconds = step_seconds * static_cast<double>(config.train.steps);
-  const double tokens = static_cast<double>(batch.tokens() * config.train.steps);
+               largest_steps = static_cast<double>(batch.leaves_before(config.train.steps)) /
+                               static_cast<double>(batch.leaves),
+               seconds = step_seconds * largest_steps;
+  const double tokens = static_cast<double>(batch.tokens()) * largest_steps;
   const bool fit = fits(plan, target, target.facts.memory);
   if (globals.json) {
     fmt::print("{}\n", nlohmann::ordered_json{{"parameters", parameters},
                                               {"tokens_per_step", batch.tokens()},
                                               {"leaves", batch.leaves},
                                               {"micro_batches", batch.micro_batches},
+                                              {"batch_ramp", config.train.batch_ramp},
                                               {"flops_per_step", flops},
                                               {"expected_seconds", seconds},
                                               {"memory", json_of(plan)},
@@ -62,6 +65,7 @@ int validate(const Globals& globals, const Options& options) {
              spec.vocab_size());
   fmt::print("step        {} tokens = {} leaves x {} micro-batches x {} sequences x {} tokens\n",
              batch.tokens(), batch.leaves, batch.micro_batches, batch.micro_batch, batch.seq_len);
+  if (!batch.ramp.empty()) fmt::print("ramp        {}\n", describe_ramp(batch));
   fmt::print("memory      {} at the peak, {} taken from {}; {}\n", bytes(plan.total),
              bytes(plan.reserved), target.facts.model, purposes_of(plan));
   fmt::print("data        {} tokens; {} steps see each {:.2f} times\n",
