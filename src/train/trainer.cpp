@@ -39,14 +39,14 @@ TrainerOptions checked(TrainerOptions o, const nn::Model& model, const BatchSour
                       data.global_batch(), b.leaves, b.micro_batches, b.micro_batch));
   check_ramp(b);
   if (o.ranks)
+    require(o.ranks->options().leaves == b.leaves,
+            fmt::format("the ranks share steps of {} leaves, this Trainer's have {}",
+                        o.ranks->options().leaves, b.leaves));
+  if (o.ranks)
     require(o.ranks->ranks().size() <= b.fewest_leaves(),
             fmt::format("a step of the batch ramp has {0} leaves, which keep 1 to {0} ranks busy, "
                         "got {1} ranks",
                         b.fewest_leaves(), o.ranks->ranks().size()));
-  if (o.ranks)
-    require(o.ranks->options().leaves == b.leaves,
-            fmt::format("the ranks share steps of {} leaves, this Trainer's have {}",
-                        o.ranks->options().leaves, b.leaves));
   model.check_fields(data.fields());
   require(o.steps >= 1, fmt::format("train.steps must be at least 1, got {}", o.steps));
   o.schedule.steps = o.steps;
