@@ -44,7 +44,9 @@ Config config_of(const Options& o, const Device& device) {
   if (o.micro_batch > 0)
     for (const char* key : {"train.micro_batch", "train.global_batch"})
       choice.overrides.push_back(fmt::format("{}={}", key, o.micro_batch));
-  if (o.micro_batch > 0) choice.overrides.push_back("train.leaves=1");
+  if (o.micro_batch > 0)
+    for (const char* one : {"train.leaves=1", "train.batch_ramp=[]"})
+      choice.overrides.push_back(one);
   return read_config(choice, preset_batch(device), "time");
 }
 

@@ -59,6 +59,7 @@ void Progress::on_start(const RunSummary& s) {
   print(fmt::format("batch    {} tokens a step = {} leaves x {} micro-batches x {} x {}",
                     s.batch.tokens(), s.batch.leaves, s.batch.micro_batches, s.batch.micro_batch,
                     s.batch.seq_len));
+  if (!s.batch.ramp.empty()) print(fmt::format("ramp     {}", describe_ramp(s.batch)));
   if (s.first_step > 0) print(fmt::format("resumed  at step {} of {}", s.first_step, s.steps));
 }
 

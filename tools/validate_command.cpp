@@ -48,8 +48,10 @@ int validate(const Globals& globals, const Options& options) {
   const double flops =
       spec.make()->flops_per_token(batch.seq_len) * static_cast<double>(batch.tokens());
   const double step_seconds = flops / rate,
-               seconds = step_seconds * static_cast<double>(config.train.steps);
-  const double tokens = static_cast<double>(batch.tokens() * config.train.steps);
+               largest_steps = static_cast<double>(batch.leaves_before(config.train.steps)) /
+                               static_cast<double>(batch.leaves),
+               seconds = step_seconds * largest_steps;
+  const double tokens = static_cast<double>(batch.tokens()) * largest_steps;
   const bool fit = fits(plan, target, target.facts.memory);
   if (globals.json) {
     fmt::print("{}\n", nlohmann::ordered_json{{"parameters", parameters},
@@ -57,6 +59,7 @@ int validate(const Globals& globals, const Options& options) {
                                               {"ranks", globals.ranks},
                                               {"leaves", batch.leaves},
                                               {"micro_batches", batch.micro_batches},
+                                              {"batch_ramp", config.train.batch_ramp},
                                               {"flops_per_step", flops},
                                               {"expected_seconds", seconds},
                                               {"memory", json_of(plan)},
@@ -71,6 +74,7 @@ int validate(const Globals& globals, const Options& options) {
              spec.vocab_size());
   fmt::print("step        {} tokens = {} leaves x {} micro-batches x {} sequences x {} tokens\n",
              batch.tokens(), batch.leaves, batch.micro_batches, batch.micro_batch, batch.seq_len);
+  if (!batch.ramp.empty()) fmt::print("ramp        {}\n", describe_ramp(batch));
   if (globals.ranks > 1)
     fmt::print("ranks       {}, each with {} of the leaves, ZeRO stage {}\n", globals.ranks,
                leaves_of_ranks(batch.leaves, globals.ranks), target.zero);

@@ -60,42 +60,47 @@ void bind_trainer_class(py::module_& m) {
       m, "Trainer",
       "The training loop: gradient, clip, update, callbacks. It prints and writes "
       "nothing.")
-      .def(
-          py::init([](nn::Model& model, optim::Optimizer& optimizer, const BatchSource& data,
-                      std::int64_t steps, const optim::Schedule& schedule, std::int64_t micro_batch,
-                      std::int64_t leaves, std::uint64_t seed, float clip, double loss_scale,
-                      double limit_seconds, bool anomaly, Trace* trace) {
-            const std::int64_t micro = micro_batch ? micro_batch : data.global_batch() / leaves;
-            const BatchShape batch{.leaves = leaves,
-                                   .micro_batches = data.global_batch() / (leaves * micro),
-                                   .micro_batch = micro,
-                                   .seq_len = data.positions()};
-            return std::make_shared<PyTrainer>(model, optimizer, data,
-                                               TrainerOptions{.batch = batch,
-                                                              .steps = steps,
-                                                              .seed = seed,
-                                                              .schedule = schedule,
-                                                              .clip = clip,
-                                                              .loss_scale = {.fixed = loss_scale},
-                                                              .limit_seconds = limit_seconds,
-                                                              .anomaly = anomaly,
-                                                              .trace = trace});
-          }),
-          py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>(),
-          py::keep_alive<1, 14>(), py::arg("model"), py::arg("optimizer"), py::arg("data"),
-          py::kw_only(), py::arg("steps"),
-          py::arg("schedule") = optim::Schedule{.kind = optim::Schedule::Kind::constant},
-          py::arg("micro_batch") = 0, py::arg("leaves") = 1, py::arg("seed") = 1,
-          py::arg("clip") = 1.0f, py::arg("loss_scale") = 0.0, py::arg("limit_seconds") = 0.0,
-          py::arg("anomaly") = false, py::arg("trace") = py::none(),
-          "steps: of the whole run; also the schedule's. micro_batch: samples of one forward; 0: "
-          "as many as a leaf has. leaves: of the gradient tree, a power of two; global batch = "
-          "leaves * A * micro_batch. clip: largest gradient norm; 0: off. loss_scale: of a model "
-          "that computes in f16, a power of two; 0: dynamic. limit_seconds: of training; 0: none. "
-          "anomaly: look at every value as it is made, and raise Cancelled that names step, op, "
-          "layer and parameter of the first NaN or Inf; several times slower. trace: a Trace, "
-          "which "
-          "records some of the steps. Raises InvalidArgument when the data do not fit the model.")
+      .def(py::init([](nn::Model& model, optim::Optimizer& optimizer, const BatchSource& data,
+                       std::int64_t steps, const optim::Schedule& schedule,
+                       std::int64_t micro_batch, std::int64_t leaves,
+                       const std::vector<std::string>& batch_ramp, std::uint64_t seed, float clip,
+                       double loss_scale, double limit_seconds, bool anomaly, Trace* trace) {
+             const std::int64_t micro = micro_batch ? micro_batch : data.global_batch() / leaves;
+             const BatchShape batch{.leaves = leaves,
+                                    .micro_batches = data.global_batch() / (leaves * micro),
+                                    .micro_batch = micro,
+                                    .seq_len = data.positions(),
+                                    .ramp = parse_batch_ramp(batch_ramp)};
+             return std::make_shared<PyTrainer>(model, optimizer, data,
+                                                TrainerOptions{.batch = batch,
+                                                               .steps = steps,
+                                                               .seed = seed,
+                                                               .schedule = schedule,
+                                                               .clip = clip,
+                                                               .loss_scale = {.fixed = loss_scale},
+                                                               .limit_seconds = limit_seconds,
+                                                               .anomaly = anomaly,
+                                                               .trace = trace});
+           }),
+           py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>(),
+           py::keep_alive<1, 15>(), py::arg("model"), py::arg("optimizer"), py::arg("data"),
+           py::kw_only(), py::arg("steps"),
+           py::arg("schedule") = optim::Schedule{.kind = optim::Schedule::Kind::constant},
+           py::arg("micro_batch") = 0, py::arg("leaves") = 1,
+           py::arg("batch_ramp") = std::vector<std::string>{}, py::arg("seed") = 1,
+           py::arg("clip") = 1.0f, py::arg("loss_scale") = 0.0, py::arg("limit_seconds") = 0.0,
+           py::arg("anomaly") = false, py::arg("trace") = py::none(),
+           "steps: of the whole run; also the schedule's. micro_batch: samples of one forward; 0: "
+           "as many as a leaf has. leaves: of the gradient tree, a power of two; global batch = "
+           "leaves * A * micro_batch. batch_ramp: [\"0: 2\", \"100: 8\"]: steps have 2 leaves, "
+           "from step "
+           "100 on 8, the most being `leaves`. clip: largest gradient norm; 0: off. loss_scale: of "
+           "a model "
+           "that computes in f16, a power of two; 0: dynamic. limit_seconds: of training; 0: none. "
+           "anomaly: look at every value as it is made, and raise Cancelled that names step, op, "
+           "layer and parameter of the first NaN or Inf; several times slower. trace: a Trace, "
+           "which "
+           "records some of the steps. Raises InvalidArgument when the data do not fit the model.")
       .def("step", &Trainer::step, Unlocked(),
            "One optimizer step; returns its StepReport. Raises Cancelled when the loss or the "
            "gradient is not finite: the weights are then those of the step before. In f16 with a "

@@ -210,6 +210,17 @@ def test_micro_batches_change_no_bit(data):
     assert run_digest(data, leaves=4, micro_batch=8) == run_digest(data, leaves=4, micro_batch=8)
 
 
+def test_a_batch_ramp(data):
+    model = gt.nn.materialize(Regression())
+    adamw = gt.optim.AdamW(model)
+    ramp = trainer(model, adamw, data, steps=5, leaves=4, batch_ramp=["0: 1", "2: 4"])
+    assert [ramp.step().samples for _ in range(5)] == [8, 8, 32, 32, 32]
+    assert ramp.tokens_done == 112
+    assert run_digest(data, leaves=4, batch_ramp=["0: 4"]) == run_digest(data, leaves=4)
+    with pytest.raises(gt.InvalidArgument, match="begin at step 0, got 3"):
+        trainer(model, adamw, data, leaves=4, batch_ramp=["3: 4"])
+
+
 def test_the_same_from_a_function(table, data):
     def fill(step, first, count):
         batch = data.batch_at(step)

@@ -179,6 +179,11 @@ const LeafPlan& DataParallel::plan() const {
   return impl_->tree.plan();
 }
 
+void DataParallel::set_leaves(std::int64_t leaves) {
+  impl_->tree.set_leaves(leaves);
+  turns_ = turns_of(plan(), ranks_.rank(), options_.zero);
+}
+
 void DataParallel::begin_step() {
   for (auto* p : parameters_) p->grad = {};
   impl_->forget();

@@ -18,6 +18,15 @@ void require_power_of_two(std::int64_t leaves) {
                 fmt::format("the number of leaves must be a power of two, got {}", leaves));
 }
 
+std::vector<LeafTurn> turns_of(std::int64_t leaves, const LeafOrder& order) {
+  std::vector<LeafTurn> turns;
+  for (std::int64_t block = 0; block < order.blocks; ++block)
+    for (const auto leaf : order.strided ? strided_leaves(leaves, block, order.blocks)
+                                         : contiguous_leaves(leaves, block, order.blocks))
+      turns.push_back({leaf});
+  return turns;
+}
+
 }  // namespace
 
 std::vector<std::int64_t> contiguous_leaves(std::int64_t leaves, std::int64_t block,
@@ -36,13 +45,17 @@ std::vector<std::int64_t> strided_leaves(std::int64_t leaves, std::int64_t block
 }
 
 GradientTree::GradientTree(std::vector<Parameter*> parameters, std::int64_t leaves,
-                           const std::vector<std::int64_t>& order)
-    : parameters_(std::move(parameters)), leaves_(leaves) {
-  require_power_of_two(leaves);
-  for (const auto leaf : order.empty() ? contiguous_leaves(leaves, 0, 1) : order)
-    turns_.push_back({leaf});
+                           const LeafOrder& order)
+    : parameters_(std::move(parameters)), order_(order) {
+  set_leaves(leaves);
   for (auto* parameter : parameters_)
     for (const auto& use : parameter->uses()) slots_.push_back({use.get()});
+}
+
+void GradientTree::set_leaves(std::int64_t leaves) {
+  require_power_of_two(leaves);
+  leaves_ = leaves;
+  turns_ = turns_of(leaves, order_);
   seen_.assign(static_cast<std::size_t>(leaves), false);
 }
 

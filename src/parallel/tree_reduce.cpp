@@ -50,6 +50,10 @@ TreeRanks::TreeRanks(Communicator& ranks, const LeafPlan& plan, int ranks_per_no
   by_shard_ = owned_[2].get();
 }
 
+void TreeRanks::set_leaves(std::int64_t leaves) {
+  plan_ = LeafPlan(leaves, plan_.ranks(), plan_.exchange());
+}
+
 std::vector<TreeNode> TreeRanks::nodes_of(std::int64_t wave, int node) const {
   PartialSums sums;  // of no data
   for (int rank = node * per_node_; rank < (node + 1) * per_node_; ++rank)

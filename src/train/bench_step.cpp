@@ -60,6 +60,13 @@ std::unique_ptr<BatchSource> make_source(const Config& config, const Tokenizer* 
   }
 }
 
+// Of a batch ramp.
+BatchShape largest_step(const Config& config, const nn::ModelSpec& spec) {
+  BatchShape batch = batch_shape(config, spec.parameters());
+  batch.ramp.clear();
+  return batch;
+}
+
 MachineLimit measure(Device& device, const Config& config) {
   const MachineLimit limit = measure_limit(device, compute_dtype(config), kMeasureSeconds);
   device.allocator().trim();
@@ -96,7 +103,7 @@ struct StepBench::Impl {
   Impl(Device& device, const Config& config, bool synthetic)
       : tokenizer(make_tokenizer(config)),
         spec(model_spec(config, tokenizer.get())),
-        batch(batch_shape(config, spec.parameters())),
+        batch(largest_step(config, spec)),
         data(make_source(config, tokenizer.get(), spec, batch.global_batch(), synthetic)),
         model(build_model(device, config, spec)),
         optimizer(

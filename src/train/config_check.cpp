@@ -7,6 +7,7 @@
 
 #include "config_internal.h"
 #include "gigatrain/base/error.h"
+#include "gigatrain/train/batch_shape.h"
 #include "gigatrain/train/config_fields.h"
 #include "gigatrain/train/loss_scale.h"
 #include "gigatrain/train/tokenizer.h"
@@ -26,6 +27,7 @@ class Checker {
   void model();
   void keys_of_kind();
   void batch();
+  void ramp();
   void optimizer();
   void schedule();
   void precision();
@@ -162,6 +164,19 @@ void Checker::batch() {
                         micro));
 }
 
+void Checker::ramp() {
+  const auto& t = c_.train;
+  if (t.batch_ramp.empty()) return;
+  if (t.leaves < 1)
+    return invalid("train.batch_ramp",
+                   "train.batch_ramp counts leaves: train.leaves must be given");
+  try {
+    check_ramp({.leaves = t.leaves, .ramp = parse_batch_ramp(t.batch_ramp)});
+  } catch (const Error& e) {
+    invalid("train.batch_ramp", fmt::format("train.batch_ramp: {}", e.message()));
+  }
+}
+
 void Checker::optimizer() {
   for (const std::string& text : c_.optim.groups) try {
       if (!text.empty()) optim::parse_group_rule(text);
@@ -214,6 +229,7 @@ void check(const Config& config, const Origins& origins, Problems& problems) {
   if (!config.run.name.empty()) checker.name();
   checker.model();
   checker.batch();
+  checker.ramp();
   checker.optimizer();
   checker.schedule();
   checker.precision();

@@ -6,27 +6,12 @@
 
 #include "base/timer.h"
 #include "gigatrain/ops/ops.h"
-#include "gigatrain/parallel/gradient_tree.h"
 #include "gigatrain/tensor/node.h"
 #include "gigatrain/train/token_source.h"
 #include "kernels/elementwise.h"
 #include "kernels/reduce.h"
 
 namespace gigatrain {
-
-namespace {
-
-std::vector<std::int64_t> leaf_order(std::int64_t leaves, const LeafOrder& order) {
-  std::vector<std::int64_t> out;
-  for (std::int64_t block = 0; block < order.blocks; ++block) {
-    const auto part = order.strided ? parallel::strided_leaves(leaves, block, order.blocks)
-                                    : parallel::contiguous_leaves(leaves, block, order.blocks);
-    out.insert(out.end(), part.begin(), part.end());
-  }
-  return out;
-}
-
-}  // namespace
 
 GradientStep::GradientStep(nn::Model& model, Device& device, const BatchShape& shape,
                            std::uint64_t seed, const LeafOrder& order,
@@ -38,21 +23,27 @@ GradientStep::GradientStep(nn::Model& model, Device& device, const BatchShape& s
       parameters_(nn::trainable_parameters(model)),
       ranks_(ranks),
       tree_(ranks ? nullptr
-                  : std::make_unique<parallel::GradientTree>(parameters_, shape.leaves,
-                                                             leaf_order(shape.leaves, order))),
+                  : std::make_unique<parallel::GradientTree>(parameters_, shape.leaves, order)),
       collector_(ranks ? static_cast<parallel::GradientCollector&>(*ranks) : *tree_),
       fields_(fields.empty() ? token_fields(shape.seq_len) : std::move(fields)),
       id_ranges_(model.id_ranges()) {
+  set_leaves(shape.leaves);
   const std::int64_t samples = own_leaves() * samples_of_leaf();
   for (const auto& field : fields_)
     batch_.add(field.name, Tensor::empty(device, field.batched(samples), field.dtype,
                                          {Purpose::data, "batch"}));
-  const auto losses = [&](std::int64_t leaves) {
-    return Tensor::empty(device, {leaves * shape.micro_batches}, DType::f32,
+}
+
+void GradientStep::set_leaves(std::int64_t leaves) {
+  collector_.set_leaves(leaves);
+  leaves_ = leaves;
+  const auto losses = [&](std::int64_t count) {
+    return Tensor::empty(device_, {count * shape_.micro_batches}, DType::f32,
                          {Purpose::data, "losses"});
   };
+  own_losses_ = losses_ = {};
   own_losses_ = losses(own_leaves());
-  losses_ = ranks ? losses(shape.leaves) : own_losses_;
+  losses_ = ranks_ ? losses(leaves) : own_losses_;
 }
 
 // Those that count; a turn that does not computes the last of them again.
@@ -61,26 +52,38 @@ std::int64_t GradientStep::own_leaves() const {
   return std::count_if(turns.begin(), turns.end(), [](const auto& turn) { return turn.counts; });
 }
 
+// Leaves are counted through the run; the source's steps all have V of them.
+template <class Visit>
+void GradientStep::visit_samples(std::int64_t step, const Visit& visit) const {
+  const std::int64_t before = shape_.leaves_before(step), own = own_leaves();
+  const auto leaf = [&](std::int64_t turn) {
+    return before + collector_.turns()[static_cast<std::size_t>(turn)].leaf;
+  };
+  for (std::int64_t i = 0, next = 0; i < own; i = next) {
+    const std::int64_t at = leaf(i) / shape_.leaves, first = leaf(i) % shape_.leaves;
+    for (next = i + 1; next < own && leaf(next) == leaf(next - 1) + 1; ++next)
+      if (leaf(next) / shape_.leaves != at) break;
+    visit(i * samples_of_leaf(), at, first * samples_of_leaf(), (next - i) * samples_of_leaf());
+  }
+}
+
 std::int64_t GradientStep::load(const BatchSource& data, std::int64_t step) {
   const Scope phase("phase", "data");
   say(step, "data");
   const Timer time;
-  const std::int64_t leaves = own_leaves(), samples = leaves * samples_of_leaf();
-  if (!host_batch_) host_batch_.emplace(fields_, samples);
-  const auto leaf = [&](std::int64_t i) {
-    return collector_.turns()[static_cast<std::size_t>(i)].leaf;
-  };
-  for (std::int64_t i = 0, next = 0; i < leaves; i = next) {  // runs of neighbours
-    for (next = i + 1; next < leaves && leaf(next) == leaf(next - 1) + 1;) ++next;
-    const std::int64_t first = leaf(i) * samples_of_leaf(), count = (next - i) * samples_of_leaf();
-    data.fill(step, first, count, host_batch_->pointers_from(i * samples_of_leaf()));
-    data.will_need(step + 1, first, count);
-  }
+  const std::int64_t samples = own_leaves() * samples_of_leaf();
+  if (!host_batch_) host_batch_.emplace(fields_, batch_.samples());
+  visit_samples(step,
+                [&](std::int64_t place, std::int64_t at, std::int64_t first, std::int64_t count) {
+                  data.fill(at, first, count, host_batch_->pointers_from(place));
+                });
+  visit_samples(step + 1, [&](std::int64_t, std::int64_t at, std::int64_t first,
+                              std::int64_t count) { data.will_need(at, first, count); });
   const FieldPointers filled = host_batch_->pointers();
   check_ids(id_ranges_, fields_, samples, filled);
   for (std::size_t i = 0; i < fields_.size(); ++i) {
     const TensorView& to = batch_.fields()[i].second.view();
-    device_.upload(to.data, filled[i], to.bytes());
+    device_.upload(to.data, filled[i], samples * fields_[i].bytes());
   }
   const std::int64_t terms = data.loss_terms(samples, filled);
   data_ms_ = time.ms();
@@ -117,6 +120,7 @@ void GradientStep::run_leaf(std::int64_t turn, std::int64_t step, double scale,
 }
 
 std::int64_t GradientStep::run(const BatchSource& data, std::int64_t step, double loss_scale) {
+  if (const std::int64_t leaves = shape_.leaves_at(step); leaves != leaves_) set_leaves(leaves);
   const std::int64_t terms = load(data, step);
   if (terms > 0) submit(step, terms, shape_.micro_batches, loss_scale);
   return terms;
@@ -151,7 +155,7 @@ void GradientStep::gather_losses() {
 
 double GradientStep::loss() const {
   const auto each = losses_.to_vector<double>();
-  std::vector<double> leaves(static_cast<std::size_t>(shape_.leaves));
+  std::vector<double> leaves(static_cast<std::size_t>(leaves_));
   std::size_t next = 0;
   const auto add = [&](std::int64_t leaf) {
     for (std::int64_t a = 0; a < shape_.micro_batches; ++a)
@@ -162,7 +166,7 @@ double GradientStep::loss() const {
       for (const std::int64_t leaf : ranks_->plan().leaves_of(rank)) add(leaf);
   else
     for (const auto& turn : collector_.turns()) add(turn.leaf);
-  return kernels::tree_sum(leaves.data(), shape_.leaves) / loss_scale_;
+  return kernels::tree_sum(leaves.data(), leaves_) / loss_scale_;
 }
 
 }  // namespace gigatrain

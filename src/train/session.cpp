@@ -37,7 +37,8 @@ nn::ModelSpec model_spec(const Config& config, const Tokenizer* tokenizer) {
 
 namespace {
 
-void require_work_for(int ranks, std::int64_t leaves, const Config& config) {
+void require_work_for(int ranks, const BatchShape& batch, const Config& config) {
+  const std::int64_t leaves = batch.leaves, fewest = batch.fewest_leaves();
   if (config.parallel.dp > 0 && config.parallel.dp != ranks)
     throw Error(
         ErrorCode::invalid_argument,
@@ -51,6 +52,14 @@ void require_work_for(int ranks, std::int64_t leaves, const Config& config) {
         fmt::format("gigatrain --ranks {} ..., or raise train.leaves, a power of two, which "
                     "makes it another run",
                     leaves));
+  if (ranks > fewest)
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("{} ranks need as many leaves in a step, train.batch_ramp has steps of {}",
+                    ranks, fewest),
+        fmt::format("use at most {} ranks, or let every step have at least {} leaves (which "
+                    "makes it another run)",
+                    fewest, std::bit_ceil(static_cast<unsigned>(ranks))));
 }
 
 // The fewest leaves that these ranks need.
@@ -63,15 +72,16 @@ std::int64_t fast_leaves(const TrainConfig& t, int ranks) {
 
 BatchShape batch_shape(const Config& config, std::int64_t parameters, int ranks) {
   const TrainConfig& t = config.train;
-  std::int64_t leaves =
-      t.leaves > 0 ? t.leaves : default_leaves(t.global_batch, t.micro_batch, parameters);
-  require_work_for(ranks, leaves, config);
-  if (t.numerics == "fast")
-    if (const std::int64_t fewer = fast_leaves(t, ranks)) leaves = fewer;
-  return {.leaves = leaves,
-          .micro_batches = t.global_batch / t.micro_batch / leaves,
-          .micro_batch = t.micro_batch,
-          .seq_len = t.seq_len};
+  BatchShape batch{
+      .leaves = t.leaves > 0 ? t.leaves : default_leaves(t.global_batch, t.micro_batch, parameters),
+      .micro_batch = t.micro_batch,
+      .seq_len = t.seq_len,
+      .ramp = parse_batch_ramp(t.batch_ramp)};
+  require_work_for(ranks, batch, config);
+  if (t.numerics == "fast" && batch.ramp.empty())
+    if (const std::int64_t fewer = fast_leaves(t, ranks)) batch.leaves = fewer;
+  batch.micro_batches = t.global_batch / t.micro_batch / batch.leaves;
+  return batch;
 }
 
 DType compute_dtype(const Config& config) {

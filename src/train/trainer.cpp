@@ -37,10 +37,16 @@ TrainerOptions checked(TrainerOptions o, const nn::Model& model, const BatchSour
           fmt::format("leaves x micro_batches x micro_batch must be the data's global batch {}, "
                       "got {} x {} x {}",
                       data.global_batch(), b.leaves, b.micro_batches, b.micro_batch));
+  check_ramp(b);
   if (o.ranks)
     require(o.ranks->options().leaves == b.leaves,
             fmt::format("the ranks share steps of {} leaves, this Trainer's have {}",
                         o.ranks->options().leaves, b.leaves));
+  if (o.ranks)
+    require(o.ranks->ranks().size() <= b.fewest_leaves(),
+            fmt::format("a step of the batch ramp has {0} leaves, which keep 1 to {0} ranks busy, "
+                        "got {1} ranks",
+                        b.fewest_leaves(), o.ranks->ranks().size()));
   model.check_fields(data.fields());
   require(o.steps >= 1, fmt::format("train.steps must be at least 1, got {}", o.steps));
   o.schedule.steps = o.steps;
@@ -113,8 +119,8 @@ void Trainer::share_times(StepReport& report) const {
 StepReport Trainer::make_step() {
   const Timer time;
   if (options_.ranks) waited_before_ = options_.ranks->ranks().log().waited_ms();
-  StepReport report{.batch_tokens = options_.batch.tokens(),
-                    .samples = options_.batch.global_batch()};
+  const BatchShape batch = options_.batch.at(step_);
+  StepReport report{.batch_tokens = batch.tokens(), .samples = batch.global_batch()};
   report.lr = options_.schedule.at(step_);
   if (loss_scale_) report.loss_scale = loss_scale_->value();
   report.terms = gradient_.run(data_, step_, report.loss_scale);

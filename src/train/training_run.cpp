@@ -247,7 +247,8 @@ class Run {
     interval_tokens_ += r.batch_tokens;
     report_profile(r);
     // A moving average, so that the time left does not jump.
-    step_ms_ = step_ms_ == 0 ? r.step_ms : 0.95 * step_ms_ + 0.05 * r.step_ms;
+    const double leaf_ms = r.step_ms / static_cast<double>(batch_.leaves_at(r.step - 1));
+    leaf_ms_ = leaf_ms_ == 0 ? leaf_ms : 0.95 * leaf_ms_ + 0.05 * leaf_ms;
     report_step(r);
     const bool last = r.step == config_.train.steps;
     if (val_ && config_.train.eval_every > 0 && (due(r.step, config_.train.eval_every) || last))
@@ -267,6 +268,10 @@ class Run {
     for (std::size_t i = 0; i < memory.by_purpose.size(); ++i)
       profile.mem_bytes[name(static_cast<Purpose>(i))] = memory.by_purpose[i].peak;
     metrics_.profile(profile);
+  }
+
+  std::int64_t remaining_leaves_after(std::int64_t step) const {
+    return batch_.leaves_before(config_.train.steps) - batch_.leaves_before(step);
   }
 
   void report_step(const StepReport& r) {
@@ -295,7 +300,7 @@ class Run {
          .steps = config_.train.steps,
          .tokens_per_s = rate,
          .limit_fraction = used,
-         .eta_seconds = static_cast<double>(config_.train.steps - r.step) * step_ms_ / 1e3,
+         .eta_seconds = static_cast<double>(remaining_leaves_after(r.step)) * leaf_ms_ / 1e3,
          .memory_bytes = memory,
          .log = log});
     if (log) interval_ms_ = 0, interval_tokens_ = 0;
@@ -421,7 +426,7 @@ class Run {
   double limit_flops_ = 0;
   double best_ = std::numeric_limits<double>::infinity();
   std::int64_t best_step_ = -1, saved_step_ = -1;
-  double interval_ms_ = 0, step_ms_ = 0;
+  double interval_ms_ = 0, leaf_ms_ = 0;
   std::int64_t interval_tokens_ = 0;
   RunOutcome outcome_{.loss = std::nan(""), .val_loss = std::nan("")};
 };

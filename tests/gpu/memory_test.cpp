@@ -13,7 +13,7 @@ using namespace gigatrain::test;
 
 namespace {
 
-constexpr BatchShape kBatch{.leaves = 4, .micro_batches = 2, .micro_batch = 4, .seq_len = 128};
+const BatchShape kBatch{.leaves = 4, .micro_batches = 2, .micro_batch = 4, .seq_len = 128};
 constexpr std::int64_t kVocab = 1000;
 
 // The high-water mark after two steps of a model with heads of 64, which cuDNN takes.

@@ -105,6 +105,20 @@ TEST_CASE("one digest for every dtype, with several micro-batches and an average
   check(data.path, o, 2, {16}, {1, 2});
 }
 
+TEST_CASE("one digest while the batch grows", "[ranks][parallel][bits][ramp]") {
+  const Data data;
+  for (const bool llama : {false, true}) {
+    TinyOptions o = small_model("adamw", llama);
+    o.batch.ramp = {{0, 4}, {1, 8}, {3, 16}, {4, 8}};
+    check(data.path, o, 5, {1, 2, 3, 4}, {0, 1, 2, 3});
+  }
+  TinyOptions o = small_model("muon");
+  o.batch.ramp = {{0, 4}, {1, 16}};
+  o.batch.micro_batches = 3;
+  o.ranks_per_node = 2;
+  check(data.path, o, 3, {4}, {0, 2});
+}
+
 TEST_CASE("many small buckets, and nodes", "[ranks][parallel][bits]") {
   const Data data;
   TinyOptions o = small_model("muon");

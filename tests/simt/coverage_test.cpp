@@ -20,7 +20,7 @@ struct TestData {
 };
 
 // Two leaves of two micro-batches: the tree, accumulation into leaves, and dropout.
-constexpr BatchShape kBatch{.leaves = 2, .micro_batches = 2, .micro_batch = 2, .seq_len = 12};
+const BatchShape kBatch{.leaves = 2, .micro_batches = 2, .micro_batch = 2, .seq_len = 12};
 
 TinyOptions options(DType compute = DType::f32) {
   return {.compute = compute, .batch = kBatch, .dropout = 0.1f};

@@ -1,6 +1,9 @@
 #include "gigatrain/train/config.h"
 
 #include <catch2/catch.hpp>
+
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -156,6 +159,20 @@ TEST_CASE("configuration: sizes that do not divide print their numbers", "[unit]
   CHECK_THAT(text, Contains("run.name must be letters"));
   CHECK_THAT(problem(kSmall, {"train.global_batch=12", "train.micro_batch=2", "train.leaves=4"}),
              Contains("got 12 = 4 * 1.5 * 2"));
+}
+
+TEST_CASE("configuration: a batch ramp is checked with its leaves", "[unit][train][config][ramp]") {
+  const auto told = [](const char* ramp, const char* leaves) {
+    return problem(kSmall, {fmt::format("train.batch_ramp={}", ramp), leaves});
+  };
+  CHECK_THAT(told("[\"0: 4\"]", "train.leaves=0"),
+             Contains("train.batch_ramp counts leaves: train.leaves must be given"));
+  CHECK_THAT(told("[\"0: 4\", \"9\"]", "train.leaves=4"),
+             Contains("train.batch_ramp: a ramp's point must be 'STEP: LEAVES', got '9'"));
+  CHECK_THAT(told("[\"1: 4\"]", "train.leaves=4"),
+             Contains("train.batch_ramp: a ramp must begin at step 0, got 1"));
+  CHECK_THAT(told("[\"0: 2\", \"5: 8\"]", "train.leaves=4"), Contains("got 8 from step 5 on"));
+  CHECK(told("[\"0: 2\", \"5: 4\"]", "train.leaves=4") == "no error");
 }
 
 TEST_CASE("configuration: the later override wins", "[unit][train][config]") {

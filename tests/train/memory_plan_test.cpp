@@ -50,6 +50,9 @@ std::vector<Case> cases() {
   const BatchShape four{.leaves = 4, .micro_batches = 3, .micro_batch = 2, .seq_len = 12};
   all.push_back(
       {.what = "four leaves of three", .compute = DType::bf16, .batch = four, .model = dropout});
+  BatchShape ramp = four;
+  ramp.ramp = {{0, 1}, {1, 4}};
+  all.push_back({.what = "a batch ramp", .batch = ramp, .model = dropout});
   all.push_back({.what = "grouped heads, odd sizes",
                  .batch = {.leaves = 2, .micro_batches = 1, .micro_batch = 3, .seq_len = 11},
                  .model = odd});

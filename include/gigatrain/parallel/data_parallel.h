@@ -42,8 +42,9 @@
 namespace gigatrain::parallel {
 
 struct DataParallelOptions {
-  std::int64_t leaves = 1;  // V of a step, a power of two, at least the number of ranks
-  int zero = 0;             // stage, 0 to 3
+  // V of a step until set_leaves(), a power of two, at least the number of ranks.
+  std::int64_t leaves = 1;
+  int zero = 0;  // stage, 0 to 3
   // Parameters that are updated as a whole, each by one rank: optim::whole_tensors(). None: every
   // parameter is cut.
   std::function<bool(const Parameter&)> whole{};
@@ -63,6 +64,8 @@ class DataParallel : public GradientCollector {
                const DataParallelOptions& options);
   ~DataParallel() override;
 
+  // Every rank calls it; none waits for the others. At least as many leaves as ranks.
+  void set_leaves(std::int64_t leaves) override;
   const std::vector<LeafTurn>& turns() const override { return turns_; }
   void begin_step() override;
   void begin_leaf(const LeafTurn& turn, std::int64_t micro_batches = 1) override;

@@ -24,7 +24,10 @@ struct LeafTurn {
 class GradientCollector {
  public:
   virtual ~GradientCollector() = default;
-  // What this rank computes, in its order; the same in every step.
+  // How many leaves the steps from now on have, between two of them. Throws Error(invalid_argument)
+  // unless it is a power of two.
+  virtual void set_leaves(std::int64_t leaves) = 0;
+  // What this rank computes, in its order; the same in every step of as many leaves.
   virtual const std::vector<LeafTurn>& turns() const = 0;
   // Drops the gradients of the step before, and what one that was broken off has left.
   virtual void begin_step() = 0;

@@ -21,13 +21,21 @@ std::vector<std::int64_t> contiguous_leaves(std::int64_t leaves, std::int64_t bl
 std::vector<std::int64_t> strided_leaves(std::int64_t leaves, std::int64_t block,
                                          std::int64_t blocks);
 
+// The order in which one rank works through the leaves, as `blocks` ranks would hold them. It never
+// changes a bit; tests run them all.
+struct LeafOrder {
+  std::int64_t blocks = 1;
+  bool strided = false;
+};
+
 class GradientTree : public GradientCollector {
  public:
-  // leaves: V, a power of two. order: in which turns() has them; empty: from 0 on. The uses' leaf
-  // buffers are taken over while the tree lives.
+  // leaves: V, a power of two. order: in which turns() has them. The uses' leaf buffers are taken
+  // over while the tree lives.
   GradientTree(std::vector<Parameter*> parameters, std::int64_t leaves,
-               const std::vector<std::int64_t>& order = {});
+               const LeafOrder& order = {});
 
+  void set_leaves(std::int64_t leaves) override;
   const std::vector<LeafTurn>& turns() const override { return turns_; }
   void begin_step() override;
   // Any order. Throws Error(invalid_argument) for a leaf that does not exist or came before.
@@ -46,7 +54,8 @@ class GradientTree : public GradientCollector {
   };
 
   std::vector<Parameter*> parameters_;
-  std::int64_t leaves_, leaf_ = 0;
+  LeafOrder order_;
+  std::int64_t leaves_ = 0, leaf_ = 0;
   std::vector<LeafTurn> turns_;
   std::vector<Slot> slots_;
   std::vector<bool> seen_;

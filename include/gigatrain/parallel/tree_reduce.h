@@ -27,6 +27,8 @@ class TreeRanks {
   // ranks_per_node: ranks [k n, k n + n) are a node; 0: all of them. Every rank makes one.
   TreeRanks(Communicator& ranks, const LeafPlan& plan, int ranks_per_node = 0);
 
+  // Between two steps; the groups and shards stay.
+  void set_leaves(std::int64_t leaves);
   const LeafPlan& plan() const { return plan_; }
   int rank() const { return rank_; }
   int nodes() const { return nodes_; }

@@ -1,6 +1,7 @@
 // Where batches come from: named tensors of any dtype and shape, as a pure function of the step.
 // Nothing but the step is state, so a run continues anywhere, on any number of ranks, with the same
-// data. A source also lists its samples in order, for evaluation.
+// data. A source also lists its samples in order, for evaluation. Under a batch ramp a step of the
+// source is not one of the run: samples follow one another, global_batch() of them a source's step.
 #pragma once
 
 #include <cstdint>

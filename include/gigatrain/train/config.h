@@ -52,6 +52,7 @@ struct TrainConfig {
   std::int64_t global_batch = 16;  // = leaves * A * micro_batch
   std::int64_t micro_batch = 0;    // 0: default_micro_batch(global_batch)
   std::int64_t leaves = 0;         // 0: default_leaves(...)
+  std::vector<std::string> batch_ramp;
   std::int64_t seq_len = 256;
   std::int64_t steps = 0;
   std::int64_t seed = 1;

@@ -130,6 +130,10 @@ void visit_fields(S& s, auto&& visit) {
               .min = 0,
               .max = 65536},
         s.leaves);
+  visit(Field{.name = "batch_ramp",
+              .doc = "STEP: LEAVES of steps from that one on; the most is train.leaves, as is "
+                     "every step's without a ramp"},
+        s.batch_ramp);
   visit(Field{.name = "seq_len", .doc = "context", .unit = "tokens", .min = 1, .max = 1 << 24},
         s.seq_len);
   visit(Field{.name = "steps",

@@ -11,26 +11,13 @@
 
 #include "gigatrain/nn/model.h"
 #include "gigatrain/parallel/data_parallel.h"
+#include "gigatrain/parallel/gradient_tree.h"
+#include "gigatrain/train/batch_shape.h"
 #include "gigatrain/train/batch_source.h"
 
 namespace gigatrain {
 
-struct BatchShape {
-  std::int64_t leaves = 1;         // V, a power of two
-  std::int64_t micro_batches = 1;  // A, of each leaf
-  std::int64_t micro_batch = 1;    // samples (sequences) of one forward
-  std::int64_t seq_len = 1;        // T; 1 for data that are not sequences of tokens
-
-  std::int64_t global_batch() const { return leaves * micro_batches * micro_batch; }
-  std::int64_t tokens() const { return global_batch() * seq_len; }
-};
-
-// The order in which one rank works through the leaves, as `blocks` ranks would hold them. It never
-// changes a bit; tests run them all.
-struct LeafOrder {
-  std::int64_t blocks = 1;
-  bool strided = false;
-};
+using parallel::LeafOrder;
 
 class GradientStep {
  public:
@@ -40,16 +27,18 @@ class GradientStep {
                const LeafOrder& order = {}, std::vector<nn::FieldSpec> fields = {},
                parallel::DataParallel* ranks = nullptr);
 
-  // Submits the step and does not wait for it: each parameter's `grad` will hold its gradient.
-  // Returns the number of loss terms; 0: nothing to learn from, and no gradient is made.
+  // Submits the step, of shape.leaves_at(step) leaves, and does not wait for it: each parameter's
+  // `grad` will hold its gradient. Returns the number of loss terms; 0: nothing to learn from, and
+  // no gradient is made.
   // `loss_scale`: gradients and losses() are of so many times the loss (loss_scale.h).
   std::int64_t run(const BatchSource& data, std::int64_t step, double loss_scale = 1.0);
-  // The part of run() after the batch is in the device's memory. `micro_batches`: of each leaf, A
-  // unless a memory plan, which computes nothing, is content with fewer.
+  // The part of run() after the batch is in the device's memory, of the leaves of the last run, or
+  // V. `micro_batches`: of each leaf, A unless a memory plan, which computes nothing, is content
+  // with fewer.
   void submit(std::int64_t step, std::int64_t terms, std::int64_t micro_batches,
               double loss_scale = 1.0);
-  // Of each micro-batch of the last run, of all ranks, in the device's memory: f32 (V * A), ordered
-  // by rank, then as it computes.
+  // Of each micro-batch of the last run, of all ranks, in the device's memory: f32 (leaves * A),
+  // ordered by rank, then as it computes.
   const Tensor& losses() const { return losses_; }
   // Mean over the loss terms, not scaled. Waits for the device.
   double loss() const;
@@ -65,6 +54,11 @@ class GradientStep {
   void run_leaf(std::int64_t turn, std::int64_t step, double scale, std::int64_t micro_batches);
   std::int64_t samples_of_leaf() const { return shape_.micro_batches * shape_.micro_batch; }
   std::int64_t own_leaves() const;
+  void set_leaves(std::int64_t leaves);
+  // visit(place in the batch, step of the source, first sample in it, samples): this rank's, a call
+  // for each run of neighbours.
+  template <class Visit>
+  void visit_samples(std::int64_t step, const Visit& visit) const;
   void gather_losses();
   void say(std::int64_t step, const char* phase) const;  // where this rank is, for the others
 
@@ -76,8 +70,9 @@ class GradientStep {
   parallel::DataParallel* ranks_;
   std::unique_ptr<parallel::GradientCollector> tree_;  // of one rank
   parallel::GradientCollector& collector_;
+  std::int64_t leaves_ = 0;  // of the step at hand
   // This rank's samples, leaf by leaf in its order, on the host (from the first load on) and on the
-  // device.
+  // device, with room for those of V leaves.
   std::vector<nn::FieldSpec> fields_;
   std::vector<nn::IdRange> id_ranges_;
   std::optional<HostBatch> host_batch_;

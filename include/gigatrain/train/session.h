@@ -23,8 +23,9 @@ std::shared_ptr<const Tokenizer> make_tokenizer(const Config& config);
 // for a new model. Throws if the vocabulary is smaller than the tokenizer's.
 nn::ModelSpec model_spec(const Config& config, const Tokenizer* tokenizer);
 
-// ranks: of data parallelism; Error(invalid_argument) if there are more than leaves. With
-// train.numerics = "fast" a rank's leaves are one.
+// ranks: of data parallelism; Error(invalid_argument) if there are more than leaves
+// of any step. With
+// train.numerics = "fast" a rank's leaves are one, unless train.batch_ramp counts leaves.
 BatchShape batch_shape(const Config& config, std::int64_t parameters, int ranks = 1);
 // How the ranks share model and optimizer.
 parallel::DataParallelOptions sharing_options(const Config& config, const BatchShape& batch);

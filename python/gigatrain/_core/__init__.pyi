@@ -842,6 +842,14 @@ class TrainConfig:
     def anomaly(self, arg1: bool) -> None:
         ...
     @property
+    def batch_ramp(self) -> list[str]:
+        """
+        STEP: LEAVES of steps from that one on; the most is train.leaves, as is every step's without a ramp
+        """
+    @batch_ramp.setter
+    def batch_ramp(self, arg1: collections.abc.Sequence[str]) -> None:
+        ...
+    @property
     def eval_batches(self) -> int:
         """
         micro-batches of an evaluation; 0: the whole of data.val [batches]
@@ -1549,9 +1557,9 @@ class Trainer:
     """
     The training loop: gradient, clip, update, callbacks. It prints and writes nothing.
     """
-    def __init__(self, model: nn.Model, optimizer: optim.Optimizer, data: BatchSource, *, steps: typing.SupportsInt | typing.SupportsIndex, schedule: optim.Schedule = ..., micro_batch: typing.SupportsInt | typing.SupportsIndex = 0, leaves: typing.SupportsInt | typing.SupportsIndex = 1, seed: typing.SupportsInt | typing.SupportsIndex = 1, clip: typing.SupportsFloat | typing.SupportsIndex = 1.0, loss_scale: typing.SupportsFloat | typing.SupportsIndex = 0.0, limit_seconds: typing.SupportsFloat | typing.SupportsIndex = 0.0, anomaly: bool = False, trace: Trace | None = None) -> None:
+    def __init__(self, model: nn.Model, optimizer: optim.Optimizer, data: BatchSource, *, steps: typing.SupportsInt | typing.SupportsIndex, schedule: optim.Schedule = ..., micro_batch: typing.SupportsInt | typing.SupportsIndex = 0, leaves: typing.SupportsInt | typing.SupportsIndex = 1, batch_ramp: collections.abc.Sequence[str] = [], seed: typing.SupportsInt | typing.SupportsIndex = 1, clip: typing.SupportsFloat | typing.SupportsIndex = 1.0, loss_scale: typing.SupportsFloat | typing.SupportsIndex = 0.0, limit_seconds: typing.SupportsFloat | typing.SupportsIndex = 0.0, anomaly: bool = False, trace: Trace | None = None) -> None:
         """
-        steps: of the whole run; also the schedule's. micro_batch: samples of one forward; 0: as many as a leaf has. leaves: of the gradient tree, a power of two; global batch = leaves * A * micro_batch. clip: largest gradient norm; 0: off. loss_scale: of a model that computes in f16, a power of two; 0: dynamic. limit_seconds: of training; 0: none. anomaly: look at every value as it is made, and raise Cancelled that names step, op, layer and parameter of the first NaN or Inf; several times slower. trace: a Trace, which records some of the steps. Raises InvalidArgument when the data do not fit the model.
+        steps: of the whole run; also the schedule's. micro_batch: samples of one forward; 0: as many as a leaf has. leaves: of the gradient tree, a power of two; global batch = leaves * A * micro_batch. batch_ramp: ["0: 2", "100: 8"]: steps have 2 leaves, from step 100 on 8, the most being `leaves`. clip: largest gradient norm; 0: off. loss_scale: of a model that computes in f16, a power of two; 0: dynamic. limit_seconds: of training; 0: none. anomaly: look at every value as it is made, and raise Cancelled that names step, op, layer and parameter of the first NaN or Inf; several times slower. trace: a Trace, which records some of the steps. Raises InvalidArgument when the data do not fit the model.
         """
     def fit(self) -> str:
         """
