@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "gigatrain/train/config.h"
+
 namespace gigatrain {
 
 // to_toml writes one key a line, so a line is as good as a parse.
@@ -37,7 +39,11 @@ bool may_change(const std::string& key) {
 
 std::vector<std::string> identity_differences(const std::string& saved_toml,
                                               const std::string& toml) {
-  const auto saved = flatten_toml(saved_toml), now = flatten_toml(toml);
+  // A key that the run's version did not know yet had what is its default now.
+  static const auto defaults = flatten_toml(to_toml(Config{}));
+  auto saved = flatten_toml(saved_toml);
+  saved.insert(defaults.begin(), defaults.end());
+  const auto now = flatten_toml(toml);
   std::vector<std::string> differences;
   for (const auto& [key, value] : now) {
     const auto before = saved.find(key);

@@ -373,6 +373,14 @@ class Run {
                              .write_ms = saved.write_ms});
   }
 
+  // Only rank 0 knows what was written.
+  void share_outcome() {
+    std::int64_t digest = leads_ ? std::stoll(outcome_.digest, nullptr, 16) : 0;
+    digest = ranks_->all_reduce(digest, Reduce::max);
+    outcome_.digest = fmt::format("{:016x}", digest);
+    outcome_.checkpoint = fmt::format("{}/step_{:08d}", folder_.checkpoints(), saved_step_);
+  }
+
   // The error that ends the run matters more than one of the checkpoint in flight.
   void settle_after_error() {
     try {
@@ -388,6 +396,7 @@ class Run {
     outcome_.reason = reason;
     outcome_.step = trainer_->steps_done();
     outcome_.folder = folder_.path();
+    if (ranks_) share_outcome();
     constexpr const char* kReasons[] = {"finished", "time_limit", "requested"};
     metrics_.end({.step = outcome_.step,
                   .tokens = trainer_->tokens_done(),

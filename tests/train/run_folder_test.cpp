@@ -11,6 +11,8 @@
 #include <nlohmann/json.hpp>
 
 #include "gigatrain/base/error.h"
+#include "gigatrain/train/config.h"
+#include "train/run_identity.h"
 #include "train/temporary_folder.h"
 
 using namespace gigatrain;
@@ -217,4 +219,16 @@ TEST_CASE("run folder: a file or a link in its place is refused", "[unit]") {
     refusal(dir.path(), run, options());
     CHECK(dir.read("precious") == "x");
   }
+}
+
+TEST_CASE("a run of a version that did not know a key yet is the same run", "[unit][train]") {
+  Config config;
+  const std::string now = to_toml(config);
+  std::string before = now;
+  const auto at = before.find("batch_ramp");
+  REQUIRE(at != std::string::npos);
+  before.erase(at, before.find('\n', at) + 1 - at);
+  CHECK(identity_differences(before, now).empty());
+  config.train.batch_ramp = {"0: 1", "5: 2"};
+  CHECK(identity_differences(before, to_toml(config)).size() == 1);
 }

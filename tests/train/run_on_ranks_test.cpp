@@ -50,6 +50,10 @@ RunOutcome train_on(int ranks, Config config, int zero, RunMode mode, StopAt& ob
     Device device({.threads = 1});
     return train_run(comm, device, config, mode, observer, [&] { return observer.stop.load(); });
   });
+  for (const auto& outcome : outcomes)
+    if (outcome.digest != outcomes.front().digest ||
+        outcome.checkpoint != outcomes.front().checkpoint)
+      return {.digest = "ranks differ"};
   return outcomes.front();
 }
 
