@@ -1,5 +1,5 @@
-// Memory of devices that compute nothing: addresses that are distinct, aligned, never null and
-// never used.
+// Memory of devices that compute nothing: addresses of blocks that lie apart, aligned, never null
+// and never used.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,9 @@ class DryMemory : public MemorySource {
                                        .end = std::int64_t{1} << 57};
 
   void* allocate(std::int64_t bytes) override {
+    void* const begin = reinterpret_cast<void*>(next_);
     next_ += static_cast<std::uintptr_t>(round_up(bytes, 256));
-    return reinterpret_cast<void*>(next_);
+    return begin;
   }
   void release(void*) override {}
 
