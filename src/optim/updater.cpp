@@ -27,8 +27,8 @@ std::vector<Slot> make_slots(const std::vector<ParameterGroup>& groups, std::uin
     for (auto* p : group.parameters) {
       require_memory(*p);
       require_trainable(*p);
-      slots.push_back(
-          {p, group.lr_scale, group.weight_decay, random_key(seed, "round", p->name())});
+      slots.push_back({p, group.lr_scale, group.weight_decay, random_key(seed, "round", p->name()),
+                       p->shared()});
     }
   const auto by_name = [](const Slot& a, const Slot& b) {
     return a.parameter->name() < b.parameter->name();
@@ -46,6 +46,14 @@ std::vector<Slot> make_slots(const std::vector<ParameterGroup>& groups, std::uin
 void sort_by_name(std::vector<NamedState>& state) {
   std::sort(state.begin(), state.end(),
             [](const NamedState& a, const NamedState& b) { return a.name < b.name; });
+}
+
+void require_same_part(const Slot& slot) {
+  if (slot.parameter->shared() != slot.shared)
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("the optimizer was made before '{}' was shared", slot.parameter->name()),
+        "make it after DataParallel, which takes the weights over");
 }
 
 const Tensor& gradient_of(const Parameter& parameter) {

@@ -15,6 +15,7 @@ struct Slot {
   Parameter* parameter;
   float lr_scale, weight_decay;
   PhiloxKey rounding;  // of stochastic rounding
+  bool shared;         // the parameter, when the optimizer was made
 };
 
 // In name order. Throws Error(invalid_argument) for a parameter that has no memory, is frozen or
@@ -43,6 +44,9 @@ NamedState state_of(const Parameter& parameter, const char* what, const Tensor& 
 // parameter; true if it is this rank's, or every rank's; false if it is another's.
 bool owns_whole(const Parameter& parameter, const char* rule);
 
+// Throws Error(invalid_argument) when ranks have shared the parameter since the optimizer was made.
+void require_same_part(const Slot& slot);
+
 // Throws Error(invalid_argument) when there is none.
 const Tensor& gradient_of(const Parameter& parameter);
 
@@ -68,6 +72,7 @@ kernels::NarrowWeight narrow_weight(const Parameter& parameter);
 // A kernel's entry for a slot, its state aside. T: UpdateTensor, or another with these fields.
 template <class T>
 T weight_entry(const Slot& slot) {
+  require_same_part(slot);
   const Tensor& value = slot.parameter->own_value();
   T entry;
   entry.weight = value.dtype() == DType::f32 ? value.view().as<float>() : nullptr;

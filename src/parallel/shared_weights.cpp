@@ -34,10 +34,17 @@ SharedWeights::SharedWeights(const SharePlan& plan, Communicator& shards, bool m
     if (bucket.holds_values)
       buckets_.back() =
           std::make_unique<WeightBucket>(bucket, shards, matrices_stay || !bucket.matrices);
-    for (const auto& unit : bucket.units)
+    for (const auto& unit : bucket.units) {
       unit.leaf->weights = std::make_shared<UnitSource>(
           *this, plan.place_of(*unit.members.front().parameter), unit.shape);
+      leaves_.push_back(unit.leaf);
+    }
   }
+}
+
+// The parameters stay the parts that they are, with no whole to compute with.
+SharedWeights::~SharedWeights() {
+  for (const auto& leaf : leaves_) leaf->weights = nullptr;
 }
 
 void SharedWeights::changed() {

@@ -17,6 +17,9 @@ class SharedWeights {
  public:
   // Takes over the parameters of the plan, whose leaves get a source each.
   SharedWeights(const SharePlan& plan, Communicator& shards, bool matrices_stay);
+  ~SharedWeights();
+  SharedWeights(const SharedWeights&) = delete;
+  SharedWeights& operator=(const SharedWeights&) = delete;
 
   // The values have changed: the buckets that stay are gathered, those first that the forward needs
   // first; the others go.
@@ -32,6 +35,7 @@ class SharedWeights {
   std::optional<std::size_t> next_after(std::size_t bucket);
   void hold(std::vector<std::size_t> wanted);
 
+  std::vector<std::shared_ptr<GradLeaf>> leaves_;       // whose source this is
   std::vector<std::unique_ptr<WeightBucket>> buckets_;  // null: holds no values
   std::vector<std::size_t> held_;                       // of those that do not stay
   std::vector<std::size_t> order_;                      // of a leaf, as the first one asked
