@@ -2,6 +2,7 @@
 
 import gc
 import threading
+import time
 import traceback
 
 import numpy as np
@@ -112,6 +113,20 @@ def test_a_rank_that_waits_lets_others_run_python():
         return total
 
     assert gt.init(ranks=2, timeout_s=20).run(function) == [10 * sum(range(20_000))] * 2
+
+
+@pytest.mark.parametrize("wait", ["for a weight", "in the end of a DataParallel"])
+def test_a_rank_that_waits_holds_no_lock(wait):
+    def function(ranks):
+        model, dp, _ = shared_model(ranks, zero=1)
+        if ranks.rank == 1:
+            time.sleep(0.1)  # the others wait for this rank's part meanwhile
+        if wait == "for a weight":
+            return gt.linear(gt.zeros((1, 8)), model.out).numpy().tolist()
+        dp.weights_changed()
+
+    on_two = gt.init(ranks=2, timeout_s=5).run(function)
+    assert on_two[0] == on_two[1]
 
 
 def test_ranks_have_devices_of_their_own():
