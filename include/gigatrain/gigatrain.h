@@ -41,6 +41,7 @@
 #include "gigatrain/train/hugging_face.h"
 #include "gigatrain/train/shard.h"
 #include "gigatrain/train/state_digest.h"
+#include "gigatrain/train/state_file.h"
 #include "gigatrain/train/token_source.h"
 #include "gigatrain/train/tokenizer.h"
 #include "gigatrain/train/trace.h"

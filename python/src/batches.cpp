@@ -139,14 +139,17 @@ void bind_batches(py::module_& m) {
                              "Samples of an evaluation; 0: cannot be evaluated on.")
       .def(
           "batch_at",
-          [](const BatchSource& source, std::int64_t step, Device* device) {
+          [](const BatchSource& source, std::int64_t step, Device* device, std::int64_t first,
+             std::optional<std::int64_t> count) {
             Device& d = device_or_default(device);
+            const std::int64_t samples = count.value_or(source.global_batch() - first);
             const py::gil_scoped_release unlocked;
-            HostBatch host(source.fields(), source.global_batch());
-            source.fill(step, 0, source.global_batch(), host.pointers());
-            return host.on(d, source.global_batch());
+            return source.batch_at(d, step, first, samples);
           },
-          py::arg("step"), py::arg("device") = py::none(), "The whole batch of a step, from 0.");
+          py::arg("step"), py::arg("device") = py::none(), py::kw_only(), py::arg("first") = 0,
+          py::arg("count") = py::none(),
+          "The batch of a step, from 0: all of it, or samples [first, first + count), such as a "
+          "leaf's.");
   py::classh<ArraySource, BatchSource>(
       m, "ArraySource",
       "Batches from arrays whose dim 0 is the sample: images, tables, pairs. Every epoch takes "

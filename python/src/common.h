@@ -41,6 +41,8 @@ void bind_optim(py::module_& m);
 void bind_config(py::module_& m);
 void bind_text(py::module_& m);
 void bind_batches(py::module_& m);
+void bind_ranks(py::module_& m);
+void bind_data_parallel(py::module_& m);
 void bind_debug(py::module_& m);
 void bind_trainer(py::module_& m);
 void bind_run(py::module_& m);

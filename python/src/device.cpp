@@ -1,18 +1,18 @@
-// Devices. Those that Python opens live as long as the process, one for each set of options, so
-// that no tensor can outlive its device.
+// Devices. Those that Python opens live as long as the process, one for each set of options and
+// rank, so that no tensor can outlive its device.
 
 #include "gigatrain/runtime/device.h"
 
 #include <map>
 #include <tuple>
 
-#include "common.h"
+#include "ranks.h"
 
 namespace gigatrain::python {
 
 namespace {
 
-using Options = std::tuple<std::string, int, int, bool, bool>;
+using Options = std::tuple<std::string, int, int, bool, bool, int, int>;  // last: rank, ranks
 
 struct Registry {
   std::map<Options, std::unique_ptr<Device>> devices;
@@ -25,13 +25,15 @@ Registry& registry() {
 }
 
 std::unique_ptr<Device> make(const Options& options) {
-  const auto& [kind, threads, ordinal, tf32, measure] = options;
-  if (kind == "cpu") return std::make_unique<Device>(CpuOptions{.threads = threads});
-  return open_device(kind, {.ordinal = ordinal, .tf32 = tf32, .measure = measure});
+  const auto& [kind, threads, ordinal, tf32, measure, rank, ranks] = options;
+  if (kind == "cpu" && threads != 0)
+    return std::make_unique<Device>(CpuOptions{.threads = threads});
+  return open_device(kind, {.ordinal = ordinal, .tf32 = tf32, .measure = measure}, ranks);
 }
 
 Device& open(const std::string& kind, int threads, int ordinal, bool tf32, bool measure) {
-  const Options options{kind, threads, ordinal, tf32, measure};
+  const Seat place = seat() ? *seat() : Seat{};
+  const Options options{kind, threads, ordinal, tf32, measure, place.rank, place.ranks};
   auto& devices = registry().devices;
   if (const auto known = devices.find(options); known != devices.end()) return *known->second;
   std::unique_ptr<Device> made;
@@ -43,6 +45,10 @@ Device& open(const std::string& kind, int threads, int ordinal, bool tf32, bool 
   auto& slot = devices[options];  // another thread may have been quicker
   if (!slot) slot = std::move(made);
   return *slot;
+}
+
+Device*& default_of_thread() {
+  return seat() ? seat()->device : registry().chosen;
 }
 
 py::dict memory(Device& device) {
@@ -66,9 +72,11 @@ py::dict memory(Device& device) {
 
 Device& device_or_default(Device* device) {
   if (device) return *device;
-  Registry& r = registry();
-  if (!r.chosen) r.chosen = &open("auto", 0, 0, false, false);
-  return *r.chosen;
+  Device*& chosen = default_of_thread();
+  // A rank's is of the kind that the program has chosen.
+  const Device* of_program = registry().chosen;
+  if (!chosen) chosen = &open(of_program ? of_program->facts().kind : "auto", 0, 0, false, false);
+  return *chosen;
 }
 
 Device& host_device() {
@@ -118,7 +126,8 @@ void bind_device(py::module_& m) {
         py::arg("measure") = false,
         "Opens a device, or returns it when it is open with the same options already.\n\n"
         "kind: \"cpu\", \"cuda\", or \"auto\": GIGATRAIN_DEVICE, else a GPU if one can be used, "
-        "else the CPU.\nthreads: of a CPU; 0: GIGATRAIN_NUM_THREADS, else every core.\nordinal: "
+        "else the CPU.\nthreads: of a CPU; 0: GIGATRAIN_NUM_THREADS, else every core, or a rank's "
+        "share of them. Every rank has a device of its own.\nordinal: "
         "which GPU. tf32: f32 products of a GPU on tensor cores, operands rounded to 10 bits.\n"
         "measure: choose a GPU's product algorithms by timing.\n"
         "Raises DeviceError that says which part is missing and what to do.");
@@ -127,8 +136,8 @@ void bind_device(py::module_& m) {
       py::return_value_policy::reference,
       "The device of tensors and models for which none is given; device(\"auto\") at first.");
   m.def(
-      "set_default_device", [](Device& device) { registry().chosen = &device; }, py::arg("device"),
-      "Chooses default_device().");
+      "set_default_device", [](Device& device) { default_of_thread() = &device; },
+      py::arg("device"), "Chooses default_device().");
   m.def("cuda_available", &cuda_plugin_present, "Was the CUDA part built and installed?");
 }
 

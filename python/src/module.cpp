@@ -34,6 +34,8 @@ PYBIND11_MODULE(_core, m) {
   bind_optim(m);
   bind_config(m);
   bind_text(m);
+  bind_ranks(m);
+  bind_data_parallel(m);
   bind_debug(m);
   bind_trainer(m);
   bind_run(m);

@@ -31,7 +31,7 @@ class PyOptimizer : public Optimizer, public py::trampoline_self_life_support {
     std::vector<optim::NamedState> out;
     const py::object result = written("state")();
     for (auto& [name, tensor] : result.cast<std::map<std::string, Tensor>>())
-      out.push_back({name, tensor});
+      out.push_back({.name = name, .tensor = tensor, .whole = tensor.shape()});
     return out;
   }
   const char* name() const override { return "custom"; }

@@ -32,9 +32,12 @@ Tensor first_use(Parameter& p) {
 }  // namespace
 
 std::optional<Tensor> tensor_of_parameter(const py::handle& object) {
-  if (py::isinstance<Parameter>(object)) return first_use(object.cast<Parameter&>());
-  if (py::isinstance<ParameterUse>(object)) return object.cast<ParameterUse&>().tensor();
-  return std::nullopt;
+  const bool use = py::isinstance<ParameterUse>(object);
+  if (!use && !py::isinstance<Parameter>(object)) return std::nullopt;
+  auto* of_use = use ? object.cast<ParameterUse*>() : nullptr;
+  auto* parameter = use ? nullptr : object.cast<Parameter*>();
+  const py::gil_scoped_release unlocked;  // its ranks may have to bring it together first
+  return use ? of_use->tensor() : first_use(*parameter);
 }
 
 void bind_parameter(py::module_& m) {
@@ -50,7 +53,8 @@ void bind_parameter(py::module_& m) {
       .def_property_readonly("shape", &Parameter::shape, "Sizes, outermost first.")
       .def_property_readonly("value", &Parameter::value,
                              "The master values: f32, or bf16 without a master; None before "
-                             "materialize(). After writing into it call changed().")
+                             "materialize(), and where ranks share them (zero 1 to 3). After "
+                             "writing into it call changed().")
       .def_property_readonly("compute_dtype", &Parameter::compute_dtype,
                              "What products use: f32, bf16 or f16.")
       .def_property(

@@ -2,8 +2,8 @@
 
 #include "gigatrain/train/training_run.h"
 
-#include "common.h"
 #include "interrupt.h"
+#include "ranks.h"
 
 namespace gigatrain::python {
 
@@ -39,15 +39,30 @@ RunMode parse_mode(const std::string& mode) {
               "unknown mode '" + mode + "': expected fresh, resume or overwrite");
 }
 
+// Each on a device of its own, of this kind.
+RunOutcome train_on_ranks(int ranks, const std::string& kind, const Config& config, RunMode mode,
+                          RunObserver& observer, const std::function<bool()>& asked) {
+  RunOutcome outcome;
+  run_on_ranks(ranks, 0, [&](Communicator& world) {
+    const auto device = open_device(kind, {}, ranks);
+    const RunOutcome own = train_run(world, *device, config, mode, observer, asked);
+    if (world.rank() == 0) outcome = own;
+  });
+  return outcome;
+}
+
 RunOutcome run(const Config& config, Device* device, const std::string& mode,
-               const py::object& observer) {
+               const py::object& observer, int ranks) {
   Device& d = device_or_default(device);
   PyObserver teller(observer);
   Interrupt interrupt;
+  const auto asked = [&] { return interrupt.asked(); };
   RunOutcome outcome;
   {
     const py::gil_scoped_release unlocked;
-    outcome = train_run(d, config, parse_mode(mode), teller, [&] { return interrupt.asked(); });
+    outcome = ranks == 1
+                  ? train_run(d, config, parse_mode(mode), teller, asked)
+                  : train_on_ranks(ranks, d.facts().kind, config, parse_mode(mode), teller, asked);
   }
   interrupt.raise();
   return outcome;
@@ -104,12 +119,14 @@ void bind_run(py::module_& m) {
   bind_lines(m);
   m.def(
       "train_run", &run, py::arg("config"), py::kw_only(), py::arg("device") = py::none(),
-      py::arg("mode") = "fresh", py::arg("observer") = py::none(),
+      py::arg("mode") = "fresh", py::arg("observer") = py::none(), py::arg("ranks") = 1,
       "A whole run: data, model, optimizer, run folder, metrics, evaluation, checkpoints.\n\n"
       "mode: \"fresh\", \"resume\" (from the newest whole checkpoint) or \"overwrite\". observer: "
       "any object; of on_start(summary), on_step(line), on_eval(line), on_sample(text, step), "
-      "on_checkpoint(line), on_warning(text) it may have some. Ctrl-C saves after "
-      "the step at hand, then raises KeyboardInterrupt.");
+      "on_checkpoint(line), on_warning(text) it may have some. ranks: so many threads share the "
+      "run, each on a device of its own (of device's kind); rank 0 writes and is observed, and "
+      "the bits are those of one. Ctrl-C saves after the step at hand, then raises "
+      "KeyboardInterrupt.");
 }
 
 }  // namespace gigatrain::python

@@ -36,7 +36,16 @@ py::object materialized(const py::object& model, Device* device, DType compute, 
   return model;
 }
 
+void require_whole(nn::Layer& root) {
+  for (const auto& [path, p] : paths_of(root))
+    if (p->shared())
+      throw Error(ErrorCode::invalid_argument,
+                  "'" + path + "' is shared among ranks: this one has a part of it",
+                  "gt.save_state(..., ranks=ranks) and gt.load_state()");
+}
+
 std::map<std::string, Tensor> state_dict(nn::Layer& root) {
+  require_whole(root);
   std::map<std::string, Tensor> out;
   for (const auto& [path, p] : paths_of(root)) out[path] = p->value();
   return out;
@@ -63,6 +72,7 @@ std::string problems(const std::vector<Path>& wanted, const std::map<std::string
 }
 
 void load_state_dict(nn::Layer& root, const std::map<std::string, py::object>& values) {
+  require_whole(root);
   std::map<std::string, Tensor> given;
   for (const auto& [path, value] : values)
     given[path] = py::isinstance<Tensor>(value)
@@ -86,10 +96,10 @@ std::vector<Path> paths_of(nn::Layer& root) {
 
 Device& device_of(nn::Layer& model) {
   const auto parameters = nn::named_parameters(model);
-  if (parameters.empty() || !parameters.front()->value())
+  if (parameters.empty() || !parameters.front()->own_value())
     throw Error(ErrorCode::invalid_argument, "the model has no values yet",
                 "call gt.nn.materialize(model)");
-  return parameters.front()->value().device();
+  return parameters.front()->own_value().device();
 }
 
 ParameterList parameters_of(nn::Layer& root) {

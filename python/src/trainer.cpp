@@ -4,11 +4,10 @@
 
 #include <pybind11/functional.h>
 
+#include "data_parallel.h"
 #include "gigatrain/train/evaluate.h"
-#include "gigatrain/train/state_digest.h"
 #include "gigatrain/train/trace.h"
 #include "interrupt.h"
-#include "nn.h"
 
 namespace gigatrain::python {
 
@@ -16,10 +15,20 @@ namespace {
 
 class PyTrainer : public Trainer {
  public:
-  using Trainer::Trainer;
+  PyTrainer(nn::Model& model, optim::Optimizer& optimizer, const BatchSource& data,
+            const TrainerOptions& options, const SharedModel* ranks)
+      : Trainer(model, optimizer, data, options), ranks_(ranks) {
+    if (ranks) ranks->require_fit(optimizer);
+  }
   std::function<bool()> asked;  // stop_when()
 
+  StepReport one() {
+    require_ranks();
+    const py::gil_scoped_release unlocked;
+    return step();
+  }
   StopReason run() {
+    require_ranks();
     Interrupt interrupt;
     stop_when([&] { return interrupt.asked() || (asked && asked()); });
     StopReason reason{};
@@ -30,6 +39,12 @@ class PyTrainer : public Trainer {
     interrupt.raise();
     return reason;
   }
+
+ private:
+  void require_ranks() const {
+    if (ranks_) ranks_->group();
+  }
+  const SharedModel* ranks_;  // null: this rank is alone
 };
 
 const char* name_of(StopReason reason) {
@@ -60,48 +75,54 @@ void bind_trainer_class(py::module_& m) {
       m, "Trainer",
       "The training loop: gradient, clip, update, callbacks. It prints and writes "
       "nothing.")
-      .def(py::init([](nn::Model& model, optim::Optimizer& optimizer, const BatchSource& data,
-                       std::int64_t steps, const optim::Schedule& schedule,
-                       std::int64_t micro_batch, std::int64_t leaves,
-                       const std::vector<std::string>& batch_ramp, std::uint64_t seed, float clip,
-                       double loss_scale, double limit_seconds, bool anomaly, Trace* trace) {
-             const std::int64_t micro = micro_batch ? micro_batch : data.global_batch() / leaves;
-             const BatchShape batch{.leaves = leaves,
-                                    .micro_batches = data.global_batch() / (leaves * micro),
-                                    .micro_batch = micro,
-                                    .seq_len = data.positions(),
-                                    .ramp = parse_batch_ramp(batch_ramp)};
-             return std::make_shared<PyTrainer>(model, optimizer, data,
-                                                TrainerOptions{.batch = batch,
-                                                               .steps = steps,
-                                                               .seed = seed,
-                                                               .schedule = schedule,
-                                                               .clip = clip,
-                                                               .loss_scale = {.fixed = loss_scale},
-                                                               .limit_seconds = limit_seconds,
-                                                               .anomaly = anomaly,
-                                                               .trace = trace});
-           }),
-           py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>(),
-           py::keep_alive<1, 15>(), py::arg("model"), py::arg("optimizer"), py::arg("data"),
-           py::kw_only(), py::arg("steps"),
-           py::arg("schedule") = optim::Schedule{.kind = optim::Schedule::Kind::constant},
-           py::arg("micro_batch") = 0, py::arg("leaves") = 1,
-           py::arg("batch_ramp") = std::vector<std::string>{}, py::arg("seed") = 1,
-           py::arg("clip") = 1.0f, py::arg("loss_scale") = 0.0, py::arg("limit_seconds") = 0.0,
-           py::arg("anomaly") = false, py::arg("trace") = py::none(),
-           "steps: of the whole run; also the schedule's. micro_batch: samples of one forward; 0: "
-           "as many as a leaf has. leaves: of the gradient tree, a power of two; global batch = "
-           "leaves * A * micro_batch. batch_ramp: [\"0: 2\", \"100: 8\"]: steps have 2 leaves, "
-           "from step "
-           "100 on 8, the most being `leaves`. clip: largest gradient norm; 0: off. loss_scale: of "
-           "a model "
-           "that computes in f16, a power of two; 0: dynamic. limit_seconds: of training; 0: none. "
-           "anomaly: look at every value as it is made, and raise Cancelled that names step, op, "
-           "layer and parameter of the first NaN or Inf; several times slower. trace: a Trace, "
-           "which "
-           "records some of the steps. Raises InvalidArgument when the data do not fit the model.")
-      .def("step", &Trainer::step, Unlocked(),
+      .def(
+          py::init([](nn::Model& model, optim::Optimizer& optimizer, const BatchSource& data,
+                      std::int64_t steps, const optim::Schedule& schedule, std::int64_t micro_batch,
+                      std::optional<std::int64_t> given_leaves,
+                      const std::vector<std::string>& batch_ramp, std::uint64_t seed, float clip,
+                      double loss_scale, double limit_seconds, bool anomaly, Trace* trace,
+                      SharedModel* ranks) {
+            const std::int64_t leaves = given_leaves.value_or(ranks ? ranks->options().leaves : 1);
+            const std::int64_t micro = micro_batch ? micro_batch : data.global_batch() / leaves;
+            const BatchShape batch{.leaves = leaves,
+                                   .micro_batches = data.global_batch() / (leaves * micro),
+                                   .micro_batch = micro,
+                                   .seq_len = data.positions(),
+                                   .ramp = parse_batch_ramp(batch_ramp)};
+            return std::make_shared<PyTrainer>(model, optimizer, data,
+                                               TrainerOptions{.batch = batch,
+                                                              .steps = steps,
+                                                              .seed = seed,
+                                                              .schedule = schedule,
+                                                              .clip = clip,
+                                                              .loss_scale = {.fixed = loss_scale},
+                                                              .limit_seconds = limit_seconds,
+                                                              .anomaly = anomaly,
+                                                              .trace = trace,
+                                                              .ranks = ranks},
+                                               ranks);
+          }),
+          py::keep_alive<1, 2>(), py::keep_alive<1, 3>(), py::keep_alive<1, 4>(),
+          py::keep_alive<1, 15>(), py::keep_alive<1, 16>(), py::arg("model"), py::arg("optimizer"),
+          py::arg("data"), py::kw_only(), py::arg("steps"),
+          py::arg("schedule") = optim::Schedule{.kind = optim::Schedule::Kind::constant},
+          py::arg("micro_batch") = 0, py::arg("leaves") = py::none(),
+          py::arg("batch_ramp") = std::vector<std::string>{}, py::arg("seed") = 1,
+          py::arg("clip") = 1.0f, py::arg("loss_scale") = 0.0, py::arg("limit_seconds") = 0.0,
+          py::arg("anomaly") = false, py::arg("trace") = py::none(), py::arg("ranks") = py::none(),
+          "steps: of the whole run; also the schedule's. micro_batch: samples of one forward; 0: "
+          "as many as a leaf has. leaves: of the gradient tree, a power of two; None: those of "
+          "`ranks`, else 1; global batch = leaves * A * micro_batch. batch_ramp: [\"0: 2\", \"100: "
+          "8\"]: steps have 2 leaves, from step 100 on 8, the most being `leaves`. clip: largest "
+          "gradient norm; 0: off. loss_scale: of a model "
+          "that computes in f16, a power of two; 0: dynamic. limit_seconds: of training; 0: none. "
+          "anomaly: look at every value as it is made, and raise Cancelled that names step, op, "
+          "layer and parameter of the first NaN or Inf; several times slower. trace: a Trace, "
+          "which "
+          "records some of the steps. ranks: a DataParallel of the model; every rank makes a "
+          "Trainer "
+          "and calls the same. Raises InvalidArgument when the data do not fit the model.")
+      .def("step", &PyTrainer::one,
            "One optimizer step; returns its StepReport. Raises Cancelled when the loss or the "
            "gradient is not finite: the weights are then those of the step before. In f16 with a "
            "dynamic loss scale such a step is skipped and the scale halved.")
@@ -136,6 +157,7 @@ void bind_trainer_class(py::module_& m) {
 }  // namespace
 
 void bind_trainer(py::module_& m) {
+  bind_state_file(m);
   bind_step_report(m);
   bind_trainer_class(m);
   py::class_<Evaluation>(m, "Evaluation", "The loss on held-out data.")
@@ -145,32 +167,34 @@ void bind_trainer(py::module_& m) {
   m.def(
       "evaluate",
       [](nn::Model& model, const BatchSource& data, std::int64_t micro_batch, std::int64_t batches,
-         std::function<void(const nn::Batch&, const Tensor&)> on_batch) {
+         std::function<void(const nn::Batch&, const Tensor&)> on_batch, const py::object& ranks) {
+        Communicator* group = communicator_of(ranks);
         const py::gil_scoped_release unlocked;
-        return evaluate(
-            model, device_of(model), data,
-            {.micro_batch = micro_batch, .batches = batches, .on_batch = std::move(on_batch)});
+        return evaluate(model, device_of(model), data,
+                        {.micro_batch = micro_batch,
+                         .batches = batches,
+                         .on_batch = std::move(on_batch),
+                         .ranks = group});
       },
       py::arg("model"), py::arg("data"), py::kw_only(), py::arg("micro_batch") = 1,
-      py::arg("batches") = 0, py::arg("on_batch") = py::none(),
+      py::arg("batches") = 0, py::arg("on_batch") = py::none(), py::arg("ranks") = py::none(),
       "The loss on every sample once; dropout is off. micro_batch: samples at a time. batches: at "
-      "most so many, spread evenly; 0: all. on_batch(batch, prediction): for a metric.");
+      "most so many, spread evenly; 0: all. on_batch(batch, prediction): for a metric. ranks: who "
+      "share the work, each calling this (a Communicator or a DataParallel): one result, that of "
+      "a rank alone; on_batch sees its own rank's part.");
   m.def(
       "accuracy",
       [](nn::Model& model, const BatchSource& data, std::int64_t micro_batch,
-         const std::string& label) {
-        return accuracy(model, device_of(model), data, {.micro_batch = micro_batch}, label);
+         const std::string& label, const py::object& ranks) {
+        Communicator* group = communicator_of(ranks);
+        const py::gil_scoped_release unlocked;
+        return accuracy(model, device_of(model), data, {.micro_batch = micro_batch, .ranks = group},
+                        label);
       },
-      Unlocked(), py::arg("model"), py::arg("data"), py::kw_only(), py::arg("micro_batch") = 1,
-      py::arg("label") = "label",
-      "The fraction of labels (-1 not counted) that are the largest of their row of logits.");
-  m.def(
-      "state_digest",
-      [](nn::Layer& model, optim::Optimizer* optimizer) {
-        return state_digest(nn::named_parameters(model), optimizer).hex();
-      },
-      Unlocked(), py::arg("model"), py::arg("optimizer") = py::none(),
-      "One number, 16 hex digits, for all weights and optimizer state: equal states, equal bits.");
+      py::arg("model"), py::arg("data"), py::kw_only(), py::arg("micro_batch") = 1,
+      py::arg("label") = "label", py::arg("ranks") = py::none(),
+      "The fraction of labels (-1 not counted) that are the largest of their row of logits. ranks: "
+      "as of evaluate().");
 }
 
 }  // namespace gigatrain::python

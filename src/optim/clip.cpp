@@ -1,5 +1,7 @@
 #include "gigatrain/optim/clip.h"
 
+#include <fmt/format.h>
+
 #include <numeric>
 
 #include "gigatrain/base/error.h"
@@ -19,6 +21,11 @@ Gradients gradients_of(const std::vector<Parameter*>& parameters) {
   Gradients all;
   for (auto* p : parameters) {
     if (!p->grad) continue;
+    if (p->shared())
+      throw Error(
+          ErrorCode::invalid_argument,
+          fmt::format("the gradient of '{}' is shared, and this is a part of it", p->name()),
+          "use DataParallel::clip_scale(), which sees all parts");
     all.device = &p->grad.device();
     all.tensors.push_back({p->grad.view().as<float>(), p->grad.numel()});
     all.chunks_of.push_back(kernels::scalar_chunks(p->grad.numel()));

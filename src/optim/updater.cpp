@@ -28,7 +28,7 @@ std::vector<Slot> make_slots(const std::vector<ParameterGroup>& groups, std::uin
       require_memory(*p);
       require_trainable(*p);
       slots.push_back({p, group.lr_scale, group.weight_decay, random_key(seed, "round", p->name()),
-                       p->own_value().numel()});
+                       p->shared()});
     }
   const auto by_name = [](const Slot& a, const Slot& b) {
     return a.parameter->name() < b.parameter->name();
@@ -43,19 +43,17 @@ std::vector<Slot> make_slots(const std::vector<ParameterGroup>& groups, std::uin
   return slots;
 }
 
-void require_as_made(const Slot& slot) {
-  const std::int64_t now = slot.parameter->own_value().numel();
-  if (now == slot.elements) return;
-  throw Error(ErrorCode::invalid_argument,
-              fmt::format("parameter '{}' had {} elements here when the optimizer was made, it has "
-                          "{} now",
-                          slot.parameter->name(), slot.elements, now),
-              "make the optimizer after parallel::DataParallel");
-}
-
 void sort_by_name(std::vector<NamedState>& state) {
   std::sort(state.begin(), state.end(),
             [](const NamedState& a, const NamedState& b) { return a.name < b.name; });
+}
+
+void require_same_part(const Slot& slot) {
+  if (slot.parameter->shared() != slot.shared)
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("the optimizer was made before '{}' was shared", slot.parameter->name()),
+        "make it after DataParallel, which takes the weights over");
 }
 
 const Tensor& gradient_of(const Parameter& parameter) {

@@ -14,12 +14,9 @@ namespace gigatrain::optim {
 struct Slot {
   Parameter* parameter;
   float lr_scale, weight_decay;
-  PhiloxKey rounding;         // of stochastic rounding
-  std::int64_t elements = 0;  // own when the optimizer was made
+  PhiloxKey rounding;  // of stochastic rounding
+  bool shared;         // the parameter, when the optimizer was made
 };
-
-// Throws Error(invalid_argument) if the parameter was divided since.
-void require_as_made(const Slot& slot);
 
 // In name order. Throws Error(invalid_argument) for a parameter that has no memory, is frozen or
 // stands in two groups.
@@ -47,6 +44,9 @@ NamedState state_of(const Parameter& parameter, const char* what, const Tensor& 
 // parameter; true if it is this rank's, or every rank's; false if it is another's.
 bool owns_whole(const Parameter& parameter, const char* rule);
 
+// Throws Error(invalid_argument) when ranks have shared the parameter since the optimizer was made.
+void require_same_part(const Slot& slot);
+
 // Throws Error(invalid_argument) when there is none.
 const Tensor& gradient_of(const Parameter& parameter);
 
@@ -72,7 +72,7 @@ kernels::NarrowWeight narrow_weight(const Parameter& parameter);
 // A kernel's entry for a slot, its state aside. T: UpdateTensor, or another with these fields.
 template <class T>
 T weight_entry(const Slot& slot) {
-  require_as_made(slot);
+  require_same_part(slot);
   const Tensor& value = slot.parameter->own_value();
   T entry;
   entry.weight = value.dtype() == DType::f32 ? value.view().as<float>() : nullptr;
@@ -107,8 +107,8 @@ class Updater {
     if (slots_.empty()) return;
     entries_.clear();
     for (std::size_t i = 0; i < slots_.size(); ++i) {
-      require_as_made(slots_[i]);
-      if (slots_[i].elements == 0) continue;
+      require_same_part(slots_[i]);
+      if (slots_[i].parameter->own_value().numel() == 0) continue;
       entries_.push_back(weight_entry<kernels::UpdateTensor>(slots_[i]));
       if (exp_avg_[i]) entries_.back().exp_avg = exp_avg_[i].view().template as<float>();
       if (exp_avg_sq_[i]) entries_.back().exp_avg_sq = exp_avg_sq_[i].view().template as<float>();

@@ -18,11 +18,11 @@ class UnitSource : public WeightSource {
       : weights_(std::move(weights)), place_(place), shape_(shape), leaves_(leaves) {}
 
   Tensor fetch() override {
-    const auto weights = weights_.lock();
+    const auto weights = weights_.lock();  // a tape may outlive the ranks
     if (!weights)
       throw Error(ErrorCode::invalid_argument,
-                  "a model is used whose DataParallel is gone: each rank has a part of its weights",
-                  "keep the DataParallel as long as the model, or save and load the state");
+                  "a backward needs weights that ranks shared, and they have gone",
+                  "run it while the model's DataParallel lives");
     const Tensor& whole = (*weights)->fetch(place_.bucket);
     auto* data = whole.view().as<std::byte>() + place_.offset * size_of(whole.dtype());
     return whole.alias(TensorView(data, whole.dtype(), shape_));
@@ -52,7 +52,13 @@ SharedWeights::SharedWeights(const SharePlan& plan, Device& device, Communicator
       const auto place = plan.place_of(*unit.members.front().parameter);
       unit.leaf->weights =
           std::make_shared<UnitSource>(self_, place, unit.shape, !stays(place.bucket));
+      leaves_.push_back(unit.leaf);
     }
+}
+
+// The parameters stay the parts that they are, with no whole to compute with.
+SharedWeights::~SharedWeights() {
+  for (const auto& leaf : leaves_) leaf->weights = nullptr;
 }
 
 void SharedWeights::changed() {

@@ -20,6 +20,7 @@ class SharedWeights {
   // Takes over the parameters of the plan, whose leaves get a source each.
   SharedWeights(const SharePlan& plan, Device& device, Communicator& shards, bool matrices_stay,
                 const std::optional<nn::MaterializeOptions>& weights);
+  ~SharedWeights();
 
   // The values have changed: the buckets that stay are gathered, those first that the forward needs
   // first; the others go.
@@ -36,6 +37,7 @@ class SharedWeights {
   void hold(std::vector<std::size_t> wanted);
 
   std::shared_ptr<SharedWeights*> self_ = std::make_shared<SharedWeights*>(this);
+  std::vector<std::shared_ptr<GradLeaf>> leaves_;       // whose source this is
   std::vector<std::unique_ptr<WeightBucket>> buckets_;  // null: holds no values
   std::vector<std::size_t> held_;                       // of those that do not stay
   std::vector<std::size_t> order_;                      // of a leaf, as the first one asked

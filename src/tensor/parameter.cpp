@@ -174,6 +174,12 @@ void Parameter::draw_normal(PhiloxKey key) {
 }
 
 const Tensor& Parameter::compute_value() {
+  if (share_)
+    throw Error(
+        ErrorCode::invalid_argument,
+        fmt::format("parameter '{}' is a part that ranks shared, and they have gone", name_),
+        "compute with the model while its DataParallel lives; keep what was learned with "
+        "save_state()");
   if (!value_)
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("parameter '{}' is used before it has values", name_),

@@ -6,6 +6,14 @@
 
 namespace gigatrain {
 
+nn::Batch BatchSource::batch_at(Device& device, std::int64_t step, std::int64_t first_sample,
+                                std::int64_t count) const {
+  check_request(step, first_sample, count);
+  const HostBatch host(fields(), count);
+  fill(step, first_sample, count, host.pointers());
+  return host.on(device, count);
+}
+
 std::int64_t BatchSource::loss_terms(std::int64_t count, FieldPointers) const {
   return count;
 }

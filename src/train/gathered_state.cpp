@@ -71,4 +71,14 @@ std::vector<NamedView> gather_state(const std::vector<optim::NamedState>& state,
   return views;
 }
 
+void load_own(const StoredTensor& whole, const optim::NamedState& to) {
+  if (!to.shared) return load_tensor(whole, to.tensor);
+  StoredTensor part = whole;
+  part.shape = to.tensor.shape();
+  part.data += to.begin * whole.item_size();
+  part.offset += to.begin * whole.item_size();
+  part.bytes = part.shape.numel() * whole.item_size();
+  load_tensor(part, to.tensor);
+}
+
 }  // namespace gigatrain

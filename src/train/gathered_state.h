@@ -1,4 +1,4 @@
-// A training state that ranks share, brought together on one of them.
+// A training state that ranks share, brought together on one of them, and given back.
 #pragma once
 
 #include <vector>
@@ -14,5 +14,8 @@ namespace gigatrain {
 // nothing. Every rank calls it with the same names.
 std::vector<NamedView> gather_state(const std::vector<optim::NamedState>& state,
                                     Communicator& ranks, int root, HostCopies& keep);
+
+// Of a whole tensor, what is own.
+void load_own(const StoredTensor& whole, const optim::NamedState& to);
 
 }  // namespace gigatrain

@@ -53,16 +53,6 @@ CheckpointContents gather_contents(nn::Model& model, optim::Optimizer& optimizer
 
 namespace {
 
-void load_own(const StoredTensor& stored, const optim::NamedState& to) {
-  if (!to.shared) return load_tensor(stored, to.tensor);
-  StoredTensor part = stored;
-  part.shape = to.tensor.shape();
-  part.data += to.begin * stored.item_size();
-  part.offset += to.begin * stored.item_size();
-  part.bytes = part.shape.numel() * stored.item_size();
-  load_tensor(part, to.tensor);
-}
-
 const StoredTensor& find(const ModelFiles& files, const std::string& name, const Shape& shape,
                          const std::string& folder) {
   const StoredTensor* stored = files.find(name);

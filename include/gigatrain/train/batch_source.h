@@ -30,6 +30,9 @@ class BatchSource {
   // A hint: these samples are asked for soon. A source that reads files may begin to.
   virtual void will_need(std::int64_t /*step*/, std::int64_t /*first_sample*/,
                          std::int64_t /*count*/) const {}
+  // These samples in the device's memory, for a loop of one's own: a leaf's, for example.
+  nn::Batch batch_at(Device& device, std::int64_t step, std::int64_t first_sample,
+                     std::int64_t count) const;
   // How many terms the loss of these samples sums, as fill() made them; by default one a sample.
   virtual std::int64_t loss_terms(std::int64_t count, FieldPointers filled) const;
   // Names the data: runs on the same data have the same digest.

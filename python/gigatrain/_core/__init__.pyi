@@ -7,7 +7,7 @@ import collections.abc
 import typing
 from . import nn
 from . import optim
-__all__: list[str] = ['ArraySource', 'Batch', 'BatchSource', 'CheckpointConfig', 'CheckpointLine', 'Config', 'DType', 'DataConfig', 'Device', 'DropoutArgs', 'EvalLine', 'Evaluation', 'Function', 'FunctionContext', 'FunctionSource', 'GradientCheck', 'GradientError', 'LoadedModel', 'LogConfig', 'ModelConfig', 'OptimConfig', 'ParallelConfig', 'Parameter', 'ParameterUse', 'PrecisionConfig', 'ReportSummary', 'RopeOptions', 'RopeScaling', 'RunConfig', 'RunOutcome', 'RunSummary', 'ScheduleConfig', 'StepLine', 'StepReport', 'Tensor', 'TokenSource', 'Tokenizer', 'Trace', 'TrainConfig', 'Trainer', 'abs', 'accuracy', 'add', 'argmax', 'attention', 'attention_packed', 'avg_pool2d', 'backward', 'bf16', 'binary_cross_entropy', 'cast', 'check_gradients', 'collect_gradients', 'concat', 'contiguous', 'conv1d', 'conv2d', 'cross_entropy', 'cuda_available', 'default_device', 'detect_anomaly', 'device', 'discard_gradients', 'div', 'dropout', 'dropout_args', 'embedding', 'empty', 'equal', 'evaluate', 'exp', 'f16', 'f32', 'f64', 'from_dlpack', 'from_numpy', 'full', 'gather', 'gelu', 'generate', 'greater', 'group_norm', 'huber_loss', 'i32', 'i64', 'layer_norm', 'less', 'linear', 'linear_cross_entropy', 'load_config', 'load_model', 'log', 'log_softmax', 'matmul', 'max', 'maximum', 'mean', 'memory_report', 'minimum', 'mse_loss', 'mul', 'neg', 'nn', 'no_grad', 'one_hot', 'optim', 'parse_config', 'permute', 'pow', 'qk_norm_rope', 'relu', 'report', 'reshape', 'residual_dropout', 'residual_norm', 'residual_rms_norm', 'rms_norm', 'rope', 'rsqrt', 'save_hf_folder', 'scale', 'set_default_device', 'sigmoid', 'silu', 'slice', 'softmax', 'sqrt', 'state_digest', 'sub', 'sum', 'swiglu', 'take', 'tanh', 'tensor', 'tokenize_files', 'tokenizer', 'top_k', 'train_run', 'transpose', 'u8', 'upsample_nearest2d', 'where', 'write_tensorboard', 'zeros']
+__all__: list[str] = ['ArraySource', 'Batch', 'BatchSource', 'CheckpointConfig', 'CheckpointLine', 'Communicator', 'Config', 'DType', 'DataConfig', 'DataParallel', 'Device', 'DropoutArgs', 'EvalLine', 'Evaluation', 'Function', 'FunctionContext', 'FunctionSource', 'GradientCheck', 'GradientError', 'LeafScope', 'LeafTurn', 'LoadedModel', 'LogConfig', 'ModelConfig', 'OptimConfig', 'ParallelConfig', 'Parameter', 'ParameterUse', 'PrecisionConfig', 'ReportSummary', 'RopeOptions', 'RopeScaling', 'RunConfig', 'RunOutcome', 'RunSummary', 'ScheduleConfig', 'StepLine', 'StepReport', 'Tensor', 'TokenSource', 'Tokenizer', 'Trace', 'TrainConfig', 'Trainer', 'World', 'abs', 'accuracy', 'add', 'argmax', 'attention', 'attention_packed', 'avg_pool2d', 'backward', 'bf16', 'binary_cross_entropy', 'cast', 'check_gradients', 'collect_gradients', 'concat', 'contiguous', 'conv1d', 'conv2d', 'cross_entropy', 'cuda_available', 'default_device', 'detect_anomaly', 'device', 'discard_gradients', 'div', 'dropout', 'dropout_args', 'embedding', 'empty', 'equal', 'evaluate', 'exp', 'f16', 'f32', 'f64', 'from_dlpack', 'from_numpy', 'full', 'gather', 'gelu', 'generate', 'greater', 'group_norm', 'huber_loss', 'i32', 'i64', 'init', 'layer_norm', 'less', 'linear', 'linear_cross_entropy', 'load_config', 'load_model', 'load_state', 'log', 'log_softmax', 'matmul', 'max', 'maximum', 'mean', 'memory_report', 'minimum', 'mse_loss', 'mul', 'neg', 'nn', 'no_grad', 'one_hot', 'optim', 'parse_config', 'permute', 'pow', 'qk_norm_rope', 'relu', 'report', 'reshape', 'residual_dropout', 'residual_norm', 'residual_rms_norm', 'rms_norm', 'rope', 'rsqrt', 'save_hf_folder', 'save_state', 'scale', 'set_default_device', 'sigmoid', 'silu', 'slice', 'softmax', 'sqrt', 'state_digest', 'sub', 'sum', 'swiglu', 'take', 'tanh', 'tensor', 'tokenize_files', 'tokenizer', 'top_k', 'train_run', 'transpose', 'u8', 'upsample_nearest2d', 'where', 'write_tensorboard', 'zeros']
 class Device:
     """
     A processor with its memory and its queue of work. Made by device(); lives as long as the process. Wherever one is expected its kind will do: "cpu", "cuda", "auto".
@@ -420,7 +420,7 @@ class Parameter:
     @property
     def value(self) -> Tensor:
         """
-        The master values: f32, or bf16 without a master; None before materialize(). After writing into it call changed().
+        The master values: f32, or bf16 without a master; None before materialize(), and where ranks share them (zero 1 to 3). After writing into it call changed().
         """
 class ParameterUse:
     """
@@ -548,9 +548,9 @@ class BatchSource:
     """
     Batches as a pure function of the step. Nothing but the step is state, so a run continues anywhere with the same data.
     """
-    def batch_at(self, step: typing.SupportsInt | typing.SupportsIndex, device: Device | str | None = None) -> Batch:
+    def batch_at(self, step: typing.SupportsInt | typing.SupportsIndex, device: Device | str | None = None, *, first: typing.SupportsInt | typing.SupportsIndex = 0, count: typing.SupportsInt | typing.SupportsIndex | None = None) -> Batch:
         """
-        The whole batch of a step, from 0.
+        The batch of a step, from 0: all of it, or samples [first, first + count), such as a leaf's.
         """
     @property
     def digest(self) -> int:
@@ -1431,6 +1431,131 @@ class LoadedModel:
         """
         Its tokenizer, or None when unknown.
         """
+class Communicator:
+    """
+    This rank among the others, for as long as the function that it was given to runs. Every rank makes the same calls in the same order; one that differs raises CommunicationError that names both, and one that does not come raises Timeout that names the rank.
+    """
+    def __repr__(self) -> str:
+        ...
+    def abort(self, reason: str) -> None:
+        """
+        Ends every rank's communication with this reason.
+        """
+    def all_gather(self, data: typing.Any) -> typing.Any:
+        """
+        Every rank's array, or CPU tensor, in rank order: (size, *shape).
+        """
+    def all_reduce(self, value: typing.Any, op: str = 'sum') -> typing.Any:
+        """
+        The sum, min or max of every rank's int or float, the same on each.
+        """
+    def barrier(self) -> None:
+        """
+        Returns when every rank has called it.
+        """
+    def broadcast(self, data: typing.Any, root: typing.SupportsInt | typing.SupportsIndex = 0) -> typing.Any:
+        """
+        Overwrites the array, or the CPU tensor, with the root's, and returns it.
+        """
+    def set_label(self, label: str) -> None:
+        """
+        Where this rank is, such as "step 12": goes into messages.
+        """
+    @property
+    def rank(self) -> int:
+        """
+        From 0 on.
+        """
+    @property
+    def size(self) -> int:
+        """
+        How many ranks there are.
+        """
+class World:
+    """
+    The ranks of this program; made by init().
+    """
+    def run(self, function: typing.Any, *args, **kwargs) -> list:
+        """
+        Calls function(ranks, *args, **named) on every rank, `ranks` being its Communicator, and returns what each returned, by rank.
+
+        Ranks are threads: rank 0 is the calling one. Each has a device of its own, a share of the cores, which is its default_device(): make tensors and models inside the function. What a rank raises ends the others and comes out of run() with its traceback.
+        """
+    @property
+    def size(self) -> int:
+        """
+        How many ranks there are.
+        """
+class LeafTurn:
+    """
+    A leaf of the step that this rank computes.
+    """
+    @property
+    def counts(self) -> bool:
+        """
+        False: computed in step with the other ranks, which need this one, and then forgotten.
+        """
+    @property
+    def leaf(self) -> int:
+        """
+        Its number, from 0 on: which samples it is.
+        """
+class LeafScope:
+    """
+    with dp.leaf(turn): forward and backward of one leaf.
+    """
+    def __enter__(self) -> None:
+        ...
+    def __exit__(self, arg0: typing.Any, *args) -> None:
+        ...
+class DataParallel:
+    """
+    Ranks compute different leaves of a step and end with the same weights, the bits of one rank that computes them all. With ZeRO (Rajbhandari et al., arXiv:1910.02054) each keeps only its part of the optimizer state (zero=1), of the gradients too (2), of the weights too (3).
+
+        dp = gt.DataParallel(model, ranks, leaves=8, zero=2)
+        adamw = gt.optim.AdamW(model)                # after it
+        for step in range(1, steps + 1):
+            dp.begin_step()
+            for turn in dp.turns():
+                with dp.leaf(turn):
+                    model.loss(batch_of(step, turn.leaf), scale).backward()
+            dp.finish()
+            dp.step(adamw, step=step, lr=1e-3, clip=dp.clip(1.0))
+
+    Every rank makes the same calls in the same order. The model computes only while its DataParallel lives.
+    """
+    def __init__(self, model: nn.Layer, ranks: Communicator, *, leaves: typing.SupportsInt | typing.SupportsIndex, zero: typing.SupportsInt | typing.SupportsIndex = 0, whole: None | str | collections.abc.Sequence[str] | None = None, bucket_bytes: typing.SupportsInt | typing.SupportsIndex = 16777216, ranks_per_node: typing.SupportsInt | typing.SupportsIndex = 0) -> None:
+        """
+        model: has its values, the same on every rank. leaves: of a step, a power of two, at least the number of ranks; part of the run, whatever the ranks. whole: what must not be cut: the name of an optimizer that looks at whole matrices ("muon", "adafactor"), or names of parameters. bucket_bytes: of gradients that move together. ranks_per_node: 0: all ranks are on one node. Raises InvalidArgument.
+        """
+    def begin_step(self) -> None:
+        """
+        Drops the gradients of the step before, and what a step that raised has left.
+        """
+    def clip(self, max_norm: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
+        """
+        optim.clip() of the gradients of all ranks: {norm, factor}, the same on each.
+        """
+    def finish(self) -> None:
+        """
+        After all turns: each parameter's .grad is the step's gradient of what this rank updates.
+        """
+    def leaf(self, turn: LeafTurn, micro_batches: typing.SupportsInt | typing.SupportsIndex = 1) -> LeafScope:
+        """
+        with dp.leaf(turn): one backward() for each of its micro-batches.
+        """
+    def step(self, optimizer: optim.Optimizer, *, step: typing.SupportsInt | typing.SupportsIndex, lr: typing.SupportsFloat | typing.SupportsIndex, clip: Tensor | Parameter | ParameterUse | None = None) -> None:
+        """
+        The optimizer's step on what is this rank's own; then the whole weights are brought together again. Arguments as of Optimizer.step().
+        """
+    def turns(self) -> list[LeafTurn]:
+        """
+        [LeafTurn] that this rank computes, in its order; the same in every step.
+        """
+    def weights_changed(self) -> None:
+        """
+        Say so after weights were changed otherwise, on every rank.
+        """
 class GradientError:
     """
     How far a gradient is from central differences.
@@ -1557,9 +1682,9 @@ class Trainer:
     """
     The training loop: gradient, clip, update, callbacks. It prints and writes nothing.
     """
-    def __init__(self, model: nn.Model, optimizer: optim.Optimizer, data: BatchSource, *, steps: typing.SupportsInt | typing.SupportsIndex, schedule: optim.Schedule = ..., micro_batch: typing.SupportsInt | typing.SupportsIndex = 0, leaves: typing.SupportsInt | typing.SupportsIndex = 1, batch_ramp: collections.abc.Sequence[str] = [], seed: typing.SupportsInt | typing.SupportsIndex = 1, clip: typing.SupportsFloat | typing.SupportsIndex = 1.0, loss_scale: typing.SupportsFloat | typing.SupportsIndex = 0.0, limit_seconds: typing.SupportsFloat | typing.SupportsIndex = 0.0, anomaly: bool = False, trace: Trace | None = None) -> None:
+    def __init__(self, model: nn.Model, optimizer: optim.Optimizer, data: BatchSource, *, steps: typing.SupportsInt | typing.SupportsIndex, schedule: optim.Schedule = ..., micro_batch: typing.SupportsInt | typing.SupportsIndex = 0, leaves: typing.SupportsInt | typing.SupportsIndex | None = None, seed: typing.SupportsInt | typing.SupportsIndex = 1, clip: typing.SupportsFloat | typing.SupportsIndex = 1.0, loss_scale: typing.SupportsFloat | typing.SupportsIndex = 0.0, limit_seconds: typing.SupportsFloat | typing.SupportsIndex = 0.0, anomaly: bool = False, trace: Trace | None = None, ranks: DataParallel | None = None) -> None:
         """
-        steps: of the whole run; also the schedule's. micro_batch: samples of one forward; 0: as many as a leaf has. leaves: of the gradient tree, a power of two; global batch = leaves * A * micro_batch. batch_ramp: ["0: 2", "100: 8"]: steps have 2 leaves, from step 100 on 8, the most being `leaves`. clip: largest gradient norm; 0: off. loss_scale: of a model that computes in f16, a power of two; 0: dynamic. limit_seconds: of training; 0: none. anomaly: look at every value as it is made, and raise Cancelled that names step, op, layer and parameter of the first NaN or Inf; several times slower. trace: a Trace, which records some of the steps. Raises InvalidArgument when the data do not fit the model.
+        steps: of the whole run; also the schedule's. micro_batch: samples of one forward; 0: as many as a leaf has. leaves: of the gradient tree, a power of two; None: those of `ranks`, else 1; global batch = leaves * A * micro_batch. clip: largest gradient norm; 0: off. loss_scale: of a model that computes in f16, a power of two; 0: dynamic. limit_seconds: of training; 0: none. anomaly: look at every value as it is made, and raise Cancelled that names step, op, layer and parameter of the first NaN or Inf; several times slower. trace: a Trace, which records some of the steps. ranks: a DataParallel of the model; every rank makes a Trainer and calls the same. Raises InvalidArgument when the data do not fit the model.
         """
     def fit(self) -> str:
         """
@@ -1807,9 +1932,9 @@ def abs(x: Tensor | Parameter | ParameterUse) -> Tensor:
     """
     |x|; its derivative at 0 is 0.
     """
-def accuracy(model: nn.Model, data: BatchSource, *, micro_batch: typing.SupportsInt | typing.SupportsIndex = 1, label: str = 'label') -> float:
+def accuracy(model: nn.Model, data: BatchSource, *, micro_batch: typing.SupportsInt | typing.SupportsIndex = 1, label: str = 'label', ranks: typing.Any | None = None) -> float:
     """
-    The fraction of labels (-1 not counted) that are the largest of their row of logits.
+    The fraction of labels (-1 not counted) that are the largest of their row of logits. ranks: as of evaluate().
     """
 def add(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
     """
@@ -1892,7 +2017,7 @@ def device(kind: str = 'auto', *, threads: typing.SupportsInt | typing.SupportsI
     Opens a device, or returns it when it is open with the same options already.
 
     kind: "cpu", "cuda", or "auto": GIGATRAIN_DEVICE, else a GPU if one can be used, else the CPU.
-    threads: of a CPU; 0: GIGATRAIN_NUM_THREADS, else every core.
+    threads: of a CPU; 0: GIGATRAIN_NUM_THREADS, else every core, or a rank's share of them. Every rank has a device of its own.
     ordinal: which GPU. tf32: f32 products of a GPU on tensor cores, operands rounded to 10 bits.
     measure: choose a GPU's product algorithms by timing.
     Raises DeviceError that says which part is missing and what to do.
@@ -1925,9 +2050,9 @@ def equal(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | Paramete
     """
     1 where a == b, else 0, as u8; no gradient.
     """
-def evaluate(model: nn.Model, data: BatchSource, *, micro_batch: typing.SupportsInt | typing.SupportsIndex = 1, batches: typing.SupportsInt | typing.SupportsIndex = 0, on_batch: collections.abc.Callable[[Batch, Tensor], None] | None = None) -> Evaluation:
+def evaluate(model: nn.Model, data: BatchSource, *, micro_batch: typing.SupportsInt | typing.SupportsIndex = 1, batches: typing.SupportsInt | typing.SupportsIndex = 0, on_batch: collections.abc.Callable[[Batch, Tensor], None] | None = None, ranks: typing.Any | None = None) -> Evaluation:
     """
-    The loss on every sample once; dropout is off. micro_batch: samples at a time. batches: at most so many, spread evenly; 0: all. on_batch(batch, prediction): for a metric.
+    The loss on every sample once; dropout is off. micro_batch: samples at a time. batches: at most so many, spread evenly; 0: all. on_batch(batch, prediction): for a metric. ranks: who share the work, each calling this (a Communicator or a DataParallel): one result, that of a rank alone; on_batch sees its own rank's part.
     """
 def exp(x: Tensor | Parameter | ParameterUse) -> Tensor:
     """
@@ -1973,6 +2098,12 @@ def huber_loss(x: Tensor | Parameter | ParameterUse, target: Tensor | Parameter 
     """
     scale * sum of e^2 / 2 where |e| = |x - target| <= delta, else delta (|e| - delta / 2) (Huber, 1964).
     """
+def init(*, ranks: typing.SupportsInt | typing.SupportsIndex = 1, timeout_s: typing.SupportsFloat | typing.SupportsIndex = 0.0) -> World:
+    """
+    How many ranks this program has; gt.init(ranks=2).run(function) starts them.
+
+    timeout_s: deadline of each operation between ranks; 0: GIGATRAIN_TIMEOUT_S, else 300. Past it Timeout names the rank that did not come.
+    """
 def layer_norm(x: Tensor | Parameter | ParameterUse, weight: Tensor | Parameter | ParameterUse, bias: Tensor | Parameter | ParameterUse | None = None, eps: typing.SupportsFloat | typing.SupportsIndex = 9.999999747378752e-06) -> Tensor:
     """
     (x - mean) / sqrt(var + eps) * weight [+ bias] over the last dim; weight, bias (C) f32. arXiv:1607.06450.
@@ -1996,6 +2127,10 @@ def load_config(path: str, overrides: collections.abc.Sequence[str] = []) -> Con
 def load_model(path: str, device: Device | str | None = None, *, compute: DType | str = ...) -> LoadedModel:
     """
     A trained model: a run folder, a ckpt/ folder or a step of it, or a Hugging Face folder.
+    """
+def load_state(path: str, model: nn.Layer, optimizer: optim.Optimizer, *, ranks: typing.Any | None = None) -> int:
+    """
+    Overwrites weights and optimizer state with those of save_state(), and returns the step. Raises Corrupt for the file of another model or optimizer, or a damaged one.
     """
 def log(x: Tensor | Parameter | ParameterUse) -> Tensor:
     """
@@ -2103,6 +2238,10 @@ def save_hf_folder(model: nn.LanguageModel, folder: str, *, dtype: DType | str =
     """
     Makes a Hugging Face folder that transformers opens, whole or not at all. dtype: f32, bf16 or f16. Raises IoError if the path exists.
     """
+def save_state(path: str, model: nn.Layer, optimizer: optim.Optimizer, *, step: typing.SupportsInt | typing.SupportsIndex = 0, ranks: typing.Any | None = None) -> None:
+    """
+    Weights and optimizer state as one safetensors file, replaced as a whole. step: done, for load_state(). ranks: who share the state, each calling this (a Communicator or a DataParallel). Any number of ranks, at any zero, continues from it with the same bits.
+    """
 def scale(x: Tensor | Parameter | ParameterUse, factor: typing.SupportsFloat | typing.SupportsIndex) -> Tensor:
     """
     factor * x.
@@ -2131,9 +2270,9 @@ def sqrt(x: Tensor | Parameter | ParameterUse) -> Tensor:
     """
     Square root.
     """
-def state_digest(model: nn.Layer, optimizer: optim.Optimizer | None = None) -> str:
+def state_digest(model: nn.Layer, optimizer: optim.Optimizer | None = None, *, ranks: typing.Any | None = None) -> str:
     """
-    One number, 16 hex digits, for all weights and optimizer state: equal states, equal bits.
+    One number, 16 hex digits, for all weights and optimizer state: equal states, equal bits. ranks: who share the state, each calling this (a Communicator or a DataParallel); the number is that of a rank alone.
     """
 def sub(a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
     """
@@ -2175,11 +2314,11 @@ def top_k(x: Tensor | Parameter | ParameterUse, k: typing.SupportsInt | typing.S
     """
     (values, indices i32), both (..., k): the k largest of the last dim, descending.
     """
-def train_run(config: Config, *, device: Device | str | None = None, mode: str = 'fresh', observer: typing.Any | None = None) -> RunOutcome:
+def train_run(config: Config, *, device: Device | str | None = None, mode: str = 'fresh', observer: typing.Any | None = None, ranks: typing.SupportsInt | typing.SupportsIndex = 1) -> RunOutcome:
     """
     A whole run: data, model, optimizer, run folder, metrics, evaluation, checkpoints.
 
-    mode: "fresh", "resume" (from the newest whole checkpoint) or "overwrite". observer: any object; of on_start(summary), on_step(line), on_eval(line), on_sample(text, step), on_checkpoint(line), on_warning(text) it may have some. Ctrl-C saves after the step at hand, then raises KeyboardInterrupt.
+    mode: "fresh", "resume" (from the newest whole checkpoint) or "overwrite". observer: any object; of on_start(summary), on_step(line), on_eval(line), on_sample(text, step), on_checkpoint(line), on_warning(text) it may have some. ranks: so many threads share the run, each on a device of its own (of device's kind); rank 0 writes and is observed, and the bits are those of one. Ctrl-C saves after the step at hand, then raises KeyboardInterrupt.
     """
 def transpose(x: Tensor | Parameter | ParameterUse, dim0: typing.SupportsInt | typing.SupportsIndex, dim1: typing.SupportsInt | typing.SupportsIndex) -> Tensor:
     """
