@@ -19,6 +19,7 @@ class UnitSource : public WeightSource {
     return whole.alias(TensorView(data, whole.dtype(), shape_));
   }
   bool leaves() const override { return !weights_.stays(place_.bucket); }
+  void settle() override { weights_.settle(place_.bucket); }
 
  private:
   SharedWeights& weights_;
@@ -44,6 +45,11 @@ void SharedWeights::changed() {
   hold({});
   for (std::size_t b = buckets_.size(); b-- > 0;)  // a forward goes the other way
     if (buckets_[b] && buckets_[b]->stays()) buckets_[b]->start();
+}
+
+void SharedWeights::settle() {
+  for (const auto& bucket : buckets_)
+    if (bucket) bucket->settle();
 }
 
 void SharedWeights::begin_leaf() {
