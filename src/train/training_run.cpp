@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <set>
 
 #include "base/timer.h"
 #include "gigatrain/base/error.h"
@@ -149,7 +150,19 @@ class Run {
     double limit = leads_ ? measure_gemm(device_, compute_dtype(config_)) : 0;
     if (!ranks_) return limit;
     limit = ranks_->all_reduce(limit, Reduce::max);
-    return limit * ranks_->size();
+    return limit * devices();
+  }
+
+  // Each rank has its share of a CPU's threads; of the ranks of a machine several may have one GPU.
+  int devices() {
+    if (device_.is_cpu()) return ranks_->size();
+    std::vector<std::int64_t> own{device_.facts().ordinal};
+    std::vector<std::int64_t> all(static_cast<std::size_t>(ranks_->size()));
+    ranks_
+        ->all_gather(TensorView(own.data(), DType::i64, {1}),
+                     TensorView(all.data(), DType::i64, {ranks_->size()}))
+        .wait();
+    return static_cast<int>(std::set<std::int64_t>(all.begin(), all.end()).size());
   }
 
   RunFolderOptions folder_options(RunMode mode) const {
