@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
+#include "gigatrain/base/integers.h"
 #include "gigatrain/runtime/environment.h"
+#include "runtime/cuda_plugin.h"
 
 namespace gigatrain::tools {
 
@@ -41,9 +44,21 @@ void print_error(const Error& error) {
   std::fputs(text.c_str(), stderr);
 }
 
-std::unique_ptr<Device> make_device(const Globals& globals, int ranks) {
+std::unique_ptr<Device> make_device(const Globals& globals, int ranks, int rank) {
   if (ranks == 1) require_one_rank(globals);
-  return open_device(globals.device, {.tf32 = globals.tf32, .measure = globals.tune}, ranks);
+  if (ranks > 1 && globals.tune)
+    throw Error(ErrorCode::unsupported,
+                fmt::format("--tune is for one rank, got --ranks {}: each would choose by its own "
+                            "timing, and the choices differ in bits",
+                            ranks),
+                "leave --tune out, or tune on one rank and continue its run on several");
+  CudaOptions cuda{.tf32 = globals.tf32, .measure = globals.tune};
+  if (ranks > 1 && globals.device != "cpu") cuda.ordinal = rank % std::max(1, cuda_device_count());
+  return open_device(globals.device, cuda, ranks);
+}
+
+int ranks_on_one_gpu(int ranks) {
+  return static_cast<int>(ceil_div(ranks, std::max(1, cuda_device_count())));
 }
 
 void require_one_rank(const Globals& globals) {

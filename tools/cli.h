@@ -34,8 +34,11 @@ enum ExitCode : int {
 int exit_code(const Error& error);
 void print_error(const Error& error);
 
-// Checks --device, and makes the device of one of `ranks` that share the machine.
-std::unique_ptr<Device> make_device(const Globals& globals, int ranks = 1);
+// Checks --device, and makes the device of rank `rank` of `ranks` that share the machine: GPUs are
+// dealt to them in turn, and may have several each.
+std::unique_ptr<Device> make_device(const Globals& globals, int ranks = 1, int rank = 0);
+// How many of them share a GPU, if they use GPUs.
+int ranks_on_one_gpu(int ranks);
 // Throws Error(unsupported) for a command that one rank runs.
 void require_one_rank(const Globals& globals);
 

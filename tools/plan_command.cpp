@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bit>
 #include <charconv>
 #include <chrono>
 #include <nlohmann/json.hpp>
@@ -26,10 +28,14 @@ struct Options {
   bool memory = false;
 };
 
-// A batch of half a million tokens in one leaf, as trainings of GPT-2 usually have it.
-constexpr const char* kBatch =
-    "[train]\nsteps = 1\nseq_len = 1024\nglobal_batch = 512\nmicro_batch = 8\nleaves = 1\n"
-    "[precision]\ncompute = \"bf16\"\n";
+// A batch of half a million tokens, as trainings of GPT-2 usually have it, in as few leaves as the
+// ranks need.
+std::string batch_for(int ranks) {
+  return fmt::format(
+      "[train]\nsteps = 1\nseq_len = 1024\nglobal_batch = 512\nmicro_batch = 8\nleaves = {}\n"
+      "[precision]\ncompute = \"bf16\"\n",
+      std::bit_ceil(static_cast<unsigned>(std::max(1, ranks))));
+}
 
 // "80GiB", "80 GB", "85899345920"; 0 when it is no size.
 std::int64_t parse_bytes(const std::string& text) {
@@ -60,7 +66,9 @@ DeviceFacts gpu_facts(const std::string& wanted) {
 
 PlanTarget plan_target(const Globals& globals, const Options& o) {
   if (!o.gpu.empty()) return PlanTarget::gpu(gpu_facts(o.gpu));
-  return PlanTarget::of(*make_device(globals, globals.ranks));
+  PlanTarget target = PlanTarget::of(*make_device(globals, globals.ranks));
+  target.on_one_gpu = ranks_on_one_gpu(globals.ranks);
+  return target;
 }
 
 // Everything that is shown.
@@ -79,7 +87,7 @@ struct Report {
 };
 
 Report make_report(const Globals& globals, const Options& o) {
-  const Config config = read_config(o.config, kBatch, "plan");
+  const Config config = read_config(o.config, batch_for(globals.ranks), "plan");
   const auto tokenizer = make_tokenizer(config);
   Report r{.target = plan_target(globals, o), .model = model_spec(config, tokenizer.get())};
   r.target.snapshot = saves_in_background(config);

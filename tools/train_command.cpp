@@ -95,7 +95,7 @@ RunOutcome train_on_ranks(const Globals& globals, const Config& config, RunMode 
   RunOutcome outcome;
   run_ranks(globals.ranks,
             [&](Communicator& ranks) {
-              const auto device = make_device(globals, ranks.size());
+              const auto device = make_device(globals, ranks.size(), ranks.rank());
               const RunOutcome own = train_run(ranks, *device, config, mode, observer,
                                                [] { return signals_seen.load() > 0; });
               if (ranks.rank() == 0) outcome = own;

@@ -37,14 +37,15 @@ int validate(const Globals& globals, const Options& options) {
   const BatchShape batch = batch_shape(config, parameters, globals.ranks);
   PlanTarget target = PlanTarget::of(*device);
   target.ranks = globals.ranks;
+  target.on_one_gpu = ranks_on_one_gpu(globals.ranks);
   target.zero = static_cast<int>(config.parallel.zero);
   target.snapshot = saves_in_background(config) && globals.ranks == 1;
   const MemoryPlan plan =
       plan_largest_rank(spec, batch, weight_options(config), target, optimizer_options(config));
   const TokenSource data =
       open_data(config, Split::train, tokenizer.get(), spec.vocab_size(), batch.global_batch());
-  const double rate =
-      measure_gemm(*device, compute_dtype(config), 0.3) * kTypicalShare * globals.ranks;
+  const int devices = device->is_cpu() ? globals.ranks : globals.ranks / target.on_one_gpu;
+  const double rate = measure_gemm(*device, compute_dtype(config), 0.3) * kTypicalShare * devices;
   const double flops =
       spec.make()->flops_per_token(batch.seq_len) * static_cast<double>(batch.tokens());
   const double step_seconds = flops / rate,

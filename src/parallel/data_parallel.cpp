@@ -212,6 +212,7 @@ Tensor DataParallel::clip_scale(float max_norm, const Tensor& guard, double loss
 }
 
 void DataParallel::step(optim::Optimizer& optimizer, const optim::StepOptions& options) {
+  if (impl_->weights) impl_->weights->settle();  // what no pass of this step has asked for
   optimizer.step(options);
   weights_changed();
 }

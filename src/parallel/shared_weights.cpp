@@ -28,6 +28,9 @@ class UnitSource : public WeightSource {
     return whole.alias(TensorView(data, whole.dtype(), shape_));
   }
   bool leaves() const override { return leaves_; }
+  void settle() override {
+    if (const auto weights = weights_.lock()) (*weights)->settle(place_.bucket);
+  }
 
  private:
   std::weak_ptr<SharedWeights*> weights_;
@@ -65,6 +68,11 @@ void SharedWeights::changed() {
   hold({});
   for (std::size_t b = buckets_.size(); b-- > 0;)  // a forward goes the other way
     if (buckets_[b] && buckets_[b]->stays()) buckets_[b]->start();
+}
+
+void SharedWeights::settle() {
+  for (const auto& bucket : buckets_)
+    if (bucket) bucket->settle();
 }
 
 void SharedWeights::begin_leaf() {

@@ -25,6 +25,9 @@ class SharedWeights {
   // The values have changed: the buckets that stay are gathered, those first that the forward needs
   // first; the others go.
   void changed();
+  // Nothing that moves reads a bucket's own part afterwards; all buckets'.
+  void settle(std::size_t bucket) { buckets_[bucket]->settle(); }
+  void settle();
   // Around the passes of one leaf.
   void begin_leaf();
   void end_leaf() { recording_ = false; }

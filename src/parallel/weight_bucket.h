@@ -24,7 +24,7 @@ class WeightBucket {
   void start();
   // The whole, flat, in the compute dtype; waits for it.
   const Tensor& whole();
-  bool here() const { return static_cast<bool>(whole_); }
+  void settle() { work_.wait(); }  // a gathering under way: the values may be written again
   bool stays() const { return stays_; }
   void release();  // the next whole() gathers again; a gathering under way is waited for
 

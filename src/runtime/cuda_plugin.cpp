@@ -64,6 +64,16 @@ bool cuda_plugin_present() {
   return fs::exists(plugin_path(), ignored);
 }
 
+int cuda_device_count() {
+  if (!cuda_plugin_present()) return 0;
+  const std::string path = plugin_path();
+  try {
+    return symbol<int (*)()>(load(path), "gigatrain_cuda_count", path)();
+  } catch (const Error&) {
+    return 0;
+  }
+}
+
 std::unique_ptr<Device> Device::cuda(const CudaOptions& options) {
   const std::string path = plugin_path();
   void* handle = load(path);

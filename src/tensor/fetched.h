@@ -2,6 +2,7 @@
 #pragma once
 
 #include "gigatrain/tensor/node.h"
+#include "gigatrain/tensor/parameter.h"
 #include "gigatrain/tensor/weight_source.h"
 
 namespace gigatrain {
@@ -11,6 +12,12 @@ inline Tensor fetched(const std::shared_ptr<GradLeaf>& leaf, bool gradient_wante
   whole.set_source(leaf->weights);
   if (gradient_wanted) whole.set_leaf(leaf);
   return whole;
+}
+
+// Call before a parameter's own values are written.
+inline void settle_weights(const Parameter& parameter) {
+  for (const auto& use : parameter.uses())
+    if (const auto& weights = use->leaf().weights) weights->settle();
 }
 
 }  // namespace gigatrain

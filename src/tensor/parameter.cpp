@@ -141,6 +141,7 @@ Tensor Parameter::exchange_value(Tensor value) {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("'{}' can only take a value of its own shape {} and dtype", name_,
                             own ? own.shape().str() : shape_.str()));
+  settle_weights(*this);
   const auto copy = [&](const Tensor& from, const Tensor& to) {
     own.stream().submit(kernels::Copy{.x = from.view(), .y = to.view()});
   };

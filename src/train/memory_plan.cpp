@@ -113,10 +113,9 @@ MemoryPlan plan_largest_rank(const nn::ModelSpec& model, const BatchShape& batch
   return *largest;
 }
 
-// Ranks share the memory of a CPU; each has a GPU of its own.
 bool fits(const MemoryPlan& plan, const PlanTarget& target, std::int64_t bytes) {
   if (target.facts.kind == "cpu") return plan.reserved * target.ranks <= bytes;
-  return plan.reserved + kCudaContextBytes <= bytes;
+  return plan.reserved * target.on_one_gpu + kCudaContextBytes <= bytes;
 }
 
 std::int64_t largest_micro_batch(const nn::ModelSpec& model, BatchShape batch,

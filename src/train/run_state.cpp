@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "gigatrain/base/error.h"
+#include "tensor/fetched.h"
 #include "train/gathered_state.h"
 #include "train/tensor_transfer.h"
 
@@ -90,6 +91,7 @@ void restore(const Checkpoint& checkpoint, nn::Model& model, optim::Optimizer& o
                             optimizer.name(), state.size()),
                 "continue with the [optim] section that the checkpoint was made with");
   for (auto* p : parameters) {
+    settle_weights(*p);
     load_own(checkpoint.model().at(p->name()), optim::weight_state(*p));
     p->changed();
   }

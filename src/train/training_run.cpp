@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <set>
 
 #include "base/timer.h"
 #include "gigatrain/base/error.h"
@@ -154,9 +155,23 @@ class Run {
     double limit = leads_ ? measure_gemm(device_, compute_dtype(config_)) : 0;
     if (!ranks_) return limit;
     limit = ranks_->all_reduce(limit, Reduce::max);
-    const double threads = device_.is_cpu() ? device_.facts().processors : 0;
-    const double share = threads == 0 ? 1 : CpuFeatures::get().cores / (threads * ranks_->size());
-    return limit * ranks_->size() * std::min(1.0, share);
+    return limit * devices();
+  }
+
+  // How many of the measured one there are. Ranks share the cores of a CPU, which do not become
+  // more with them, and several may have one GPU.
+  double devices() {
+    if (device_.is_cpu()) {
+      const double threads = device_.facts().processors;
+      return std::min<double>(ranks_->size(), CpuFeatures::get().cores / threads);
+    }
+    std::vector<std::int64_t> own{device_.facts().ordinal};
+    std::vector<std::int64_t> all(static_cast<std::size_t>(ranks_->size()));
+    ranks_
+        ->all_gather(TensorView(own.data(), DType::i64, {1}),
+                     TensorView(all.data(), DType::i64, {ranks_->size()}))
+        .wait();
+    return static_cast<double>(std::set<std::int64_t>(all.begin(), all.end()).size());
   }
 
   RunFolderOptions folder_options(RunMode mode) const {

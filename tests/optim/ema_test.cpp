@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "gigatrain/optim/sgd.h"
+#include "gigatrain/tensor/weight_source.h"
 #include "optim/optimizer_trial.h"
 
 using namespace gigatrain;
@@ -81,4 +82,26 @@ TEST_CASE("weights and average change places, and back, bit by bit", "[unit][opt
     }
   }
   const Ema::Swapped none(nullptr);
+}
+
+namespace {
+
+// Whole values that ranks would gather.
+struct Gathered : WeightSource {
+  Tensor fetch() override { return {}; }
+  bool leaves() const override { return false; }
+  void settle() override { ++settled; }
+  int settled = 0;
+};
+
+}  // namespace
+
+TEST_CASE("values that are still read are not exchanged", "[unit][optim]") {
+  Device device({.threads = 1});
+  Parameter parameter({3}, {});
+  parameter.allocate(device, DType::f32);
+  const auto source = std::make_shared<Gathered>();
+  parameter.add_use()->leaf().weights = source;
+  parameter.exchange_value(Tensor::full(device, {3}, 1.0));
+  CHECK(source->settled == 1);
 }

@@ -179,5 +179,8 @@ TEST_CASE("the largest micro-batch fits and the next does not", "[unit][train][m
   CHECK(fits(plan_memory(model, b, {.compute = DType::bf16}, gpu), gpu, bytes));
   b.micro_batch = best + 1;
   CHECK_FALSE(fits(plan_memory(model, b, {.compute = DType::bf16}, gpu), gpu, bytes));
+  PlanTarget shared = gpu;
+  shared.on_one_gpu = 2;
+  CHECK(largest_micro_batch(model, batch, {.compute = DType::bf16}, shared, bytes) < best);
   CHECK(largest_micro_batch(model, batch, {.compute = DType::bf16}, gpu, 1 << 20) == 0);
 }

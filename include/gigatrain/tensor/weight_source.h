@@ -14,6 +14,8 @@ class WeightSource {
   // May the memory go when nobody holds the tensor? Then the tape saves the source in place of it,
   // and fetches again in the backward.
   virtual bool leaves() const = 0;
+  // Call before the values are written: nothing that moves reads them afterwards.
+  virtual void settle() = 0;
 };
 
 }  // namespace gigatrain

@@ -26,6 +26,7 @@ struct PlanTarget {
   CpuOptions cpu{};       // of a CPU: its scratch memory depends on threads and vector code
   bool snapshot = false;  // a copy of the state is kept for saves while training goes on
   int ranks = 1, rank = 0, zero = 0;  // the plan is of one rank, with this stage of ZeRO
+  int on_one_gpu = 1;                 // ranks that share a GPU; those of a CPU always share it
 
   static PlanTarget of(Device& device);
   static PlanTarget gpu(const DeviceFacts& facts);

@@ -56,6 +56,7 @@ class ThreadCommunicator : public Communicator {
   }
 
   void abort(const std::string& reason) override { world_->abort(program_rank(rank()), reason); }
+  const std::shared_ptr<ThreadWorld>& world() const { return world_; }
 
  private:
   std::unique_ptr<WorkState> submit(Transfer transfer) override {
@@ -143,6 +144,11 @@ void run_threads(int ranks, double timeout_s, const Body& body,
 }
 
 }  // namespace
+
+std::shared_ptr<ThreadWorld> world_of(const Communicator& communicator) {
+  const auto* threads = dynamic_cast<const ThreadCommunicator*>(&communicator);
+  return threads ? threads->world() : nullptr;
+}
 
 }  // namespace collectives
 

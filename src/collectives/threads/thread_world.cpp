@@ -111,4 +111,13 @@ std::optional<Failure> ThreadWorld::failure() {
   return failure_;
 }
 
+ThreadWorld::Held ThreadWorld::held() {
+  const Lock lock(mutex_);
+  Held held{.groups = groups_.size()};
+  for (const auto& [id, known] : groups_)
+    if (const auto group = known.lock()) held.slots += group->open.size();
+  for (const auto& rank : ranks_) held.tasks += rank->tasks.size();
+  return held;
+}
+
 }  // namespace gigatrain::collectives

@@ -91,6 +91,12 @@ class ThreadWorld {
   void leave(int rank, const std::string* exception);
   std::optional<Failure> failure();
 
+  // What is held at this moment, for tests.
+  struct Held {
+    std::size_t groups = 0, slots = 0, tasks = 0;
+  };
+  Held held();
+
  private:
   using Lock = std::unique_lock<std::mutex>;
   struct Rank {
@@ -136,5 +142,8 @@ class ThreadWorld {
   std::function<void(const Error&)> on_failure_;
   bool stop_ = false;
 };
+
+// Whose ranks these are; null: no threads'.
+std::shared_ptr<ThreadWorld> world_of(const Communicator& communicator);
 
 }  // namespace gigatrain::collectives

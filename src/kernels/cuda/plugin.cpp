@@ -22,6 +22,10 @@ void gigatrain_cuda_describe(std::vector<std::pair<std::string, std::string>>* f
   *facts = gigatrain::cuda_build_facts();
 }
 
+int gigatrain_cuda_count() {
+  return gigatrain::cuda_gpus();
+}
+
 gigatrain::Backend* gigatrain_cuda_open(const gigatrain::CudaOptions* options) {
   static constexpr gigatrain::kernels::Table kTable =
       gigatrain::kernels::table_of<gigatrain::CudaQueue>();

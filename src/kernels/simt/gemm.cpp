@@ -7,12 +7,13 @@
 namespace gigatrain::kernels::cuda {
 
 bool native_product(SimtQueue& queue, const Gemm& g, const GemmProblem&, const void*) {
-  run(queue.cpu(), Gemm{.a = g.a,
-                        .b = g.b,
-                        .c = g.c,
-                        .trans_a = g.trans_a,
-                        .trans_b = g.trans_b,
-                        .accumulate = g.accumulate});
+  const Gemm plain{.a = g.a,
+                   .b = g.b,
+                   .c = g.c,
+                   .trans_a = g.trans_a,
+                   .trans_b = g.trans_b,
+                   .accumulate = g.accumulate};
+  queue.enqueue([&queue, plain] { run(queue.cpu(), plain); });
   return false;
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -43,8 +44,10 @@ class SimtQueue : public Backend {
   }
   template <class Kernel>
   void launch(const Kernel& kernel, Grid grid) {
-    machine.launch(kernel, grid, name_);
+    enqueue([this, kernel, grid, name = name_] { machine.launch(kernel, grid, name); });
   }
+  // In the order of the calls: at once, or later in a queue that tests derive from this one.
+  virtual void enqueue(std::function<void()> work) { work(); }
   Storage scratch(std::int64_t bytes, const char* what) {
     return Storage(*scratch_allocator, bytes, {Purpose::workspace, what});
   }

@@ -71,6 +71,11 @@ cudaDeviceProp open(int ordinal) {
 
 }  // namespace
 
+int cuda_gpus() {
+  int count = 0;
+  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+}
+
 struct CudaQueue::Impl {
   cudaDeviceProp properties{};
   cudaStream_t stream = nullptr;

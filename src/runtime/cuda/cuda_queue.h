@@ -81,6 +81,8 @@ class CudaQueue : public Backend {
   HeldBlocks held_{*this};
 };
 
+int cuda_gpus();  // that this process sees; 0 without a driver
+
 // A shared library of NVIDIA's, found at run time: already loaded, beside Python's nvidia-*
 // packages, on the library path, or in the usual CUDA folders. Null when it is nowhere.
 void* load_nvidia_library(const char* soname);
