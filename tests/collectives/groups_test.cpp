@@ -41,7 +41,8 @@ void make_groups(Communicator& world, Device& device, int rounds) {
 
 }  // namespace
 
-TEST_CASE("groups of hosts and devices, a thousand of them, leave nothing behind", "[unit][collectives][threads]") {
+TEST_CASE("groups of hosts and devices, a thousand of them, leave nothing behind",
+          "[unit][collectives][threads]") {
   constexpr int kGroups = 3;  // of the round at hand, and forgotten by the next one
   const auto all = on_ranks<std::vector<Held>>(3, [](Communicator& world) {
     const auto device = simt_device();
