@@ -175,12 +175,14 @@ class Run {
   }
 
   RunFolderOptions folder_options(RunMode mode) const {
-    const std::int64_t checkpoint = spec_.parameters() * 4 + plan_.of(Purpose::optimizer);
+    const std::int64_t parts = ranks_ && config_.parallel.zero > 0 ? ranks_->size() : 1;
+    const std::int64_t checkpoint = spec_.parameters() * 4 + plan_.of(Purpose::optimizer) * parts;
     return {.mode = mode,
             .config_toml = to_toml(config_),
             .bytes_needed = checkpoint * (config_.checkpoint.keep + 2) + (1 << 20),
             .record = {{"seed", std::to_string(config_.train.seed)},
                        {"device", describe_device()},
+                       {"ranks", std::to_string(ranks_ ? ranks_->size() : 1)},
                        {"arithmetic", device_.arithmetic(compute_dtype(config_))},
                        {"dataset_digest", fmt::format("{:016x}", train_.digest())}}};
   }
