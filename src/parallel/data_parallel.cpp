@@ -7,10 +7,9 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/optim/clip.h"
-#include "kernels/elementwise.h"
-#include "parallel/shared_gradients.h"
 #include "parallel/shared_norm.h"
 #include "parallel/shared_weights.h"
+#include "parallel/step_gradients.h"
 
 namespace gigatrain::parallel {
 
@@ -64,12 +63,9 @@ struct DataParallel::Impl {
   TreeRanks tree;
   std::unique_ptr<Communicator> weights_ranks;  // whose order is that of the shards
   SharePlan plan;
-  SharedGradients gradients;
+  StepGradients gradients;
   std::optional<SharedWeights> weights;  // from stage 1 on
   std::optional<SharedNorm> norm;
-  std::vector<Tensor> sums;      // this rank's shard of each bucket's gradients
-  std::vector<Tensor> gathered;  // of stage 0: all of them
-  std::vector<Work> works;       // goes first: waits before the memory goes
 
   Impl(nn::Layer& model, Device& device, Communicator& ranks, const DataParallelOptions& o,
        const std::vector<Parameter*>& parameters)
@@ -80,86 +76,10 @@ struct DataParallel::Impl {
         weights_ranks(tree.by_shard().split(0, tree.by_shard().rank(), "weights")),
         plan(make_share_plan(model, ranks.size(), o.bucket_bytes / 4, o.zero ? o.whole : nullptr,
                              o.weights ? o.weights->compute : DType::f32)),
-        gradients(plan, tree, device,
-                  [this](std::size_t bucket, const Tensor& sum) { take_sum(bucket, sum); }) {
-    forget();
+        gradients(plan, tree, device, /*whole=*/o.zero == 0) {
     if (o.zero == 0) return;
     weights.emplace(plan, device, *weights_ranks, o.zero < 3, o.weights);
     norm.emplace(plan, parameters, *weights_ranks, device);
-  }
-
-  int shard() const { return weights_ranks->rank(); }
-
-  // Of one use: the elements of the parameter that are this rank's.
-  Tensor own_gradient(const Parameter& p, std::size_t use) const {
-    const auto range = plan.range_of(p, shard());
-    for (std::size_t b = 0; b < plan.buckets.size(); ++b)
-      for (const auto& unit : plan.buckets[b].units)
-        for (const auto& member : unit.members) {
-          if (member.parameter != &p || member.use != use) continue;
-          const std::int64_t first = plan.buckets[b].borders[static_cast<std::size_t>(shard())];
-          auto* data = sums[b].view().as<float>();
-          if (range.size() > 0) data += unit.offset + member.offset + range.begin - first;
-          return sums[b].alias(TensorView(data, DType::f32, {range.size()}));
-        }
-    return {};
-  }
-
-  // The uses in their order.
-  Tensor sum_of_uses(const Parameter& p) const {
-    Tensor total = own_gradient(p, 0);
-    for (std::size_t use = 1; use < p.uses().size(); ++use)
-      if (const Tensor more = own_gradient(p, use); more && more.numel() > 0) add_into(total, more);
-    return total;
-  }
-
-  void take_sum(std::size_t bucket, const Tensor& sum) {
-    sums[bucket] = sum;
-    if (weights || !has_single_uses(bucket)) return;
-    start_gather(bucket);
-    sums[bucket] = {};
-  }
-
-  bool has_single_uses(std::size_t bucket) const {
-    for (const auto& unit : plan.buckets[bucket].units)
-      for (const auto& member : unit.members)
-        if (member.parameter->uses().size() > 1) return false;
-    return true;
-  }
-
-  // Stage 0: every rank gets every part of a bucket's gradients, whose uses have been added.
-  void start_gather(std::size_t bucket) {
-    Tensor& all = gathered[bucket];
-    all = Tensor::empty(sums[bucket].device(), {plan.buckets[bucket].size}, DType::f32,
-                        {Purpose::gradients, "gathered"});
-    for (const auto& unit : plan.buckets[bucket].units)
-      for (const auto& member : unit.members) {
-        const auto range = plan.range_of(*member.parameter, shard());
-        const TensorView to(all.view().as<float>() + unit.offset + member.offset + range.begin,
-                            DType::f32, {range.size()});
-        if (range.size() > 0)
-          all.stream().submit(kernels::Copy{.x = sum_of_uses(*member.parameter).view(), .y = to});
-      }
-    works.push_back(gradients.all_gather(bucket, all));
-  }
-
-  void finish_gathers(const std::vector<Parameter*>& parameters) {
-    for (std::size_t b = 0; b < plan.buckets.size(); ++b)
-      if (plan.buckets[b].holds_values && !gathered[b]) start_gather(b);
-    for (auto& work : works) work.wait();
-    works.clear();
-    sums.assign(plan.buckets.size(), {});
-    for (auto* p : parameters) {
-      const auto at = plan.place_of(*p);
-      const Tensor& all = gathered[at.bucket];
-      p->grad = all.alias(TensorView(all.view().as<float>() + at.offset, DType::f32, p->shape()));
-    }
-  }
-
-  void forget() {
-    works.clear();
-    sums.assign(plan.buckets.size(), {});
-    gathered.assign(plan.buckets.size(), {});
   }
 };
 
@@ -186,24 +106,21 @@ void DataParallel::set_leaves(std::int64_t leaves) {
 
 void DataParallel::begin_step() {
   for (auto* p : parameters_) p->grad = {};
-  impl_->forget();
   impl_->gradients.discard();
 }
 
 void DataParallel::begin_leaf(const LeafTurn& turn, std::int64_t micro_batches) {
   if (impl_->weights) impl_->weights->begin_leaf();
-  impl_->gradients.begin_leaf(turn, micro_batches);
+  impl_->gradients.buckets().begin_leaf(turn, micro_batches);
 }
 
 void DataParallel::end_leaf() {
-  impl_->gradients.end_leaf();
+  impl_->gradients.buckets().end_leaf();
   if (impl_->weights) impl_->weights->end_leaf();
 }
 
 void DataParallel::finish() {
-  impl_->gradients.finish();
-  if (options_.zero == 0) return impl_->finish_gathers(parameters_);
-  for (auto* p : parameters_) p->grad = impl_->sum_of_uses(*p);
+  impl_->gradients.finish(parameters_);
 }
 
 Tensor DataParallel::clip_scale(float max_norm, const Tensor& guard, double loss_scale) {
