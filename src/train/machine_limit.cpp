@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "gigatrain/base/philox.h"
 #include "gigatrain/tensor/tensor.h"
@@ -159,6 +161,31 @@ double measure_gemm(Device& device, DType dtype, double seconds) {
     device.stream().submit(kernels::Gemm{.a = a.view(), .b = b.view(), .c = c.view()});
   });
   return 2.0 * static_cast<double>(m * k * n) / time;
+}
+
+namespace {
+
+// How many of the measured one there are.
+double devices_of(Communicator& ranks, Device& device) {
+  if (device.is_cpu()) {
+    const double threads = device.facts().processors;
+    return std::min<double>(ranks.size(), CpuFeatures::get().cores / threads);
+  }
+  std::vector<std::int64_t> own{device.facts().ordinal};
+  std::vector<std::int64_t> all(static_cast<std::size_t>(ranks.size()));
+  ranks
+      .all_gather(TensorView(own.data(), DType::i64, {1}),
+                  TensorView(all.data(), DType::i64, {ranks.size()}))
+      .wait();
+  return static_cast<double>(std::set<std::int64_t>(all.begin(), all.end()).size());
+}
+
+}  // namespace
+
+double measure_gemm_of_ranks(Communicator& ranks, Device& device, DType dtype) {
+  const double one =
+      ranks.all_reduce(ranks.rank() == 0 ? measure_gemm(device, dtype) : 0.0, Reduce::max);
+  return one * devices_of(ranks, device);
 }
 
 MachineLimit measure_rates(Device& device, double seconds) {

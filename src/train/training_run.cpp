@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <set>
 
 #include "base/timer.h"
 #include "gigatrain/base/error.h"
@@ -100,7 +99,8 @@ class Run {
         RunCheckpoints::Source{*model_, *optimizer_, tokenizer_.get(), ranks_});
     if (ranks_) rank_log_.emplace(folder_.log(rank()), rank(), ranks_->size(), describe_device());
     if (mode == RunMode::resume) resume();
-    limit_flops_ = measure_limit();
+    limit_flops_ = ranks_ ? measure_gemm_of_ranks(*ranks_, device, compute_dtype(config))
+                          : measure_gemm(device, compute_dtype(config));
     device.allocator().reset_peak();  // the measurement's memory is not the run's
   }
 
@@ -147,31 +147,6 @@ class Run {
     parallel::DataParallelOptions options = sharing_options(config_, batch_);
     options.weights = weights_of(config_, *model_);
     sharing_ = std::make_unique<parallel::DataParallel>(*model_, device_, *ranks_, options);
-  }
-
-  // Of all ranks. One measures while the others wait, since they may share a machine: its cores do
-  // not become more.
-  double measure_limit() {
-    double limit = leads_ ? measure_gemm(device_, compute_dtype(config_)) : 0;
-    if (!ranks_) return limit;
-    limit = ranks_->all_reduce(limit, Reduce::max);
-    return limit * devices();
-  }
-
-  // How many of the measured one there are. Ranks share the cores of a CPU, which do not become
-  // more with them, and several may have one GPU.
-  double devices() {
-    if (device_.is_cpu()) {
-      const double threads = device_.facts().processors;
-      return std::min<double>(ranks_->size(), CpuFeatures::get().cores / threads);
-    }
-    std::vector<std::int64_t> own{device_.facts().ordinal};
-    std::vector<std::int64_t> all(static_cast<std::size_t>(ranks_->size()));
-    ranks_
-        ->all_gather(TensorView(own.data(), DType::i64, {1}),
-                     TensorView(all.data(), DType::i64, {ranks_->size()}))
-        .wait();
-    return static_cast<double>(std::set<std::int64_t>(all.begin(), all.end()).size());
   }
 
   RunFolderOptions folder_options(RunMode mode) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "gigatrain/base/dtype.h"
+#include "gigatrain/collectives/communicator.h"
 #include "gigatrain/runtime/device.h"
 
 namespace gigatrain {
@@ -22,6 +23,9 @@ struct MachineLimit {
 // The best of a few rounds of a (1024, 768) x (768, 3072) product with operands of `dtype` (f32 or
 // bf16), for about `seconds`.
 double measure_gemm(Device& device, DType dtype, double seconds = 0.15);
+// Of all ranks together, each calling this: rank 0 measures while the others wait. Ranks of one
+// machine share the cores of its CPU, and perhaps a GPU.
+double measure_gemm_of_ranks(Communicator& ranks, Device& device, DType dtype);
 // All but the products: memory over 256 MiB and more; on a GPU the copy rate alone. About `seconds`
 // for each.
 MachineLimit measure_rates(Device& device, double seconds = 0.15);
