@@ -7,6 +7,7 @@
 #include "gigatrain/base/error.h"
 #include "gigatrain/train/safetensors.h"
 #include "gigatrain/train/state_digest.h"
+#include "tensor/fetched.h"
 #include "train/gathered_state.h"
 #include "train/tensor_transfer.h"
 
@@ -84,8 +85,9 @@ std::int64_t load_state(const std::string& path, nn::Layer& model, optim::Optimi
   require_match(file, tensors);
   const std::int64_t step = step_of(file);
   const std::string& expected = text_of(file, "state_digest");
-  for (const auto& t : tensors) load_own(file.at(t.name), t);
   const auto parameters = nn::named_parameters(model);
+  for (const auto* p : parameters) settle_weights(*p);
+  for (const auto& t : tensors) load_own(file.at(t.name), t);
   for (auto* p : parameters) p->changed();
   const std::string digest = state_digest(parameters, &optimizer, ranks).hex();
   if (digest != expected)
