@@ -7,6 +7,7 @@
 
 #include "gigatrain/base/error.h"
 #include "kernels/elementwise.h"
+#include "parallel/window.h"
 
 namespace gigatrain::parallel {
 
@@ -40,7 +41,6 @@ SharedGradients::~SharedGradients() {
 }
 
 void SharedGradients::take_over(std::size_t bucket) {
-  buckets_[bucket].item = ready_.size();
   for (const auto& unit : buckets_[bucket].plan->units) {
     unit.leaf->buffer = [this, bucket, &unit] { return window(bucket, unit); };
     unit.leaf->on_ready = [this, item = ready_.size()] { on_ready(item); };
@@ -59,8 +59,7 @@ Tensor SharedGradients::window(std::size_t bucket, const Unit& unit) {
         "give begin_leaf() the number of micro-batches, and call backward() once for each");
   if (!f.buffer)
     f.buffer = Tensor::empty(device_, {f.plan->size}, DType::f32, {Purpose::gradients, "bucket"});
-  return f.buffer.alias(
-      TensorView(f.buffer.view().as<float>() + unit.offset, DType::f32, unit.shape));
+  return parallel::window(f.buffer, unit.offset, unit.shape);
 }
 
 void SharedGradients::discard() {
@@ -101,8 +100,8 @@ Tensor SharedGradients::take_buffer(Filling& f) {
     GradLeaf& leaf = *unit.leaf;
     leaf.gradient = {};
     if (std::exchange(leaf.filled, false) || !sum) continue;
-    const TensorView missed(sum.view().as<float>() + unit.offset, DType::f32, {unit.shape.numel()});
-    device_.stream().submit(kernels::Fill{.y = missed, .value = -0.0});
+    const Tensor missed = parallel::window(sum, unit.offset, unit.shape);
+    device_.stream().submit(kernels::Fill{.y = missed.view(), .value = -0.0});
   }
   return sum;
 }

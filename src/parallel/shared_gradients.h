@@ -39,9 +39,8 @@ class SharedGradients {
     const SharedBucket* plan;
     std::unique_ptr<TreeReduce> reduce;
     PartialSums partials = {};
-    Tensor buffer = {};    // of the leaf at hand
-    bool closed = true;    // for the leaf at hand
-    std::size_t item = 0;  // of the first unit, in ready_
+    Tensor buffer = {};  // of the leaf at hand
+    bool closed = true;  // for the leaf at hand
   };
 
   void take_over(std::size_t bucket);

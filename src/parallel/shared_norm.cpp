@@ -2,7 +2,6 @@
 
 #include <numeric>
 
-#include "gigatrain/base/integers.h"
 #include "kernels/reduce.h"
 
 namespace gigatrain::parallel {
@@ -10,10 +9,6 @@ namespace gigatrain::parallel {
 namespace {
 
 constexpr BlockName kName{Purpose::workspace, "clip.chunks"};
-
-std::int64_t chunks(std::int64_t numel) {
-  return ceil_div(numel, kernels::kScalarChunk);
-}
 
 }  // namespace
 
@@ -25,7 +20,7 @@ SharedNorm::SharedNorm(const SharePlan& plan, const std::vector<Parameter*>& par
   std::int64_t all = 0;
   for (const auto* p : parameters) {
     first_of.push_back(all);
-    chunks_of_.push_back(chunks(p->shape().numel()));
+    chunks_of_.push_back(kernels::scalar_chunks(p->shape().numel()));
     all += chunks_of_.back();
   }
   std::vector<std::int64_t> order(static_cast<std::size_t>(all));
@@ -35,7 +30,7 @@ SharedNorm::SharedNorm(const SharePlan& plan, const std::vector<Parameter*>& par
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       const auto range = plan.range_of(*parameters[i], shard);
       const auto to = order.begin() + first_of[i] + range.begin / kernels::kScalarChunk;
-      const std::int64_t count = chunks(range.size());
+      const std::int64_t count = kernels::scalar_chunks(range.size());
       std::iota(to, to + count, next);
       next += count;
     }

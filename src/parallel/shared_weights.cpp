@@ -1,10 +1,10 @@
 #include "parallel/shared_weights.h"
 
 #include <algorithm>
-#include <cstddef>
 #include <utility>
 
 #include "gigatrain/base/error.h"
+#include "parallel/window.h"
 
 namespace gigatrain::parallel {
 
@@ -24,8 +24,7 @@ class UnitSource : public WeightSource {
                   "a backward needs weights that ranks shared, and they have gone",
                   "run it while the model's DataParallel lives");
     const Tensor& whole = (*weights)->fetch(place_.bucket);
-    auto* data = whole.view().as<std::byte>() + place_.offset * size_of(whole.dtype());
-    return whole.alias(TensorView(data, whole.dtype(), shape_));
+    return window(whole, place_.offset, shape_);
   }
   bool leaves() const override { return leaves_; }
   void settle() override {

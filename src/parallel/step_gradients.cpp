@@ -1,6 +1,7 @@
 #include "parallel/step_gradients.h"
 
 #include "kernels/elementwise.h"
+#include "parallel/window.h"
 
 namespace gigatrain::parallel {
 
@@ -53,9 +54,8 @@ Tensor StepGradients::own_part(const Parameter& p, std::size_t use) const {
       for (const auto& member : unit.members) {
         if (member.parameter != &p || member.use != use) continue;
         const std::int64_t first = plan_.buckets[b].borders[static_cast<std::size_t>(shard_)];
-        auto* data = sums_[b].view().as<float>();
-        if (range.size() > 0) data += unit.offset + member.offset + range.begin - first;
-        return sums_[b].alias(TensorView(data, DType::f32, {range.size()}));
+        const std::int64_t begin = unit.offset + member.offset + range.begin - first;
+        return window(sums_[b], range.size() > 0 ? begin : 0, {range.size()});
       }
   return {};
 }
@@ -75,10 +75,10 @@ void StepGradients::start_gather(std::size_t bucket) {
   for (const auto& unit : plan_.buckets[bucket].units)
     for (const auto& member : unit.members) {
       const auto range = plan_.range_of(*member.parameter, shard_);
-      const TensorView to(all.view().as<float>() + unit.offset + member.offset + range.begin,
-                          DType::f32, {range.size()});
-      if (range.size() > 0)
-        all.stream().submit(kernels::Copy{.x = sum_of_uses(*member.parameter).view(), .y = to});
+      if (range.size() == 0) continue;
+      const Tensor to = window(all, unit.offset + member.offset + range.begin, {range.size()});
+      all.stream().submit(
+          kernels::Copy{.x = sum_of_uses(*member.parameter).view(), .y = to.view()});
     }
   works_.push_back(buckets_.all_gather(bucket, all));
 }
@@ -91,8 +91,7 @@ void StepGradients::finish_gathers(const std::vector<Parameter*>& parameters) {
   sums_.assign(plan_.buckets.size(), {});
   for (auto* p : parameters) {
     const auto at = plan_.place_of(*p);
-    const Tensor& all = gathered_[at.bucket];
-    p->grad = all.alias(TensorView(all.view().as<float>() + at.offset, DType::f32, p->shape()));
+    p->grad = window(gathered_[at.bucket], at.offset, p->shape());
   }
 }
 

@@ -10,6 +10,7 @@
 #include "gigatrain/base/error.h"
 #include "kernels/elementwise.h"
 #include "kernels/reduce.h"
+#include "parallel/window.h"
 
 namespace gigatrain::parallel {
 
@@ -23,7 +24,7 @@ Tensor nothing(Device& device, std::int64_t size) {
 }
 
 Tensor slice(const Tensor& flat, std::int64_t begin, std::int64_t end) {
-  return flat.alias(TensorView(flat.view().as<float>() + begin, DType::f32, {end - begin}));
+  return window(flat, begin, {end - begin});
 }
 
 Tensor copy_of(const Tensor& x) {

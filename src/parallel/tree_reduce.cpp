@@ -8,6 +8,7 @@
 
 #include "gigatrain/base/error.h"
 #include "parallel/tree_exchange.h"
+#include "parallel/window.h"
 
 namespace gigatrain::parallel {
 
@@ -148,16 +149,13 @@ void TreeReduce::discard() {
 }
 
 Work TreeReduce::all_gather(const Tensor& whole) const {
-  std::vector<std::int64_t> counts;
-  for (std::size_t s = 0; s + 1 < borders_.size(); ++s)
-    counts.push_back(borders_[s + 1] - borders_[s]);
   const TensorView& all = whole.view();
   if (all.numel() != size())
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("the whole buffer has {} elements, got {}", size(), all.shape.str()));
   auto* place = all.as<std::byte>() + shard_begin() * size_of(all.dtype);
   const TensorView own(place, all.dtype, {shard_size()}), flat(all.data, all.dtype, {size()});
-  return ranks_.by_shard().all_gather(own, flat, counts).keep(whole);
+  return ranks_.by_shard().all_gather(own, flat, shard_sizes(borders_)).keep(whole);
 }
 
 }  // namespace gigatrain::parallel

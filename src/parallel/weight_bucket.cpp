@@ -1,9 +1,9 @@
 #include "parallel/weight_bucket.h"
 
 #include <algorithm>
-#include <cstddef>
 
 #include "kernels/elementwise.h"
+#include "parallel/window.h"
 
 namespace gigatrain::parallel {
 
@@ -12,12 +12,6 @@ namespace {
 constexpr BlockName kWhole{Purpose::parameters, "gathered"};
 constexpr BlockName kOwn{Purpose::parameters, "own part"};
 constexpr BlockName kMaster{Purpose::parameters, "own master"};
-
-// Elements [begin, begin + numel) of what lies one after the other.
-Tensor window(const Tensor& x, std::int64_t begin, std::int64_t numel) {
-  auto* data = x.view().as<std::byte>() + begin * size_of(x.dtype());
-  return x.alias(TensorView(data, x.dtype(), {numel}));
-}
 
 // Members of a pack share a block, so all have their memory before one is filled.
 void give_values(const Unit& unit, Device& device, const nn::MaterializeOptions& weights) {
@@ -44,7 +38,8 @@ WeightBucket::WeightBucket(const SharedBucket& bucket, Device& device, Communica
 void WeightBucket::make_memory(Device& device, const Parameter& like) {
   const DType compute = like.compute_dtype(), master = like.value().dtype();
   if (stays_) whole_ = Tensor::empty(device, {borders_.back()}, compute, kWhole);
-  own_ = stays_ ? window(whole_, begin(), size()) : Tensor::empty(device, {size()}, compute, kOwn);
+  own_ =
+      stays_ ? window(whole_, begin(), {size()}) : Tensor::empty(device, {size()}, compute, kOwn);
   master_ = master == compute ? own_ : Tensor::empty(device, {size()}, master, kMaster);
 }
 
@@ -52,15 +47,15 @@ void WeightBucket::make_memory(Device& device, const Parameter& like) {
 Tensor WeightBucket::part(const Tensor& flat, std::int64_t offset, std::int64_t numel) const {
   const std::int64_t from = std::clamp(offset, begin(), begin() + size());
   const std::int64_t to = std::clamp(offset + numel, begin(), begin() + size());
-  return window(flat, from - begin(), to - from);
+  return window(flat, from - begin(), {to - from});
 }
 
 void WeightBucket::take_over(Parameter& parameter, std::int64_t offset) {
   const std::int64_t numel = parameter.shape().numel();
   const Tensor mine = part(master_, offset, numel);
   const std::int64_t first = std::clamp<std::int64_t>(begin() - offset, 0, numel);
-  mine.stream().submit(
-      kernels::Copy{.x = window(parameter.value(), first, mine.numel()).view(), .y = mine.view()});
+  mine.stream().submit(kernels::Copy{.x = window(parameter.value(), first, {mine.numel()}).view(),
+                                     .y = mine.view()});
   const bool narrow = parameter.compute_dtype() != DType::f32;
   parameter.set_share({first, mine, narrow ? part(own_, offset, numel) : Tensor{}});
   parameter.changed();
@@ -79,10 +74,7 @@ void WeightBucket::start() {
   for (auto* p : parameters_) p->refresh_own_copy();
   if (!whole_) whole_ = Tensor::empty(own_.device(), {borders_.back()}, own_.dtype(), kWhole);
   gathered_ = version();
-  std::vector<std::int64_t> counts;
-  for (std::size_t s = 0; s + 1 < borders_.size(); ++s)
-    counts.push_back(borders_[s + 1] - borders_[s]);
-  work_ = shards_.all_gather(own_.view(), whole_.view(), counts);
+  work_ = shards_.all_gather(own_.view(), whole_.view(), shard_sizes(borders_));
 }
 
 const Tensor& WeightBucket::whole() {

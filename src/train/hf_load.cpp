@@ -150,10 +150,8 @@ std::function<void(Parameter&)> weights_from(nn::LanguageModel& model, const Mod
 }
 
 void load_weights(nn::LanguageModel& model, const ModelFiles& files) {
-  for (const auto& [parameter, stored] : require_match(model, files).pairs) {
-    load_tensor(*stored, parameter->value());
-    parameter->changed();
-  }
+  const nn::MaterializeOptions stored{.fill = weights_from(model, files)};
+  for (auto* p : nn::named_parameters(model)) nn::fill(*p, stored);
 }
 
 WeightDTypes stored_dtypes(nn::LanguageModel& model, const ModelFiles& files) {

@@ -1,7 +1,6 @@
 #include "train/state_snapshot.h"
 
 #include <algorithm>
-#include <tuple>
 
 #include "base/stream_copy.h"
 #include "gigatrain/base/error.h"
@@ -71,14 +70,13 @@ CheckpointContents StateSnapshot::take(nn::Model& model, optim::Optimizer& optim
   const auto copies_of = [&](const std::vector<optim::NamedState>& tensors) {
     std::vector<NamedView> views;
     for (const auto& t : tensors) {
-      const auto& [name, tensor] = std::tie(t.name, t.tensor);
-      const TensorView& view = tensor.view();
+      const TensorView& view = t.tensor.view();
       if (!view.is_contiguous())
         throw Error(ErrorCode::invalid_argument,
-                    "cannot store tensor '" + name + "': it must be contiguous");
-      views.push_back({name, TensorView(to, tensor.dtype(), tensor.shape())});
+                    "cannot store tensor '" + t.name + "': it must be contiguous");
+      views.push_back({t.name, TensorView(to, view.dtype, view.shape)});
       jobs.push_back({to, static_cast<const std::byte*>(view.data), view.bytes()});
-      to += room(tensor);
+      to += room(t.tensor);
     }
     return views;
   };

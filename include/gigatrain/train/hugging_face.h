@@ -34,10 +34,10 @@ std::map<std::string, std::string> read_hf_tokenizer_files(const std::string& fo
 // ("transformer.", "model."). The model needs no memory yet. Not needed: a tied head's copy, and
 // the tables that folders of earlier years hold (causal masks, inverse frequencies).
 void check_weights(nn::LanguageModel& model, const ModelFiles& files);
-// check_weights, then copies every weight.
 // What fills one parameter after the other, once the files have been checked: for
 // nn::MaterializeOptions::fill.
 std::function<void(Parameter&)> weights_from(nn::LanguageModel& model, const ModelFiles& files);
+// check_weights, then copies every weight.
 void load_weights(nn::LanguageModel& model, const ModelFiles& files);
 
 // The dtype of each of the model's weights in these files: what a save needs to give them back byte
