@@ -6,6 +6,7 @@
 
 #include "gigatrain/base/error.h"
 #include "kernels/reduce.h"
+#include "optim/chunk_norm.h"
 
 namespace gigatrain::optim {
 
@@ -45,17 +46,26 @@ Tensor clip_scale(const std::vector<Parameter*>& parameters, float max_norm, con
   const auto total = std::accumulate(all.chunks_of.begin(), all.chunks_of.end(), std::int64_t{0});
   Device& on = *all.device;
   const Tensor chunks = Tensor::empty(on, {total}, DType::f64, {Purpose::workspace, "clip.chunks"});
-  const Tensor result = Tensor::empty(on, {2}, DType::f64, {Purpose::optimizer, "clip"});
   on.stream().submit(kernels::SquareSums{
       .tensors = all.tensors.data(), .count = count, .chunks = chunks.view().as<double>()});
-  on.stream().submit(kernels::NormOfChunks{.chunks_of = all.chunks_of.data(),
-                                           .count = count,
-                                           .chunks = chunks.view().as<double>(),
-                                           .guard = guard ? guard.view().as<float>() : nullptr,
-                                           .guard_count = guard ? guard.numel() : 0,
-                                           .max_norm = max_norm,
-                                           .loss_scale = loss_scale,
-                                           .result = result.view().as<double>()});
+  return clip_from_chunks(all.chunks_of, chunks, {}, max_norm, guard, loss_scale);
+}
+
+Tensor clip_from_chunks(const std::vector<std::int64_t>& chunks_of, const Tensor& chunks,
+                        const Tensor& order, float max_norm, const Tensor& guard,
+                        double loss_scale) {
+  const Tensor result =
+      Tensor::empty(chunks.device(), {2}, DType::f64, {Purpose::optimizer, "clip"});
+  chunks.stream().submit(
+      kernels::NormOfChunks{.chunks_of = chunks_of.data(),
+                            .count = static_cast<std::int64_t>(chunks_of.size()),
+                            .chunks = chunks.view().as<double>(),
+                            .order = order ? order.view().as<std::int64_t>() : nullptr,
+                            .guard = guard ? guard.view().as<float>() : nullptr,
+                            .guard_count = guard ? guard.numel() : 0,
+                            .max_norm = max_norm,
+                            .loss_scale = loss_scale,
+                            .result = result.view().as<double>()});
   return result;
 }
 

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "kernels/reduce.h"
+#include "optim/chunk_norm.h"
 
 namespace gigatrain::parallel {
 
@@ -46,22 +47,11 @@ Tensor SharedNorm::clip_scale(float max_norm, const Tensor& guard, double loss_s
   const Tensor mine = Tensor::empty(device_, {chunks_on_[static_cast<std::size_t>(shards_.rank())]},
                                     DType::f64, kName);
   const Tensor all = Tensor::empty(device_, {order_.numel()}, DType::f64, kName);
-  const Tensor result = Tensor::empty(device_, {2}, DType::f64, {Purpose::optimizer, "clip"});
-  Stream& stream = device_.stream();
-  stream.submit(kernels::SquareSums{.tensors = own.data(),
-                                    .count = static_cast<std::int64_t>(own.size()),
-                                    .chunks = mine.view().as<double>()});
+  device_.stream().submit(kernels::SquareSums{.tensors = own.data(),
+                                              .count = static_cast<std::int64_t>(own.size()),
+                                              .chunks = mine.view().as<double>()});
   shards_.all_gather(mine.view(), all.view(), chunks_on_).wait();
-  stream.submit(kernels::NormOfChunks{.chunks_of = chunks_of_.data(),
-                                      .count = static_cast<std::int64_t>(chunks_of_.size()),
-                                      .chunks = all.view().as<double>(),
-                                      .order = order_.view().as<std::int64_t>(),
-                                      .guard = guard ? guard.view().as<float>() : nullptr,
-                                      .guard_count = guard ? guard.numel() : 0,
-                                      .max_norm = max_norm,
-                                      .loss_scale = loss_scale,
-                                      .result = result.view().as<double>()});
-  return result;
+  return optim::clip_from_chunks(chunks_of_, all, order_, max_norm, guard, loss_scale);
 }
 
 }  // namespace gigatrain::parallel
