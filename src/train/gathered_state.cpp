@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 namespace gigatrain {
 
@@ -52,6 +53,15 @@ void gather_one(const optim::NamedState& s, std::size_t index, const Parts& part
 }
 
 }  // namespace
+
+std::vector<optim::NamedState> training_state(const std::vector<Parameter*>& parameters,
+                                              optim::Optimizer* optimizer) {
+  std::vector<optim::NamedState> all;
+  for (const auto* p : parameters) all.push_back(optim::weight_state(*p));
+  if (optimizer)
+    for (auto& s : optimizer->state()) all.push_back(std::move(s));
+  return all;
+}
 
 std::vector<NamedView> gather_state(const std::vector<optim::NamedState>& state,
                                     Communicator& ranks, int root, HostCopies& keep) {

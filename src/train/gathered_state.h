@@ -10,6 +10,10 @@
 
 namespace gigatrain {
 
+// The weights, then what the optimizer keeps (null: nothing).
+std::vector<optim::NamedState> training_state(const std::vector<Parameter*>& parameters,
+                                              optim::Optimizer* optimizer);
+
 // On rank `root`: a copy of every tensor as a whole, in memory that `keep` holds; elsewhere
 // nothing. Every rank calls it with the same names.
 std::vector<NamedView> gather_state(const std::vector<optim::NamedState>& state,

@@ -10,9 +10,8 @@
 namespace gigatrain {
 
 LiveState live_state(nn::Model& model, optim::Optimizer& optimizer) {
-  LiveState live{.model = {}, .optimizer = optimizer.state()};
-  for (const auto* p : nn::named_parameters(model)) live.model.push_back(optim::weight_state(*p));
-  return live;
+  return {.model = training_state(nn::named_parameters(model), nullptr),
+          .optimizer = optimizer.state()};
 }
 
 void describe(CheckpointContents& contents, const nn::Model& model, const Tokenizer* tokenizer,

@@ -4,6 +4,7 @@
 
 #include "gigatrain/base/hash.h"
 #include "kernels/reduce.h"
+#include "train/gathered_state.h"
 
 namespace gigatrain {
 
@@ -55,10 +56,7 @@ std::string StateDigest::hex() const {
 
 StateDigest state_digest(const std::vector<Parameter*>& parameters, optim::Optimizer* optimizer,
                          Communicator* ranks) {
-  std::vector<optim::NamedState> all;
-  for (const auto* p : parameters) all.push_back(optim::weight_state(*p));
-  if (optimizer)
-    for (auto& s : optimizer->state()) all.push_back(std::move(s));
+  const auto all = training_state(parameters, optimizer);
   std::vector<std::uint64_t> values = digests(all);
   if (ranks) add_parts(values, all, *ranks);
   StateDigest state;

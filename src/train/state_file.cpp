@@ -17,13 +17,6 @@ namespace {
 
 using Tensors = std::vector<optim::NamedState>;
 
-Tensors tensors_of(nn::Layer& model, optim::Optimizer& optimizer) {
-  Tensors all;
-  for (const auto* p : nn::named_parameters(model)) all.push_back(optim::weight_state(*p));
-  for (auto& s : optimizer.state()) all.push_back(std::move(s));
-  return all;
-}
-
 std::vector<NamedView> views_of(const Tensors& tensors, HostCopies& keep) {
   std::vector<NamedView> views;
   for (const auto& t : tensors) views.push_back({t.name, host_view(t.tensor, keep)});
@@ -68,8 +61,9 @@ void require_match(const SafetensorsFile& file, const Tensors& tensors) {
 
 void save_state(const std::string& path, nn::Layer& model, optim::Optimizer& optimizer,
                 const SaveStateOptions& o) {
-  const Tensors tensors = tensors_of(model, optimizer);
-  const std::string digest = state_digest(nn::named_parameters(model), &optimizer, o.ranks).hex();
+  const auto parameters = nn::named_parameters(model);
+  const Tensors tensors = training_state(parameters, &optimizer);
+  const std::string digest = state_digest(parameters, &optimizer, o.ranks).hex();
   HostCopies keep;
   const auto views =
       o.ranks ? gather_state(tensors, *o.ranks, /*root=*/0, keep) : views_of(tensors, keep);
@@ -81,11 +75,11 @@ void save_state(const std::string& path, nn::Layer& model, optim::Optimizer& opt
 std::int64_t load_state(const std::string& path, nn::Layer& model, optim::Optimizer& optimizer,
                         Communicator* ranks) {
   const auto file = SafetensorsFile::open(path);
-  const Tensors tensors = tensors_of(model, optimizer);
+  const auto parameters = nn::named_parameters(model);
+  const Tensors tensors = training_state(parameters, &optimizer);
   require_match(file, tensors);
   const std::int64_t step = step_of(file);
   const std::string& expected = text_of(file, "state_digest");
-  const auto parameters = nn::named_parameters(model);
   for (const auto* p : parameters) settle_weights(*p);
   for (const auto& t : tensors) load_own(file.at(t.name), t);
   for (auto* p : parameters) p->changed();
