@@ -70,14 +70,16 @@ void remove_leftovers(FileSystem& files, const std::string& root) {
   }
 }
 
-void remove_older(FileSystem& files, const std::string& root, std::int64_t step, int keep) {
+void remove_older(FileSystem& files, const std::string& root, std::int64_t step,
+                  const CheckpointOptions& options) {
   std::vector<std::int64_t> steps;
   for (const auto& name : names_in(root))
     if (const auto s = parse_step_name(name); s && *s <= step) steps.push_back(*s);
   std::sort(steps.rbegin(), steps.rend());
   const std::string best = pointed(root, kBest), latest = pointed(root, kLatest);
-  for (std::size_t i = static_cast<std::size_t>(keep); i < steps.size(); ++i) {
+  for (std::size_t i = static_cast<std::size_t>(options.keep); i < steps.size(); ++i) {
     const std::string name = step_folder_name(steps[i]);
+    if (options.keep_every > 0 && steps[i] % options.keep_every == 0) continue;
     if (name == best || name == latest || !is_folder(root + "/" + name)) continue;
     // Under another name first: a removal that is cut short must not leave half a checkpoint.
     const std::string gone = fmt::format("{}/.gone-{}.{}", root, name, ::getpid());
