@@ -1,5 +1,5 @@
-// `gigatrain ckpt ls | verify | diff | save`: what a run has saved, whether it is whole, where two
-// checkpoints differ; asking for one.
+// `gigatrain ckpt ls | verify | diff | convert | save`: what a run has saved, whether it is whole,
+// where two checkpoints differ; asking for one.
 
 #include <fmt/format.h>
 
@@ -245,13 +245,14 @@ void add_diff(CLI::App& app, const Globals& globals, Action& action) {
 }  // namespace
 
 void add_ckpt(CLI::App& app, const Globals& globals, Action& action) {
-  auto* command = app.add_subcommand("ckpt", "list, verify, compare, ask for checkpoints");
+  auto* command = app.add_subcommand("ckpt", "list, verify, compare, convert, ask for checkpoints");
   command->footer("Example: gigatrain ckpt ls runs/bible");
   command->require_subcommand(1);
   command->fallthrough();
   add_ls(*command, globals, action);
   add_verify(*command, globals, action);
   add_diff(*command, globals, action);
+  add_convert(*command, globals, action);
   add_save(*command, action);
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "atomic_file.h"
+#include "gigatrain/base/error.h"
 #include "gigatrain/train/checkpoint_files.h"
 #include "train/checkpoint_part.h"
 
@@ -51,6 +52,9 @@ bool covers(const Manifest::Record& record);
 
 // The text ends with a SHA-256 of itself (taken with that field empty), so that a flipped bit in
 // any part of a checkpoint is found.
+struct OtherVersion : Error {
+  using Error::Error;
+};
 std::string manifest_to_json(const Manifest& manifest);
 Manifest manifest_from_json(std::string_view text, const std::string& file);
 Manifest read_manifest(const std::string& folder);

@@ -45,8 +45,8 @@ Manifest::Record parse_record(const Json& json, const std::string& file) {
   }
   for (const auto& slice : fields.list("slices")) {
     const JsonFields s(slice, file);
-    record.slices.push_back(
-        {s.text("file"), s.integer("begin"), s.integer("end"), s.hex("digest")});
+    record.slices.push_back({s.text("file"), s.integer("begin"), s.integer("end"),
+                             slice.contains("digest") ? s.hex("digest") : record.digest});
   }
   return record;
 }
@@ -64,11 +64,14 @@ void require_readable(const JsonFields& fields, const std::string& file) {
   if (fields.text("format") != kFormat)
     throw Error(ErrorCode::corrupt, fmt::format("'{}': format must be '{}', got '{}'", file,
                                                 kFormat, printable(fields.text("format"))));
-  if (const std::int64_t version = fields.integer("version"); version != kCheckpointVersion)
-    throw Error(ErrorCode::unsupported,
-                fmt::format("'{}' has checkpoint version {}, this build reads version {}", file,
-                            version, kCheckpointVersion),
-                "use the gigatrain version that wrote it, or a newer one");
+  // Version 1 is the same with one slice a tensor, whose digest is the tensor's.
+  if (const std::int64_t version = fields.integer("version");
+      version < 1 || version > kCheckpointVersion)
+    throw OtherVersion(
+        ErrorCode::corrupt,
+        fmt::format("'{}' has checkpoint version {}, this build (gigatrain {}) reads 1 to {}",
+                    file, version, GIGATRAIN_VERSION, kCheckpointVersion),
+        "use the gigatrain version that wrote it, or a newer one");
 }
 
 void require_own_hash(Json json, const JsonFields& fields, const std::string& file) {

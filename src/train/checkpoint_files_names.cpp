@@ -49,7 +49,7 @@ std::string resolve_checkpoint(const std::string& path) {
   const std::string root = resolve_root(path);
   if (const auto name = read_pointer(root, kLatest)) return root + "/" + *name;
   throw Error(
-      ErrorCode::io,
+      ErrorCode::corrupt,
       fmt::format("'{}' holds no checkpoint: neither {} nor {} is there", path, kManifest, kLatest),
       "give a run folder, its ckpt/ folder or the folder of one step");
 }

@@ -204,6 +204,16 @@ std::vector<CheckpointEntry> list_checkpoints(const std::string& path) {
 
 namespace {
 
+// It is not damaged: to fall back to an older one would lose steps.
+void refuse_other_version(const std::string& folder) {
+  try {
+    read_manifest(folder);
+  } catch (const OtherVersion&) {
+    throw;
+  } catch (const Error&) {
+  }
+}
+
 // LATEST's first: a run that fell back to an older checkpoint has newer, abandoned ones.
 std::vector<std::string> newest_first(const std::string& path) {
   auto entries = list_checkpoints(path);
@@ -212,6 +222,7 @@ std::vector<std::string> newest_first(const std::string& path) {
   });
   std::vector<std::string> folders;
   for (const auto& entry : entries) folders.push_back(entry.folder);
+  if (!folders.empty()) refuse_other_version(folders.front());
   return folders;
 }
 

@@ -59,11 +59,11 @@ void RunCheckpoints::wait_for_the_one_before(std::int64_t step) {
   const std::int64_t before = in_flight_->save->step();
   const Timer waiting;
   settle();
-  if (leads())
-    options_.on_warning(
-        fmt::format("saving step {} waited {:.1f} s for the checkpoint of step {}, which was still "
-                    "being written: raise checkpoint.every, or save to a faster disk",
-                    step, waiting.ms() / 1e3, before));
+  if (!leads() || std::exchange(told_to_wait_, true)) return;
+  options_.on_warning(fmt::format(
+      "saving step {} waited {:.1f} s for the checkpoint of step {}, which was still being "
+      "written: raise checkpoint.every, or save to a faster disk (said once)",
+      step, waiting.ms() / 1e3, before));
 }
 
 void RunCheckpoints::poll() {

@@ -42,7 +42,8 @@ class RunCheckpoints {
 
   // Every rank calls these together.
   //
-  // Returns when the state is copied. One that is not over yet is waited for first, with a warning.
+  // Returns when the state is copied. One that is not over yet is waited for first, with a warning
+  // once.
   // A save that fails, now or later, is a warning: the one before it stays.
   void save_in_background(const TrainState& state, bool is_best);
   // Returns when the checkpoint is durable; throws on all ranks what went wrong.
@@ -68,6 +69,7 @@ class RunCheckpoints {
   std::unique_ptr<Communicator> alone_;  // where there are no ranks
   Communicator& ranks_;
   StateSnapshot snapshot_;
+  bool told_to_wait_ = false;
   std::optional<InFlight> in_flight_;  // after the snapshot that it reads: destroyed first
 };
 

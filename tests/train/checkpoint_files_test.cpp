@@ -296,10 +296,21 @@ TEST_CASE("checkpoint: verify finds a tensor that disagrees with its digest", "[
 
 TEST_CASE("checkpoint: a manifest of a newer version says so", "[unit]") {
   CHECK_THROWS_WITH(
-      manifest_from_json(R"({"format":"gigatrain.ckpt","version":2,"sha256":""})", "m"),
-      Contains("version 2"));
+      manifest_from_json(R"({"format":"gigatrain.ckpt","version":3,"sha256":""})", "m"),
+      Contains("version 3") && Contains("reads 1 to 2"));
   CHECK_THROWS_WITH(manifest_from_json(R"({"format":"other","version":1})", "m"),
                     Contains("gigatrain.ckpt"));
+}
+
+TEST_CASE("checkpoint: the newest one of a newer version is not passed over", "[unit]") {
+  const TemporaryFolder root;
+  TinyState tiny;
+  for (const int step : {1, 2}) write_checkpoint(root / "ckpt", tiny.at(step));
+  const std::string manifest = "ckpt/step_00000002/manifest.json";
+  std::string text = root.read(manifest);
+  text.replace(text.find("\"version\": 2"), 12, "\"version\": 9");
+  root.write(manifest, text);
+  CHECK_THROWS_WITH(newest_whole(root.path()), Contains("has checkpoint version 9"));
 }
 
 TEST_CASE("checkpoint: damage of the newest falls back to the one before", "[unit]") {
