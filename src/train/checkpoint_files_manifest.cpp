@@ -69,8 +69,8 @@ void require_readable(const JsonFields& fields, const std::string& file) {
       version < 1 || version > kCheckpointVersion)
     throw OtherVersion(
         ErrorCode::corrupt,
-        fmt::format("'{}' has checkpoint version {}, this build (gigatrain {}) reads 1 to {}",
-                    file, version, GIGATRAIN_VERSION, kCheckpointVersion),
+        fmt::format("'{}' has checkpoint version {}, this build (gigatrain {}) reads 1 to {}", file,
+                    version, GIGATRAIN_VERSION, kCheckpointVersion),
         "use the gigatrain version that wrote it, or a newer one");
 }
 

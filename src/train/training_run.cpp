@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -13,24 +12,18 @@
 #include "gigatrain/runtime/environment.h"
 #include "gigatrain/train/generate.h"
 #include "gigatrain/train/machine_limit.h"
-#include "gigatrain/train/metrics.h"
 #include "gigatrain/train/run_folder.h"
 #include "gigatrain/train/session.h"
 #include "gigatrain/train/trace.h"
 #include "gigatrain/version.h"
 #include "kernels/reduce.h"
 #include "train/agreement.h"
-#include "train/kernel_times.h"
-#include "train/rank_log.h"
-#include "train/run_checkpoints.h"
+#include "train/run_reporter.h"
 #include "train/run_state.h"
 
 namespace gigatrain {
 
 namespace {
-
-// At most so often are a step's kernels timed; log.every may be longer.
-constexpr std::int64_t kProfileEvery = 10;
 
 bool due(std::int64_t step, std::int64_t every) {
   return every > 0 && step % every == 0;
@@ -47,12 +40,6 @@ PlanTarget plan_target(Device& device, const Config& config, Communicator* ranks
   return target;
 }
 
-// What ranks that do not report tell nobody.
-RunObserver& silence() {
-  static RunObserver observer;
-  return observer;
-}
-
 class Run {
  public:
   // ranks: null for one alone.
@@ -62,7 +49,6 @@ class Run {
         leads_(!ranks || ranks->rank() == 0),
         device_(device),
         config_(config),
-        observer_(leads_ ? observer : silence()),
         tokenizer_(make_tokenizer(config)),
         spec_(model_spec(config, tokenizer_.get())),
         batch_(batch_shape(config, spec_.parameters(), ranks ? ranks->size() : 1)),
@@ -71,8 +57,7 @@ class Run {
         plan_(plan_memory(spec_, batch_, weight_options(config), plan_target(device, config, ranks),
                           optimizer_options(config))),
         folder_(open_folder(mode)),
-        metrics_(leads_ ? MetricsWriter(folder_.metrics()) : MetricsWriter()),
-        kernel_times_(device) {
+        reporter_(device, ranks, folder_, describe_device(), observer) {
     if (!config.data.val.empty())
       val_.emplace(open_data(config, Split::val, tokenizer_.get(), spec_.vocab_size(),
                              batch_.global_batch()));
@@ -91,15 +76,18 @@ class Run {
     options.ranks = sharing_.get();
     trainer_ = std::make_unique<Trainer>(*model_, *optimizer_, train_, options);
     checkpoints_ = std::make_unique<RunCheckpoints>(
-        RunCheckpoints::Options{
-            .root = folder_.checkpoints(),
-            .checkpoint = {.keep = static_cast<int>(config.checkpoint.keep),
-                           .keep_every = config.checkpoint.keep_every},
-            .on_saved = [this](const RunCheckpoints::Saved& saved) { report_saved(saved); },
-            .on_warning = [this](const std::string& text) { warn(text); },
-            .bandwidth = config.checkpoint.bandwidth * 1e6},
+        RunCheckpoints::Options{.root = folder_.checkpoints(),
+                                .checkpoint = {.keep = static_cast<int>(config.checkpoint.keep),
+                                               .keep_every = config.checkpoint.keep_every},
+                                .on_saved =
+                                    [this](const RunCheckpoints::Saved& saved) {
+                                      outcome_.checkpoint = saved.written.folder;
+                                      outcome_.digest = digest_hex(saved.written.state_digest);
+                                      reporter_.saved(saved);
+                                    },
+                                .on_warning = [this](const std::string& text) { warn(text); },
+                                .bandwidth = config.checkpoint.bandwidth * 1e6},
         RunCheckpoints::Source{*model_, *optimizer_, tokenizer_.get(), ranks_});
-    if (ranks_) rank_log_.emplace(folder_.log(rank()), rank(), ranks_->size(), describe_device());
     if (mode == RunMode::resume) resume();
     limit_flops_ = ranks_ ? measure_gemm_of_ranks(*ranks_, device, compute_dtype(config))
                           : measure_gemm(device, compute_dtype(config));
@@ -118,8 +106,7 @@ class Run {
     try {
       reason = trainer_->fit();
     } catch (const Error& e) {
-      metrics_.error(e.message(), trainer_->steps_done());
-      if (rank_log_) rank_log_->error(e, ranks_->log());
+      reporter_.failed(e, trainer_->steps_done());
       settle_after_error();
       throw;
     } catch (...) {  // an observer's
@@ -223,91 +210,30 @@ class Run {
   }
 
   void start() {
-    observer_.on_start({.folder = folder_.path(),
-                        .device = describe_device(),
-                        .ranks = ranks_ ? ranks_->size() : 1,
-                        .parameters = spec_.parameters(),
-                        .train_tokens = train_.tokens(),
-                        .val_tokens = val_ ? val_->tokens() : 0,
-                        .first_step = trainer_->steps_done(),
-                        .steps = config_.train.steps,
-                        .batch = batch_,
-                        .memory = plan_,
-                        .limit_flops = limit_flops_});
-    metrics_.start(
-        trainer_->steps_done(), {{"version", GIGATRAIN_VERSION}, {"device", describe_device()}},
-        {{"limit_flops", limit_flops_}, {"parameters", static_cast<double>(spec_.parameters())}});
+    reporter_.start({.folder = folder_.path(),
+                     .device = describe_device(),
+                     .ranks = ranks_ ? ranks_->size() : 1,
+                     .parameters = spec_.parameters(),
+                     .train_tokens = train_.tokens(),
+                     .val_tokens = val_ ? val_->tokens() : 0,
+                     .first_step = trainer_->steps_done(),
+                     .steps = config_.train.steps,
+                     .batch = batch_,
+                     .memory = plan_,
+                     .limit_flops = limit_flops_},
+                    model_->flops_per_token(batch_.seq_len), config_.log.every);
   }
 
   void after_step(const StepReport& r) {
     checkpoints_->poll();
-    interval_ms_ += r.step_ms;
-    interval_tokens_ += r.batch_tokens;
-    report_profile(r);
-    // A moving average, so that the time left does not jump.
-    const double leaf_ms = r.step_ms / static_cast<double>(batch_.leaves_at(r.step - 1));
-    leaf_ms_ = leaf_ms_ == 0 ? leaf_ms : 0.95 * leaf_ms_ + 0.05 * leaf_ms;
-    report_step(r);
+    reporter_.step(r, trainer_->loss_scale());
     const bool last = r.step == config_.train.steps;
     if (val_ && config_.train.eval_every > 0 && (due(r.step, config_.train.eval_every) || last))
       run_evaluation(r.step);
     if (tokenizer_ && due(r.step, config_.train.sample_every)) run_sample(r.step);
     if (due(r.step, config_.checkpoint.every) || last) save(last);
     outcome_.loss = r.loss;
-    if (due(r.step + 1, std::max(config_.log.every, kProfileEvery))) kernel_times_.start();
-  }
-
-  // Of the step that start() began above, so evaluations, samples and checkpoints are not in it.
-  void report_profile(const StepReport& r) {
-    ProfileMetrics profile{
-        .step = r.step, .step_ms = r.step_ms, .kernel_ms = kernel_times_.stop(), .mem_bytes = {}};
-    if (profile.kernel_ms.empty()) return;
-    const MemoryStats memory = device_.allocator().stats();
-    for (std::size_t i = 0; i < memory.by_purpose.size(); ++i)
-      profile.mem_bytes[name(static_cast<Purpose>(i))] = memory.by_purpose[i].peak;
-    metrics_.profile(profile);
-  }
-
-  std::int64_t remaining_leaves_after(std::int64_t step) const {
-    return batch_.leaves_before(config_.train.steps) - batch_.leaves_before(step);
-  }
-
-  void report_step(const StepReport& r) {
-    const double rate = static_cast<double>(interval_tokens_) / interval_ms_ * 1e3;
-    const double used = rate * model_->flops_per_token(batch_.seq_len) / limit_flops_;
-    const bool log = due(r.step, config_.log.every) || r.step == config_.train.steps || r.skipped;
-    const std::int64_t memory = device_.allocator().stats().total.peak;
-    metrics_.step({.step = r.step,
-                   .tokens = r.tokens,
-                   .loss = r.loss,
-                   .lr = static_cast<double>(r.lr),
-                   .grad_norm = r.grad_norm,
-                   .step_ms = r.step_ms,
-                   .tokens_per_s = static_cast<double>(r.batch_tokens) / r.step_ms * 1e3,
-                   .mfu = used,
-                   .mem_bytes = memory,
-                   .comm_ms = r.ranks.empty() ? kNotMeasured : r.ranks.front().wait_ms,
-                   .data_ms = r.data_ms,
-                   .loss_scale = trainer_->loss_scale() ? r.loss_scale : kNotMeasured,
-                   .ranks = log ? r.ranks : std::vector<RankTimes>()});
-    if (rank_log_ && log) rank_log_->step(r, memory);
-    if (r.skipped) metrics_.warn("the step was skipped: " + r.reason, r.step);
-    report_loss_scale(r);
-    observer_.on_step(
-        {.report = r,
-         .steps = config_.train.steps,
-         .tokens_per_s = rate,
-         .limit_fraction = used,
-         .eta_seconds = static_cast<double>(remaining_leaves_after(r.step)) * leaf_ms_ / 1e3,
-         .memory_bytes = memory,
-         .log = log});
-    if (log) interval_ms_ = 0, interval_tokens_ = 0;
-  }
-
-  void report_loss_scale(const StepReport& r) {
-    const auto& scale = trainer_->loss_scale();
-    if (scale && scale->value() > r.loss_scale)  // a lower one is the reason of a skipped step
-      warn(fmt::format("the loss scale rises from {:g} to {:g}", r.loss_scale, scale->value()));
+    reporter_.before_step(r.step + 1);
   }
 
   void run_evaluation(std::int64_t step) {
@@ -320,12 +246,8 @@ class Run {
     const bool best = e.loss < best_;
     if (best) best_ = e.loss, best_step_ = step;
     outcome_.val_loss = e.loss;
-    metrics_.eval({.step = step,
-                   .tokens = trainer_->tokens_done(),
-                   .loss = e.loss,
-                   .best = best,
-                   .eval_ms = time.ms()});
-    observer_.on_eval({.step = step, .evaluation = e, .best = best});
+    reporter_.evaluation({.step = step, .evaluation = e, .best = best}, trainer_->tokens_done(),
+                         time.ms());
   }
 
   void run_sample(std::int64_t step) {
@@ -338,8 +260,7 @@ class Run {
     Utf8Stream utf8;
     std::string text = config_.train.sample_prompt + utf8.push(tokenizer_->decode(ids));
     text += utf8.finish();
-    metrics_.sample(text, step);
-    observer_.on_sample(text, step);
+    reporter_.sample(text, step);
   }
 
   // Nothing is trained beside the last one.
@@ -350,25 +271,6 @@ class Run {
       checkpoints_->save_in_background(state(), is_best);
     else
       checkpoints_->save(state(), is_best);
-  }
-
-  void report_saved(const RunCheckpoints::Saved& saved) {
-    const WrittenCheckpoint& w = saved.written;
-    outcome_.checkpoint = w.folder;
-    outcome_.digest = fmt::format("{:016x}", w.state_digest);
-    metrics_.ckpt({.step = saved.step,
-                   .tokens = saved.tokens,
-                   .path = w.folder,
-                   .digest = outcome_.digest,
-                   .bytes = w.bytes,
-                   .ckpt_ms = saved.write_ms,
-                   .stall_ms = saved.stall_ms});
-    observer_.on_checkpoint({.path = w.folder,
-                             .digest = outcome_.digest,
-                             .step = saved.step,
-                             .bytes = w.bytes,
-                             .stall_ms = saved.stall_ms,
-                             .write_ms = saved.write_ms});
   }
 
   // Only rank 0 knows what was written.
@@ -397,34 +299,23 @@ class Run {
     outcome_.step = trainer_->steps_done();
     outcome_.folder = folder_.path();
     if (ranks_) share_outcome();
-    constexpr const char* kReasons[] = {"finished", "time_limit", "requested"};
-    metrics_.end({.step = outcome_.step,
-                  .tokens = trainer_->tokens_done(),
-                  .reason = kReasons[static_cast<int>(reason)],
-                  .loss = outcome_.loss,
-                  .digest = outcome_.digest});
+    reporter_.end(outcome_, trainer_->tokens_done());
     return outcome_;
   }
 
-  void warn(const std::string& text) {
-    metrics_.warn(text, trainer_->steps_done());
-    observer_.on_warning(text);
-  }
+  void warn(const std::string& text) { reporter_.warn(text, trainer_->steps_done()); }
 
   Communicator* ranks_;
   bool leads_;
   Device& device_;
   Config config_;
-  RunObserver& observer_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   nn::ModelSpec spec_;
   BatchShape batch_;
   TokenSource train_;
   MemoryPlan plan_;
   RunFolder folder_;
-  MetricsWriter metrics_;
-  std::optional<RankLog> rank_log_;  // where there are several
-  KernelTimes kernel_times_;
+  RunReporter reporter_;
   std::optional<TokenSource> val_;
   std::shared_ptr<nn::LanguageModel> model_;
   std::unique_ptr<parallel::DataParallel> sharing_;
@@ -435,8 +326,6 @@ class Run {
   double limit_flops_ = 0;
   double best_ = std::numeric_limits<double>::infinity();
   std::int64_t best_step_ = -1, saved_step_ = -1;
-  double interval_ms_ = 0, leaf_ms_ = 0;
-  std::int64_t interval_tokens_ = 0;
   RunOutcome outcome_{.loss = std::nan(""), .val_loss = std::nan("")};
 };
 
