@@ -22,7 +22,8 @@
 #include "gigatrain/train/function_source.h"
 #include "gigatrain/train/token_source.h"
 #include "gigatrain/train/trainer.h"
-#include "train/background_writer.h"
+#include "train/checkpoint_save.h"
+#include "train/run_state.h"
 #include "train/state_snapshot.h"
 
 using namespace gigatrain;
@@ -56,22 +57,30 @@ struct Gpt2 {
     optimizer = optim::make_optimizer(nn::trainable_parameters(*model), {});
     trainer = std::make_unique<Trainer>(*model, *optimizer, data, TrainerOptions{.steps = 1 << 20});
   }
-  CheckpointContents snapshot() {
+  CheckpointPart snapshot() { return copy.take(*model, *optimizer, *alone); }
+  CheckpointSave save(const std::string& folder) {
     TrainState state;
     state.step = trainer->steps_done();
-    return copy.take(*model, *optimizer, nullptr, state);
+    return {FileSystem::real(),
+            *alone,
+            {.root = folder + "/ckpt",
+             .texts = texts_of(*model, nullptr, state),
+             .options = {.keep = 1}},
+            snapshot()};
   }
   Device device;
   std::shared_ptr<nn::LanguageModel> model = nn::gpt({});
   std::unique_ptr<optim::Optimizer> optimizer;
   FunctionSource data = made_up_tokens();
   std::unique_ptr<Trainer> trainer;
+  std::unique_ptr<Communicator> alone = make_local_communicator();
   StateSnapshot copy;
 };
 
-std::vector<NamedView> all_of(const CheckpointContents& c) {
-  std::vector<NamedView> views = c.model;
-  views.insert(views.end(), c.optimizer.begin(), c.optimizer.end());
+std::vector<TensorView> all_of(const CheckpointPart& part) {
+  std::vector<TensorView> views;
+  for (const auto& file : part.files)
+    for (const auto& t : file.tensors) views.push_back(t.view);
   return views;
 }
 
@@ -105,34 +114,33 @@ void print_stall(Gpt2& gpt, std::size_t bytes) {
       median(stall) / median(plain));
 }
 
-void write_as_dd(const CheckpointContents& c, const std::string& path) {
+void write_as_dd(const CheckpointPart& part, const std::string& path) {
   FileSystem& files = FileSystem::real();
   const int file = files.create(path);
-  for (const auto& t : all_of(c))
-    for (std::int64_t at = 0; at < t.view.bytes(); at += 1 << 20)
-      files.write(file, static_cast<const std::byte*>(t.view.data) + at,
-                  static_cast<std::size_t>(std::min<std::int64_t>(1 << 20, t.view.bytes() - at)),
+  for (const auto& t : all_of(part))
+    for (std::int64_t at = 0; at < t.bytes(); at += 1 << 20)
+      files.write(file, static_cast<const std::byte*>(t.data) + at,
+                  static_cast<std::size_t>(std::min<std::int64_t>(1 << 20, t.bytes() - at)),
                   path);
   files.sync(file, path);
   files.close(file);
   files.remove_file(path);
 }
 
-void hash_all(const CheckpointContents& c) {
+void hash_all(const CheckpointPart& part) {
   Sha256 hash;
-  for (const auto& t : all_of(c)) hash.add(t.view.data, static_cast<std::size_t>(t.view.bytes()));
+  for (const auto& t : all_of(part)) hash.add(t.data, static_cast<std::size_t>(t.bytes()));
   hash.hex();
 }
 
 void print_write(Gpt2& gpt, const std::string& folder, double bytes) {
-  const CheckpointContents contents = gpt.snapshot();
-  BackgroundWriter writer(FileSystem::real(), folder + "/ckpt");
   std::vector<double> write, dd, hash;
   for (int i = 0; i < kRounds; ++i) {
-    dd.push_back(ms_of([&] { write_as_dd(contents, folder + "/dd"); }));
-    hash.push_back(ms_of([&] { hash_all(contents); }));
-    writer.begin(contents, {.keep = 1}, 0);
-    write.push_back(writer.wait()->write_ms);
+    const CheckpointPart part = gpt.snapshot();
+    dd.push_back(ms_of([&] { write_as_dd(part, folder + "/dd"); }));
+    hash.push_back(ms_of([&] { hash_all(part); }));
+    auto save = gpt.save(folder);
+    write.push_back(ms_of([&] { save.wait(); }));
   }
   const double best = std::max(median(dd), median(hash));
   fmt::print(
@@ -142,19 +150,20 @@ void print_write(Gpt2& gpt, const std::string& folder, double bytes) {
 }
 
 void print_steps(Gpt2& gpt, const std::string& folder, int steps, double bytes) {
-  BackgroundWriter writer(FileSystem::real(), folder + "/ckpt");
   gpt.trainer->step();
   std::vector<double> alone, beside, writes;
   for (int round = 0; round < kRounds; ++round) {
     for (int i = 0; i < steps; ++i) alone.push_back(gpt.trainer->step().step_ms);
-    writer.begin(gpt.snapshot(), {.keep = 1}, 0);
-    for (int i = 0; writer.in_flight(); ++i) {
+    auto save = gpt.save(folder);
+    const auto start = std::chrono::steady_clock::now();
+    for (bool over = false; !over;) {
       const double ms = gpt.trainer->step().step_ms;
-      if (const auto saved = writer.poll())
-        writes.push_back(saved->write_ms);
-      else
-        beside.push_back(ms);
+      over = save.poll();
+      if (!over) beside.push_back(ms);
     }
+    writes.push_back(std::chrono::duration<double, std::milli>(
+                         std::chrono::steady_clock::now() - start)
+                         .count());
   }
   fmt::print(
       "steps: alone {:.0f} ms, while writing {:.0f} ms ({} steps): {:+.1f} %; a write takes "
@@ -170,8 +179,8 @@ int main(int argc, char** argv) {
   const std::string folder = argv[1];
   Gpt2 gpt(argc > 2 && std::string(argv[2]) == "f32" ? DType::f32 : DType::bf16);
   std::size_t bytes = 0;
-  for (const auto& t : all_of(gpt.snapshot())) bytes += static_cast<std::size_t>(t.view.bytes());
-  gpt.copy = {};  // so that the first one is seen
+  for (const auto& t : all_of(gpt.snapshot())) bytes += static_cast<std::size_t>(t.bytes());
+  gpt.copy = StateSnapshot();  // so that the first one is seen
   gpt.device.allocator().trim();
   print_stall(gpt, bytes);
   print_write(gpt, folder, static_cast<double>(bytes));

@@ -2,6 +2,10 @@
 
 #include "gigatrain/train/training_run.h"
 
+#include <fmt/format.h>
+
+#include "gigatrain/train/checkpoint_files.h"
+#include "gigatrain/train/run_folder.h"
 #include "interrupt.h"
 #include "ranks.h"
 
@@ -113,10 +117,39 @@ void bind_lines(py::module_& m) {
       .def_readonly("val_loss", &RunOutcome::val_loss, "Last seen; NaN: never.");
 }
 
+void bind_checkpoints(py::module_& m) {
+  py::class_<CheckpointEntry>(m, "CheckpointEntry", "A checkpoint of a run.")
+      .def_readonly("name", &CheckpointEntry::name, "\"step_00001000\".")
+      .def_readonly("folder", &CheckpointEntry::folder, "Its folder.")
+      .def_readonly("step", &CheckpointEntry::step, "Whose state it is.")
+      .def_readonly("latest", &CheckpointEntry::latest, "Does LATEST name it?")
+      .def_readonly("best", &CheckpointEntry::best, "Does BEST name it?");
+  py::class_<CheckpointReport>(m, "CheckpointReport", "What verify_checkpoint() found.")
+      .def_readonly("folder", &CheckpointReport::folder, "The checkpoint's.")
+      .def_readonly("step", &CheckpointReport::step, "Whose state it is.")
+      .def_readonly("tensors", &CheckpointReport::tensors, "Weights and optimizer state.")
+      .def_readonly("bytes", &CheckpointReport::bytes, "Of all files.")
+      .def_property_readonly(
+          "digest", [](const CheckpointReport& r) { return fmt::format("{:016x}", r.state_digest); },
+          "Of the state.")
+      .def_readonly("problems", &CheckpointReport::problems, "Empty: it is whole.")
+      .def_property_readonly("whole", &CheckpointReport::whole, "No problems.");
+  m.def("list_checkpoints", &list_checkpoints, py::arg("path"),
+        "The checkpoints of a run folder, by step, oldest first.");
+  m.def("verify_checkpoint", &verify_checkpoint, py::arg("path"),
+        py::call_guard<py::gil_scoped_release>(),
+        "Every file's size and SHA-256 and every tensor's digest, of a run's newest checkpoint or "
+        "of one step's folder. Damage is reported, not raised.");
+  m.def("request_checkpoint", &request_checkpoint, py::arg("run_folder"),
+        "Asks the process that trains into this folder, whichever it is, for a checkpoint of the "
+        "step at hand; training does not stop for it. The same as `touch RUN/SAVE`.");
+}
+
 }  // namespace
 
 void bind_run(py::module_& m) {
   bind_lines(m);
+  bind_checkpoints(m);
   m.def(
       "train_run", &run, py::arg("config"), py::kw_only(), py::arg("device") = py::none(),
       py::arg("mode") = "fresh", py::arg("observer") = py::none(), py::arg("ranks") = 1,

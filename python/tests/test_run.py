@@ -1,5 +1,11 @@
 """Whole runs: checkpoints in the background, and their report."""
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
 import pytest
 
 import gigatrain as gt
@@ -47,6 +53,84 @@ def test_checkpoints_are_told_of(run):
     assert (last.path, last.digest) == (outcome.checkpoint, outcome.digest)
     assert last.bytes > 1000 and last.write_ms > 0
     assert all(line.stall_ms > 0 for line in observer.saved)
+
+
+def test_checkpoints_are_listed_and_verified(run):
+    folder = run[0].folder
+    listed = gt.list_checkpoints(folder)
+    assert [(entry.step, entry.latest) for entry in listed] == [(4, False), (6, True)]
+    report = gt.verify_checkpoint(folder)
+    assert report.whole and report.problems == [] and report.digest == run[0].digest
+    path = listed[0].folder + "/optim-00000-of-00001.safetensors"
+    data = bytearray(open(path, "rb").read())
+    data[-1] ^= 1
+    open(path, "wb").write(data)
+    report = gt.verify_checkpoint(listed[0].folder)
+    assert not report.whole and "bytes " in report.problems[0]
+
+
+class Asks:
+    """Asks for a checkpoint in the middle."""
+
+    def __init__(self):
+        self.saved = []
+
+    def on_start(self, summary):
+        self.folder = summary.folder
+
+    def on_step(self, line):
+        if line.report.step == 3:
+            gt.request_checkpoint(self.folder)
+
+    def on_checkpoint(self, line):
+        self.saved.append(line.step)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_checkpoint_on_request(tmp_path, ranks):
+    (tmp_path / "text.txt").write_text("in the beginning " * 40)
+    gt.tokenize_files(gt.tokenizer("byte"), [str(tmp_path / "text.txt")], str(tmp_path))
+    observer = Asks()
+    gt.train_run(gt.parse_config(CONFIG.format(tmp_path)), observer=observer, ranks=ranks)
+    assert observer.saved == [2, 3, 4, 6]
+    with pytest.raises(OSError, match="no run folder"):
+        gt.request_checkpoint(str(tmp_path / "nothing"))
+
+
+def test_signals(tmp_path):
+    """The first one saves and ends with 75, the second one ends at once; the run goes on after both."""
+    command = shutil.which("gigatrain", path=os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"])
+    if not command:
+        pytest.skip("the command gigatrain is not installed")
+    (tmp_path / "text.txt").write_text("in the beginning " * 40)
+    gt.tokenize_files(gt.tokenizer("byte"), [str(tmp_path / "text.txt")], str(tmp_path))
+    (tmp_path / "c.toml").write_text(CONFIG.format(tmp_path))
+    base = [command, "train", str(tmp_path / "c.toml"), "train.steps=2000000", "checkpoint.every=1000000"]
+
+    def start():
+        process = subprocess.Popen(base, stdout=subprocess.PIPE, text=True)
+        for line in process.stdout:
+            if line.startswith("step "):
+                return process
+        raise AssertionError("it does not train")
+
+    steps = []
+    for sent in (signal.SIGUSR1, signal.SIGTERM):
+        process = start()
+        process.send_signal(sent)
+        process.communicate(timeout=60)
+        assert process.returncode == 75
+        steps.append(gt.list_checkpoints(str(tmp_path / "r"))[-1].step)
+    assert 0 < steps[0] < steps[1]
+    process = start()
+    os.kill(process.pid, signal.SIGSTOP)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGUSR1)
+    os.kill(process.pid, signal.SIGCONT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    report = gt.verify_checkpoint(str(tmp_path / "r"))
+    assert report.whole and report.step == steps[1]
 
 
 def test_report_of_one_run_and_of_several(run, tmp_path):

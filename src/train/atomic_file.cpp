@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <future>
 #include <utility>
 
 #include "gigatrain/base/error.h"
@@ -65,14 +66,24 @@ FileWriter::~FileWriter() {
 }
 
 void FileWriter::append(const void* data, std::size_t bytes) {
-  // In pieces, so that what is hashed is still in the cache when it is written. The disk works
-  // beside the hashing.
+  // What is large is hashed by another thread while it is written.
+  constexpr std::size_t kLarge = 1 << 20;
+  if (bytes < kLarge) {
+    hash_.add(data, bytes);
+    return write(data, bytes);
+  }
+  auto hashed = std::async(std::launch::async, [&] { hash_.add(data, bytes); });
+  write(data, bytes);
+  hashed.get();
+}
+
+void FileWriter::write(const void* data, std::size_t bytes) {
+  // In pieces, so that the disk works meanwhile.
   constexpr std::size_t kPiece = 1 << 20;
   constexpr std::int64_t kStartEvery = 8 << 20;
   const auto* from = static_cast<const char*>(data);
   for (std::size_t done = 0; done < bytes; done += kPiece) {
     const std::size_t n = std::min(kPiece, bytes - done);
-    hash_.add(from + done, n);
     files_.write(file_, from + done, n, path_);
     bytes_ += static_cast<std::int64_t>(n);
     if (bytes_ - started_ < kStartEvery) continue;

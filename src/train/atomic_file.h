@@ -56,6 +56,7 @@ class FileWriter {
   WrittenFile finish();
 
  private:
+  void write(const void* data, std::size_t bytes);
   FileSystem& files_;
   std::string path_;
   int file_;
