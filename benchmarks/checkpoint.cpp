@@ -120,8 +120,7 @@ void write_as_dd(const CheckpointPart& part, const std::string& path) {
   for (const auto& t : all_of(part))
     for (std::int64_t at = 0; at < t.bytes(); at += 1 << 20)
       files.write(file, static_cast<const std::byte*>(t.data) + at,
-                  static_cast<std::size_t>(std::min<std::int64_t>(1 << 20, t.bytes() - at)),
-                  path);
+                  static_cast<std::size_t>(std::min<std::int64_t>(1 << 20, t.bytes() - at)), path);
   files.sync(file, path);
   files.close(file);
   files.remove_file(path);
@@ -161,9 +160,9 @@ void print_steps(Gpt2& gpt, const std::string& folder, int steps, double bytes) 
       over = save.poll();
       if (!over) beside.push_back(ms);
     }
-    writes.push_back(std::chrono::duration<double, std::milli>(
-                         std::chrono::steady_clock::now() - start)
-                         .count());
+    writes.push_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+            .count());
   }
   fmt::print(
       "steps: alone {:.0f} ms, while writing {:.0f} ms ({} steps): {:+.1f} %; a write takes "

@@ -130,7 +130,8 @@ void bind_checkpoints(py::module_& m) {
       .def_readonly("tensors", &CheckpointReport::tensors, "Weights and optimizer state.")
       .def_readonly("bytes", &CheckpointReport::bytes, "Of all files.")
       .def_property_readonly(
-          "digest", [](const CheckpointReport& r) { return fmt::format("{:016x}", r.state_digest); },
+          "digest",
+          [](const CheckpointReport& r) { return fmt::format("{:016x}", r.state_digest); },
           "Of the state.")
       .def_readonly("problems", &CheckpointReport::problems, "Empty: it is whole.")
       .def_property_readonly("whole", &CheckpointReport::whole, "No problems.");

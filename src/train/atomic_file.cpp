@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <future>
+#include <new>
 #include <utility>
 
 #include "gigatrain/base/error.h"
@@ -58,41 +58,58 @@ std::string parent_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+// Aligned as a disk's blocks are, so that it can be sent without a copy.
+struct FileWriter::Buffer {
+  static constexpr std::size_t kBytes = 4 << 20, kAlign = 4096;
+  struct Free {
+    void operator()(std::byte* data) const { ::operator delete (data, std::align_val_t{kAlign}); }
+  };
+  std::unique_ptr<std::byte, Free> data{
+      static_cast<std::byte*>(::operator new (kBytes, std::align_val_t{kAlign}))};
+  std::size_t used = 0;
+};
+
 FileWriter::FileWriter(FileSystem& files, std::string path)
-    : files_(files), path_(std::move(path)), file_(files_.create(path_)) {}
+    : files_(files),
+      path_(std::move(path)),
+      file_(files_.create(path_)),
+      filling_(std::make_unique<Buffer>()) {}
 
 FileWriter::~FileWriter() {
+  if (job_.valid()) job_.wait();
   if (file_ >= 0) files_.close(file_);
 }
 
 void FileWriter::append(const void* data, std::size_t bytes) {
-  // What is large is hashed by another thread while it is written.
-  constexpr std::size_t kLarge = 1 << 20;
-  if (bytes < kLarge) {
-    hash_.add(data, bytes);
-    return write(data, bytes);
+  const auto* from = static_cast<const std::byte*>(data);
+  while (bytes > 0) {
+    const std::size_t n = std::min(bytes, Buffer::kBytes - filling_->used);
+    std::byte* to = filling_->data.get() + filling_->used;
+    std::memcpy(to, from, n);
+    hash_.add(to, n);  // from the cache
+    filling_->used += n;
+    bytes_ += static_cast<std::int64_t>(n);
+    from += n;
+    bytes -= n;
+    if (filling_->used == Buffer::kBytes) send();
   }
-  auto hashed = std::async(std::launch::async, [&] { hash_.add(data, bytes); });
-  write(data, bytes);
-  hashed.get();
 }
 
-void FileWriter::write(const void* data, std::size_t bytes) {
-  // In pieces, so that the disk works meanwhile.
-  constexpr std::size_t kPiece = 1 << 20;
-  constexpr std::int64_t kStartEvery = 8 << 20;
-  const auto* from = static_cast<const char*>(data);
-  for (std::size_t done = 0; done < bytes; done += kPiece) {
-    const std::size_t n = std::min(kPiece, bytes - done);
-    files_.write(file_, from + done, n, path_);
-    bytes_ += static_cast<std::int64_t>(n);
-    if (bytes_ - started_ < kStartEvery) continue;
-    files_.start_sync(file_);
-    started_ = bytes_;
+void FileWriter::send() {
+  if (!writing_) {
+    writing_ = std::make_unique<Buffer>();
+    files_.pass_cache(file_);
   }
+  if (job_.valid()) job_.get();
+  std::swap(filling_, writing_);
+  filling_->used = 0;
+  job_ = std::async(std::launch::async,
+                    [this] { files_.write(file_, writing_->data.get(), writing_->used, path_); });
 }
 
 WrittenFile FileWriter::finish() {
+  if (job_.valid()) job_.get();
+  if (filling_->used > 0) files_.write(file_, filling_->data.get(), filling_->used, path_);
   files_.sync(file_, path_);
   files_.close(std::exchange(file_, -1));
   return {bytes_, hash_.hex()};

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <future>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +20,8 @@ class FileSystem {
   virtual ~FileSystem() = default;
   virtual int create(const std::string& path);  // a new file: an existing one is an error
   virtual void write(int file, const void* data, std::size_t bytes, const std::string& path);
-  virtual void start_sync(int file);  // a hint: the disk may begin with what was written
+  // A hint: what is written from now on in whole blocks need not stay in memory.
+  virtual void pass_cache(int file);
   virtual void sync(int file, const std::string& path);
   virtual void close(int file);
   virtual void sync_folder(const std::string& path);  // makes the names in it durable
@@ -44,7 +47,8 @@ bool exists(const std::string& path);           // of any kind, links not follow
 // The folder that holds it, "." for a plain name.
 std::string parent_of(const std::string& path);
 
-// A new file, hashed while it is written. finish() syncs and closes it.
+// A new file, hashed while it is written: one buffer goes to the disk, past the page cache where it
+// can, while the next is filled and hashed. finish() syncs and closes it.
 class FileWriter {
  public:
   FileWriter(FileSystem& files, std::string path);
@@ -56,12 +60,15 @@ class FileWriter {
   WrittenFile finish();
 
  private:
-  void write(const void* data, std::size_t bytes);
+  struct Buffer;
+  void send();  // what the buffer holds, by another thread
   FileSystem& files_;
   std::string path_;
   int file_;
   Sha256 hash_;
-  std::int64_t bytes_ = 0, started_ = 0;  // written; of these, on their way to the disk
+  std::int64_t bytes_ = 0;
+  std::unique_ptr<Buffer> filling_, writing_;
+  std::future<void> job_;  // has writing_
 };
 
 WrittenFile write_file(FileSystem& files, const std::string& path, std::string_view text);

@@ -54,19 +54,41 @@ int FileSystem::create(const std::string& path) {
   return file;
 }
 
+namespace {
+
+constexpr std::size_t kBlock = 4096;
+
+bool passes_cache(int file) {
+  return (::fcntl(file, F_GETFL) & O_DIRECT) != 0;
+}
+
+void use_cache(int file) {
+  ::fcntl(file, F_SETFL, ::fcntl(file, F_GETFL) & ~O_DIRECT);
+}
+
+}  // namespace
+
 void FileSystem::write(int file, const void* data, std::size_t bytes, const std::string& path) {
   const auto* from = static_cast<const char*>(data);
   while (bytes > 0) {
+    const bool blocks = reinterpret_cast<std::uintptr_t>(from) % kBlock == 0 && bytes % kBlock == 0;
+    const bool direct = passes_cache(file);
+    if (direct && !blocks) use_cache(file);
     const ssize_t written = ::write(file, from, bytes);
     if (written < 0 && errno == EINTR) continue;
+    if (written < 0 && errno == EINVAL && direct && blocks) {  // of larger blocks than ours
+      use_cache(file);
+      continue;
+    }
     if (written < 0) fail("write", path);
     from += written;
     bytes -= static_cast<std::size_t>(written);
   }
 }
 
-void FileSystem::start_sync(int file) {
-  ::sync_file_range(file, 0, 0, SYNC_FILE_RANGE_WRITE);  // sync() says what went wrong
+void FileSystem::pass_cache(int file) {
+  // Where it is refused (tmpfs, some networks) the cache serves.
+  ::fcntl(file, F_SETFL, ::fcntl(file, F_GETFL) | O_DIRECT);
 }
 
 void FileSystem::sync(int file, const std::string& path) {

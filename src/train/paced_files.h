@@ -16,7 +16,7 @@ class PacedFiles final : public FileSystem {
 
   int create(const std::string& path) override { return files_.create(path); }
   void write(int file, const void* data, std::size_t bytes, const std::string& path) override;
-  void start_sync(int file) override { files_.start_sync(file); }
+  void pass_cache(int file) override { files_.pass_cache(file); }
   void sync(int file, const std::string& path) override { files_.sync(file, path); }
   void close(int file) override { files_.close(file); }
 
