@@ -57,17 +57,21 @@ std::string pointed(const std::string& root, const char* which) {
 }  // namespace
 
 void remove_leftovers(FileSystem& files, const std::string& root) {
+  std::vector<std::string> unneeded;
   for (const auto& name : names_in(root)) {
     const std::string path = root + "/" + name;
     const std::string replaced = step_of_leftover(name, ".old-");
     if (!replaced.empty() && !exists(root + "/" + replaced))
       files.rename(path, root + "/" + replaced);
     else if (!replaced.empty() || !step_of_leftover(name, ".tmp-").empty() ||
-             !step_of_leftover(name, ".gone-").empty())
-      remove_tree(files, path);
-    else if (is_pointer_leftover(name))
-      files.remove_file(path);
+             !step_of_leftover(name, ".gone-").empty() || is_pointer_leftover(name))
+      unneeded.push_back(path);
   }
+  if (unneeded.empty()) return;
+  // Whoever left them may not have lived to make durable what took their place.
+  files.sync_folder(root);
+  for (const auto& path : unneeded)
+    is_folder(path) ? remove_tree(files, path) : files.remove_file(path);
 }
 
 void remove_older(FileSystem& files, const std::string& root, std::int64_t step, int keep) {
@@ -76,14 +80,18 @@ void remove_older(FileSystem& files, const std::string& root, std::int64_t step,
     if (const auto s = parse_step_name(name); s && *s <= step) steps.push_back(*s);
   std::sort(steps.rbegin(), steps.rend());
   const std::string best = pointed(root, kBest), latest = pointed(root, kLatest);
+  // Under other names first, and these durable: a removal that is cut short, whatever of it reaches
+  // the disk, must not leave half a checkpoint.
+  std::vector<std::string> gone;
   for (std::size_t i = static_cast<std::size_t>(keep); i < steps.size(); ++i) {
     const std::string name = step_folder_name(steps[i]);
     if (name == best || name == latest || !is_folder(root + "/" + name)) continue;
-    // Under another name first: a removal that is cut short must not leave half a checkpoint.
-    const std::string gone = fmt::format("{}/.gone-{}.{}", root, name, ::getpid());
-    files.rename(root + "/" + name, gone);
-    remove_tree(files, gone);
+    gone.push_back(fmt::format("{}/.gone-{}.{}", root, name, ::getpid()));
+    files.rename(root + "/" + name, gone.back());
   }
+  if (gone.empty()) return;
+  files.sync_folder(root);
+  for (const auto& folder : gone) remove_tree(files, folder);
 }
 
 }  // namespace gigatrain
