@@ -16,29 +16,31 @@
 namespace gigatrain {
 namespace {
 
-// Ours counts as dead: whoever had our number before us is gone, and we write one at a time.
-bool process_is_dead(std::string_view number) {
+// Ours counts as dead: whoever had our number before us is gone, and we write one at a time. The
+// number may have gone to a stranger, or be of another host: who writes alone need not ask.
+bool process_is_dead(std::string_view number, bool alone) {
   int pid = 0;
   const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), pid);
   if (error != std::errc{} || end != number.data() + number.size() || pid <= 0) return false;
-  return pid == ::getpid() || (::kill(pid, 0) != 0 && errno == ESRCH);
+  return alone || pid == ::getpid() || (::kill(pid, 0) != 0 && errno == ESRCH);
 }
 
 // "step_00000010" of ".tmp-step_00000010.4711" whose process is dead; else empty.
-std::string step_of_leftover(const std::string& name, std::string_view prefix) {
+std::string step_of_leftover(const std::string& name, std::string_view prefix, bool alone) {
   if (!name.starts_with(prefix)) return {};
   const auto dot = name.find_last_of('.');
   if (dot <= prefix.size()) return {};
   const std::string step = name.substr(prefix.size(), dot - prefix.size());
   const bool ours =
-      parse_step_name(step) && process_is_dead(std::string_view(name).substr(dot + 1));
+      parse_step_name(step) && process_is_dead(std::string_view(name).substr(dot + 1), alone);
   return ours ? step : std::string{};
 }
 
-bool is_pointer_leftover(const std::string& name) {
+bool is_pointer_leftover(const std::string& name, bool alone) {
   for (const char* pointer : {kLatest, kBest}) {
     const std::string prefix = std::string(pointer) + ".tmp.";
-    if (name.starts_with(prefix) && process_is_dead(std::string_view(name).substr(prefix.size())))
+    if (name.starts_with(prefix) &&
+        process_is_dead(std::string_view(name).substr(prefix.size()), alone))
       return true;
   }
   return false;
@@ -56,15 +58,15 @@ std::string pointed(const std::string& root, const char* which) {
 
 }  // namespace
 
-void remove_leftovers(FileSystem& files, const std::string& root) {
+void remove_leftovers(FileSystem& files, const std::string& root, bool alone) {
   std::vector<std::string> unneeded;
   for (const auto& name : names_in(root)) {
     const std::string path = root + "/" + name;
-    const std::string replaced = step_of_leftover(name, ".old-");
+    const std::string replaced = step_of_leftover(name, ".old-", alone);
     if (!replaced.empty() && !exists(root + "/" + replaced))
       files.rename(path, root + "/" + replaced);
-    else if (!replaced.empty() || !step_of_leftover(name, ".tmp-").empty() ||
-             !step_of_leftover(name, ".gone-").empty() || is_pointer_leftover(name))
+    else if (!replaced.empty() || !step_of_leftover(name, ".tmp-", alone).empty() ||
+             !step_of_leftover(name, ".gone-", alone).empty() || is_pointer_leftover(name, alone))
       unneeded.push_back(path);
   }
   if (unneeded.empty()) return;

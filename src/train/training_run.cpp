@@ -98,6 +98,7 @@ class Run {
             .on_warning = [this](const std::string& text) { warn(text); }},
         RunCheckpoints::Source{*model_, *optimizer_, tokenizer_.get(), ranks_});
     if (ranks_) rank_log_.emplace(folder_.log(rank()), rank(), ranks_->size(), describe_device());
+    if (!folder_.warning().empty()) warn(folder_.warning());
     if (mode == RunMode::resume) resume();
     limit_flops_ = ranks_ ? measure_gemm_of_ranks(*ranks_, device, compute_dtype(config))
                           : measure_gemm(device, compute_dtype(config));
