@@ -1,5 +1,5 @@
-// `gigatrain ckpt ls | verify | diff`: what a run has saved, whether it is whole, and where two
-// checkpoints differ.
+// `gigatrain ckpt ls | verify | diff | convert | save`: what a run has saved, whether it is whole,
+// where two checkpoints differ; asking for one.
 
 #include <fmt/format.h>
 
@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "gigatrain/train/checkpoint_diff.h"
 #include "gigatrain/train/checkpoint_files.h"
+#include "gigatrain/train/run_folder.h"
 #include "progress.h"
 
 namespace gigatrain::tools {
@@ -216,6 +217,19 @@ void add_verify(CLI::App& app, const Globals& globals, Action& action) {
   on_chosen(command, action, [&globals, path, all] { return verify(globals, *path, *all); });
 }
 
+void add_save(CLI::App& app, Action& action) {
+  auto* command = app.add_subcommand("save", "ask a run that is training for a checkpoint now");
+  command->footer(
+      "Training does not stop for it. The same as `touch RUN/SAVE`.\n"
+      "Example: gigatrain ckpt save runs/bible");
+  auto run = std::make_shared<std::string>();
+  command->add_option("run", *run, "run folder")->required();
+  on_chosen(command, action, [run] {
+    request_checkpoint(*run);
+    return kOk;
+  });
+}
+
 void add_diff(CLI::App& app, const Globals& globals, Action& action) {
   auto* command = app.add_subcommand("diff", "compare the tensors of two checkpoints, bit by bit");
   command->footer(
@@ -231,13 +245,15 @@ void add_diff(CLI::App& app, const Globals& globals, Action& action) {
 }  // namespace
 
 void add_ckpt(CLI::App& app, const Globals& globals, Action& action) {
-  auto* command = app.add_subcommand("ckpt", "list, verify and compare checkpoints");
+  auto* command = app.add_subcommand("ckpt", "list, verify, compare, convert, ask for checkpoints");
   command->footer("Example: gigatrain ckpt ls runs/bible");
   command->require_subcommand(1);
   command->fallthrough();
   add_ls(*command, globals, action);
   add_verify(*command, globals, action);
   add_diff(*command, globals, action);
+  add_convert(*command, globals, action);
+  add_save(*command, action);
 }
 
 }  // namespace gigatrain::tools

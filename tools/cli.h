@@ -58,5 +58,6 @@ void add_generate(CLI::App& app, const Globals& globals, Action& action);
 void add_ckpt(CLI::App& app, const Globals& globals, Action& action);
 void add_import(CLI::App& app, const Globals& globals, Action& action);
 void add_export(CLI::App& app, const Globals& globals, Action& action);
+void add_convert(CLI::App& ckpt, const Globals& globals, Action& action);  // export, under `ckpt`
 
 }  // namespace gigatrain::tools

@@ -111,9 +111,12 @@ void add_import(CLI::App& app, const Globals& globals, Action& action) {
   });
 }
 
-void add_export(CLI::App& app, const Globals& globals, Action& action) {
-  auto* command = app.add_subcommand("export", "write a model as a plain Hugging Face folder");
-  command->footer("Example: gigatrain export runs/bible bible-model --dtype bf16");
+namespace {
+
+void add_writer(CLI::App& app, const Globals& globals, Action& action, const char* name,
+                const char* about, const char* example) {
+  auto* command = app.add_subcommand(name, about);
+  command->footer(std::string("Example: ") + example);
   auto o = std::make_shared<ExportOptions>();
   command->add_option("model", o->model, "run folder, checkpoint or Hugging Face folder")
       ->required();
@@ -123,6 +126,19 @@ void add_export(CLI::App& app, const Globals& globals, Action& action) {
       ->capture_default_str();
   command->callback(
       [&globals, &action, o] { action = [&globals, o] { return export_model(globals, *o); }; });
+}
+
+}  // namespace
+
+void add_export(CLI::App& app, const Globals& globals, Action& action) {
+  add_writer(app, globals, action, "export", "write a model as a plain Hugging Face folder",
+             "gigatrain export runs/bible bible-model --dtype bf16");
+}
+
+void add_convert(CLI::App& ckpt, const Globals& globals, Action& action) {
+  add_writer(ckpt, globals, action, "convert",
+             "write a checkpoint's model as a plain Hugging Face folder; the same as export",
+             "gigatrain ckpt convert runs/bible/ckpt/step_00001000 bible-model --dtype bf16");
 }
 
 }  // namespace gigatrain::tools

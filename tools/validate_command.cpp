@@ -39,7 +39,7 @@ int validate(const Globals& globals, const Options& options) {
   target.ranks = globals.ranks;
   target.on_one_gpu = ranks_on_one_gpu(globals.ranks);
   target.zero = static_cast<int>(config.parallel.zero);
-  target.snapshot = saves_in_background(config) && globals.ranks == 1;
+  target.snapshot = saves_in_background(config);
   const MemoryPlan plan =
       plan_largest_rank(spec, batch, weight_options(config), target, optimizer_options(config));
   const TokenSource data =

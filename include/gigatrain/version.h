@@ -8,7 +8,7 @@
 
 namespace gigatrain {
 
-inline constexpr int kCheckpointVersion = 1;  // `version` in a checkpoint's manifest.json
+inline constexpr int kCheckpointVersion = 2;  // `version` in a checkpoint's manifest.json
 inline constexpr int kMetricsVersion = 1;     // `v` in a line of metrics.jsonl
 inline constexpr int kPluginAbiVersion = 1;   // device and communication plugins
 

@@ -4,34 +4,22 @@
 
 #include <cstdint>
 #include <sstream>
+#include <utility>
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/base/hash.h"
+#include "train/together.h"
 
 namespace gigatrain {
 
 namespace {
 
-template <class T>
-TensorView view_of(std::vector<T>& values, DType dtype) {
-  return TensorView(values.data(), dtype, {static_cast<std::int64_t>(values.size())});
-}
-
-// Every rank's digest of every fact, by rank.
-std::vector<std::uint64_t> digests_of_all(Communicator& ranks, const Facts& facts) {
-  std::vector<std::uint64_t> own, all(facts.size() * static_cast<std::size_t>(ranks.size()));
-  for (const auto& [name, value] : facts) own.push_back(hash64(value, hash64(name)));
-  ranks.all_gather(view_of(own, DType::i64), view_of(all, DType::i64)).wait();
-  return all;
-}
-
-std::string text_of(Communicator& ranks, int root, const std::string& own) {
-  const auto size = ranks.all_reduce(
-      ranks.rank() == root ? static_cast<std::int64_t>(own.size()) : 0, Reduce::max);
-  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(size));
-  if (ranks.rank() == root) bytes.assign(own.begin(), own.end());
-  ranks.broadcast(view_of(bytes, DType::u8), root).wait();
-  return {bytes.begin(), bytes.end()};
+// Of every fact, by rank.
+std::vector<std::int64_t> digests_of_all(Communicator& ranks, const Facts& facts) {
+  std::vector<std::int64_t> own;
+  for (const auto& [name, value] : facts)
+    own.push_back(static_cast<std::int64_t>(hash64(value, hash64(name))));
+  return all_values(ranks, std::move(own));
 }
 
 // The first lines of two texts that differ.
@@ -53,8 +41,9 @@ void require_agreement(Communicator& ranks, const Facts& facts) {
   for (std::size_t i = 0; i < facts.size(); ++i)
     for (int rank = 1; rank < ranks.size(); ++rank) {
       if (all[static_cast<std::size_t>(rank) * facts.size() + i] == all[i]) continue;
-      const auto [expected, got] = first_difference(text_of(ranks, 0, facts[i].second),
-                                                    text_of(ranks, rank, facts[i].second));
+      const auto texts = all_texts(ranks, facts[i].second);
+      const auto [expected, got] =
+          first_difference(texts.front(), texts[static_cast<std::size_t>(rank)]);
       throw Error(ErrorCode::invalid_argument,
                   fmt::format("rank {} has another {} than rank 0: '{}', rank 0 has '{}'", rank,
                               facts[i].first, got, expected),

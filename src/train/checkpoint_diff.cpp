@@ -17,17 +17,9 @@ bool is_float(const std::string& dtype) {
   return dtype == "F64" || dtype == "F32" || dtype == "F16" || dtype == "BF16";
 }
 
-StoredTensor part(const StoredTensor& whole, std::int64_t begin, std::int64_t count) {
-  StoredTensor t = whole;
-  t.shape = Shape{count};
-  t.data = whole.data + begin * whole.item_size();
-  t.bytes = count * whole.item_size();
-  return t;
-}
-
-std::vector<double> values(const StoredTensor& tensor) {
-  std::vector<double> v(static_cast<std::size_t>(tensor.shape.numel()));
-  copy_tensor(tensor, TensorView(v.data(), DType::f64, tensor.shape));
+std::vector<double> values(const CheckpointTensor& tensor, std::int64_t begin, std::int64_t count) {
+  std::vector<double> v(static_cast<std::size_t>(count));
+  tensor.read(begin, TensorView(v.data(), DType::f64, {count}));
   return v;
 }
 
@@ -36,49 +28,46 @@ double larger(double a, double b) {
   return std::isnan(a) || a >= b ? a : b;
 }
 
-void compare_chunk(const StoredTensor& a, const StoredTensor& b, TensorDiff& diff) {
-  if (a.bytes == 0 || std::memcmp(a.data, b.data, static_cast<std::size_t>(a.bytes)) == 0) return;
+// Elements as they lie in the files.
+std::vector<std::byte> raw(const std::vector<StoredTensor>& pieces) {
+  std::vector<std::byte> bytes;
+  for (const auto& p : pieces) bytes.insert(bytes.end(), p.data, p.data + p.bytes);
+  return bytes;
+}
+
+void compare_chunk(const CheckpointTensor& a, const CheckpointTensor& b, std::int64_t begin,
+                   std::int64_t count, TensorDiff& diff) {
+  const auto x = raw(a.pieces(begin, count)), y = raw(b.pieces(begin, count));
+  if (x == y) return;
   const bool floats = is_float(a.dtype);
-  const auto x = floats ? values(a) : std::vector<double>{};
-  const auto y = floats ? values(b) : std::vector<double>{};
-  const std::int64_t item = a.item_size();
-  for (std::int64_t i = 0; i < a.shape.numel(); ++i) {
-    if (std::memcmp(a.data + i * item, b.data + i * item, static_cast<std::size_t>(item)) == 0)
-      continue;
+  const auto p = floats ? values(a, begin, count) : std::vector<double>{};
+  const auto q = floats ? values(b, begin, count) : std::vector<double>{};
+  const std::size_t item = x.size() / static_cast<std::size_t>(count);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+    if (std::memcmp(x.data() + i * item, y.data() + i * item, item) == 0) continue;
     ++diff.differing;
-    if (!floats) continue;
-    const auto j = static_cast<std::size_t>(i);
-    diff.max_abs = larger(diff.max_abs, std::abs(x[j] - y[j]));
+    if (floats) diff.max_abs = larger(diff.max_abs, std::abs(p[i] - q[i]));
   }
 }
 
-std::set<std::string> names_of(const ModelFiles& a, const ModelFiles& b) {
+std::set<std::string> names_of(const Checkpoint& a, const Checkpoint& b, bool weights) {
   std::set<std::string> names;
-  for (const ModelFiles* files : {&a, &b})
-    for (const auto& [name, tensor] : files->tensors()) names.insert(name);
+  for (const Checkpoint* c : {&a, &b})
+    for (const auto& [name, tensor] : c->tensors())
+      if (tensor.weight == weights) names.insert(name);
   return names;
 }
 
-void diff_files(const ModelFiles& a, const ModelFiles& b, CheckpointDiff& diff) {
-  for (const auto& name : names_of(a, b)) {
-    const StoredTensor *x = a.find(name), *y = b.find(name);
-    TensorDiff t;
-    if (x && y) {
-      t = diff_tensors(*x, *y);
-    } else {
-      t.name = name;
-      t.reason = x ? "only in the first" : "only in the second";
-    }
-    if (t.reason.empty() && t.differing == 0)
-      ++diff.same;
-    else
-      diff.tensors.push_back(t);
-  }
+TensorDiff only_in(const std::string& name, const char* which) {
+  TensorDiff diff;
+  diff.name = name;
+  diff.reason = fmt::format("only in the {}", which);
+  return diff;
 }
 
 }  // namespace
 
-TensorDiff diff_tensors(const StoredTensor& a, const StoredTensor& b) {
+TensorDiff diff_tensors(const CheckpointTensor& a, const CheckpointTensor& b) {
   TensorDiff diff;
   diff.name = a.name;
   if (a.dtype != b.dtype || !(a.shape == b.shape)) {
@@ -87,17 +76,24 @@ TensorDiff diff_tensors(const StoredTensor& a, const StoredTensor& b) {
     return diff;
   }
   diff.elements = a.shape.numel();
-  for (std::int64_t i = 0; i < diff.elements; i += kChunk) {
-    const std::int64_t n = std::min(kChunk, diff.elements - i);
-    compare_chunk(part(a, i, n), part(b, i, n), diff);
-  }
+  for (std::int64_t i = 0; i < diff.elements; i += kChunk)
+    compare_chunk(a, b, i, std::min(kChunk, diff.elements - i), diff);
   return diff;
 }
 
 CheckpointDiff diff_checkpoints(const Checkpoint& a, const Checkpoint& b) {
   CheckpointDiff diff;
-  diff_files(a.model(), b.model(), diff);
-  diff_files(a.optimizer(), b.optimizer(), diff);
+  const auto add = [&](const TensorDiff& t) {
+    if (t.reason.empty() && t.differing == 0)
+      ++diff.same;
+    else
+      diff.tensors.push_back(t);
+  };
+  for (const bool weights : {true, false})
+    for (const auto& name : names_of(a, b, weights)) {
+      const CheckpointTensor *x = a.find(name), *y = b.find(name);
+      add(x && y ? diff_tensors(*x, *y) : only_in(name, x ? "first" : "second"));
+    }
   return diff;
 }
 

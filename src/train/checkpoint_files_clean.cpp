@@ -76,7 +76,8 @@ void remove_leftovers(FileSystem& files, const std::string& root, bool alone) {
     is_folder(path) ? remove_tree(files, path) : files.remove_file(path);
 }
 
-void remove_older(FileSystem& files, const std::string& root, std::int64_t step, int keep) {
+void remove_older(FileSystem& files, const std::string& root, std::int64_t step,
+                  const CheckpointOptions& options) {
   std::vector<std::int64_t> steps;
   for (const auto& name : names_in(root))
     if (const auto s = parse_step_name(name); s && *s <= step) steps.push_back(*s);
@@ -85,8 +86,9 @@ void remove_older(FileSystem& files, const std::string& root, std::int64_t step,
   // Under other names first, and these durable: a removal that is cut short, whatever of it reaches
   // the disk, must not leave half a checkpoint.
   std::vector<std::string> gone;
-  for (std::size_t i = static_cast<std::size_t>(keep); i < steps.size(); ++i) {
+  for (std::size_t i = static_cast<std::size_t>(options.keep); i < steps.size(); ++i) {
     const std::string name = step_folder_name(steps[i]);
+    if (options.keep_every > 0 && steps[i] % options.keep_every == 0) continue;
     if (name == best || name == latest || !is_folder(root + "/" + name)) continue;
     gone.push_back(fmt::format("{}/.gone-{}.{}", root, name, ::getpid()));
     files.rename(root + "/" + name, gone.back());

@@ -7,7 +7,6 @@
 #include "gigatrain/base/error.h"
 #include "gigatrain/version.h"
 #include "json_fields.h"
-#include "mapped_file.h"
 #include "safetensors_internal.h"
 #include "sha256.h"
 #include "strict_json.h"
@@ -22,7 +21,8 @@ Json to_json(const Manifest::Record& record) {
   Json shape = Json::array(), slices = Json::array();
   for (int i = 0; i < record.shape.dims(); ++i) shape.push_back(record.shape[i]);
   for (const auto& s : record.slices)
-    slices.push_back({{"file", s.file}, {"begin", s.begin}, {"end", s.end}});
+    slices.push_back(
+        {{"file", s.file}, {"begin", s.begin}, {"end", s.end}, {"digest", digest_hex(s.digest)}});
   return {{"dtype", record.dtype},
           {"shape", shape},
           {"digest", digest_hex(record.digest)},
@@ -34,15 +34,19 @@ Manifest::Record parse_record(const Json& json, const std::string& file) {
   Manifest::Record record;
   record.dtype = fields.text("dtype");
   record.digest = fields.hex("digest");
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 62;
+  std::uint64_t elements = 1;
   for (const auto& size : fields.list("shape")) {
-    if (!size.is_number_unsigned() || size.get<std::uint64_t>() > std::uint64_t{1} << 62 ||
-        record.shape.dims() == kMaxDims)
+    const std::uint64_t n = size.is_number_unsigned() ? size.get<std::uint64_t>() : kMost + 1;
+    if (n > kMost || record.shape.dims() == kMaxDims || (n > 0 && elements > kMost / n))
       throw Error(ErrorCode::corrupt, fmt::format("'{}': a shape is malformed", file));
-    record.shape.push_back(size.get<std::int64_t>());
+    elements *= n;
+    record.shape.push_back(static_cast<std::int64_t>(n));
   }
   for (const auto& slice : fields.list("slices")) {
     const JsonFields s(slice, file);
-    record.slices.push_back({s.text("file"), s.integer("begin"), s.integer("end")});
+    record.slices.push_back({s.text("file"), s.integer("begin"), s.integer("end"),
+                             slice.contains("digest") ? s.hex("digest") : record.digest});
   }
   return record;
 }
@@ -60,11 +64,14 @@ void require_readable(const JsonFields& fields, const std::string& file) {
   if (fields.text("format") != kFormat)
     throw Error(ErrorCode::corrupt, fmt::format("'{}': format must be '{}', got '{}'", file,
                                                 kFormat, printable(fields.text("format"))));
-  if (const std::int64_t version = fields.integer("version"); version != kCheckpointVersion)
-    throw Error(ErrorCode::unsupported,
-                fmt::format("'{}' has checkpoint version {}, this build reads version {}", file,
-                            version, kCheckpointVersion),
-                "use the gigatrain version that wrote it, or a newer one");
+  // Version 1 is the same with one slice a tensor, whose digest is the tensor's.
+  if (const std::int64_t version = fields.integer("version");
+      version < 1 || version > kCheckpointVersion)
+    throw OtherVersion(
+        ErrorCode::corrupt,
+        fmt::format("'{}' has checkpoint version {}, this build (gigatrain {}) reads 1 to {}", file,
+                    version, GIGATRAIN_VERSION, kCheckpointVersion),
+        "use the gigatrain version that wrote it, or a newer one");
 }
 
 void require_own_hash(Json json, const JsonFields& fields, const std::string& file) {
@@ -86,7 +93,7 @@ std::string manifest_to_json(const Manifest& manifest) {
                {"version", kCheckpointVersion},
                {"library_version", GIGATRAIN_VERSION},
                {"step", manifest.step},
-               {"layout", {{"ranks", 1}}},
+               {"layout", {{"ranks", manifest.ranks}}},
                {"files", files},
                {"tensors", tensors},
                {"sha256", ""}};
@@ -101,6 +108,7 @@ Manifest manifest_from_json(std::string_view text, const std::string& file) {
   require_own_hash(json, fields, file);
   Manifest manifest;
   manifest.step = fields.integer("step");
+  manifest.ranks = JsonFields(fields.object("layout"), file).integer("ranks");
   for (const auto& entry : fields.list("files"))
     if (!manifest.files.insert(parse_file(entry, file)).second)
       throw Error(ErrorCode::corrupt, fmt::format("'{}' lists a file twice", file));
@@ -121,25 +129,13 @@ Manifest read_manifest(const std::string& folder) {
   return manifest_from_json(read_small_file(path, 1 << 30), path);
 }
 
-void check_file(const std::string& folder, const std::string& name, const WrittenFile& want,
-                bool check_sha256) {
-  const std::string path = folder + "/" + name, next =
-                                                    "use another checkpoint of the run: "
-                                                    "`gigatrain ckpt ls` lists them";
-  if (!exists(path)) throw Error(ErrorCode::corrupt, fmt::format("'{}' is missing", path), next);
-  require_regular_file(path);
-  const MappedFile file = MappedFile::open(path, ErrorCode::io);
-  if (file.size() != want.bytes)
-    throw Error(
-        ErrorCode::corrupt,
-        fmt::format("'{}' has {} bytes, the manifest says {}", path, file.size(), want.bytes),
-        next);
-  if (!check_sha256) return;
-  if (const std::string got = sha256(file.bytes()); got != want.sha256)
-    throw Error(
-        ErrorCode::corrupt,
-        fmt::format("'{}' has SHA-256 {}, the manifest says {}", path, got, printable(want.sha256)),
-        next);
+bool covers(const Manifest::Record& record) {
+  std::int64_t at = 0;
+  for (const auto& slice : record.slices) {
+    if (slice.begin != at || slice.end < at) return false;
+    at = slice.end;
+  }
+  return at == record.shape.numel();
 }
 
 }  // namespace gigatrain

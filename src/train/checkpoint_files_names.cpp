@@ -3,7 +3,6 @@
 
 #include "checkpoint_files_internal.h"
 #include "gigatrain/base/error.h"
-#include "gigatrain/base/hash.h"
 #include "strict_json.h"
 
 namespace gigatrain {
@@ -50,15 +49,9 @@ std::string resolve_checkpoint(const std::string& path) {
   const std::string root = resolve_root(path);
   if (const auto name = read_pointer(root, kLatest)) return root + "/" + *name;
   throw Error(
-      ErrorCode::io,
+      ErrorCode::corrupt,
       fmt::format("'{}' holds no checkpoint: neither {} nor {} is there", path, kManifest, kLatest),
       "give a run folder, its ckpt/ folder or the folder of one step");
-}
-
-std::uint64_t sum_digests(const std::map<std::string, std::uint64_t>& digests) {
-  std::uint64_t sum = 0;
-  for (const auto& [name, digest] : digests) sum = digest_add(sum, digest_named(name, digest));
-  return sum;
 }
 
 std::string digest_hex(std::uint64_t digest) {

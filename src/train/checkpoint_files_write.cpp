@@ -1,5 +1,6 @@
 // Writing a checkpoint, whole or not at all:
-//   1. a temporary folder gets every file, each synced, then the folder is synced;
+//   1. a temporary folder gets every file, each synced: every rank's own, then rank 0's texts, the
+//      manifest last; then the folder is synced;
 //   2. it is renamed to its step, and the parent is synced: from here on it is durable;
 //   3. LATEST (and BEST) are replaced, each by a synced temporary file and a rename;
 //   4. only now are older checkpoints removed.
@@ -8,135 +9,131 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <future>
 
 #include <nlohmann/json.hpp>
 
 #include "checkpoint_files_internal.h"
 #include "gigatrain/base/error.h"
+#include "gigatrain/base/hash.h"
 #include "gigatrain/runtime/device.h"
 #include "kernels/reduce.h"
 #include "safetensors_internal.h"
 
 namespace gigatrain {
+
+const std::map<std::string, std::string> kModelMetadata = {{"format", "pt"}};
+
 namespace {
 
-using Group = std::vector<NamedView>;
-
-// Whole tensors in name order, cut where a file would pass max_bytes.
-std::vector<Group> cut(std::vector<NamedView> tensors, std::int64_t max_bytes) {
-  std::sort(tensors.begin(), tensors.end(),
-            [](const NamedView& a, const NamedView& b) { return a.name < b.name; });
-  std::vector<Group> groups(1);
-  std::int64_t size = 0;
-  for (auto& tensor : tensors) {
-    if (!groups.back().empty() && size + tensor.view.bytes() > max_bytes) {
-      groups.emplace_back();
-      size = 0;
-    }
-    size += tensor.view.bytes();
-    groups.back().push_back(std::move(tensor));
-  }
-  return groups;
+[[noreturn]] void refuse_twice(const std::string& name) {
+  throw Error(ErrorCode::invalid_argument,
+              fmt::format("two tensors of a checkpoint are named '{}'", name));
 }
 
-// Writes the files of one checkpoint into an existing folder.
-class FolderWriter {
+// Writes the files of one rank into an existing folder.
+class PartWriter {
  public:
-  FolderWriter(FileSystem& files, std::string folder, const CheckpointContents& contents)
-      : files_(files), folder_(std::move(folder)), contents_(contents) {
-    manifest_.step = contents.state.step;
-  }
+  PartWriter(FileSystem& files, std::string folder, int threads)
+      : files_(files), folder_(std::move(folder)), cpu_(CpuOptions{.threads = threads}) {}
 
-  // All but the result's folder, which is not in its place yet.
-  WrittenCheckpoint write(std::int64_t max_file_bytes) {
-    write_model(max_file_bytes);
-    text("config.json", contents_.config_json);
-    if (!contents_.tokenizer_json.empty()) text("tokenizer.json", contents_.tokenizer_json);
-    // Always there, so that a reader need not guess: it may hold no tensors (plain SGD).
-    tensors(shard_name("optim", 0, 1, 0), contents_.optimizer, {});
-    const TrainState state = finished_state();
-    text("state.json", state_to_json(state));
-    WrittenCheckpoint written{.folder = {}, .state_digest = state.state_digest};
-    for (const auto& [name, file] : manifest_.files) written.bytes += file.bytes;
-    written.bytes +=
-        write_file(files_, folder_ + "/" + kManifest, manifest_to_json(manifest_)).bytes;
-    files_.sync_folder(folder_);
-    return written;
+  Manifest write(const CheckpointPart& part) {
+    for (const auto& file : part.files) {
+      // Beside the writing, which waits for the disk.
+      auto digests = std::async(std::launch::async, [&] { return digests_of(file); });
+      std::vector<NamedView> views;
+      for (const auto& t : file.tensors) views.push_back({t.name, t.view});
+      manifest_.files[file.name] =
+          write_safetensors(files_, folder_ + "/" + file.name, views, file.metadata);
+      record(file, digests.get());
+    }
+    return std::move(manifest_);
   }
 
  private:
-  void text(const std::string& name, const std::string& contents) {
-    manifest_.files[name] = write_file(files_, folder_ + "/" + name, contents);
+  std::vector<std::uint64_t> digests_of(const PartFile& file) {
+    std::vector<std::uint64_t> digests(file.tensors.size());
+    for (std::size_t i = 0; i < digests.size(); ++i)
+      cpu_.stream().submit(
+          kernels::Digest{.x = file.tensors[i].view,
+                          .first_index = static_cast<std::uint64_t>(file.tensors[i].begin),
+                          .digest = &digests[i]});
+    return digests;
   }
 
-  void tensors(const std::string& name, const Group& group,
-               const std::map<std::string, std::string>& metadata) {
-    manifest_.files[name] = write_safetensors(files_, folder_ + "/" + name, group, metadata);
-    for (const auto& tensor : group) record(tensor, name);
-  }
-
-  void record(const NamedView& tensor, const std::string& file) {
-    Manifest::Record record;
-    record.dtype = safetensors_dtype(tensor.view.dtype);
-    record.shape = tensor.view.shape;
-    const auto known = contents_.digests.find(tensor.name);
-    record.digest = known == contents_.digests.end() ? digest_of(tensor.view) : known->second;
-    record.slices = {{file, 0, tensor.view.numel()}};
-    if (!manifest_.tensors.emplace(tensor.name, record).second)
-      throw Error(ErrorCode::invalid_argument,
-                  fmt::format("two tensors of a checkpoint are named '{}'", tensor.name));
-  }
-
-  // By this thread alone: training may have the others.
-  std::uint64_t digest_of(const TensorView& view) {
-    std::uint64_t digest = 0;
-    cpu_.stream().submit(kernels::Digest{.x = view, .digest = &digest});
-    return digest;
-  }
-
-  void write_model(std::int64_t max_file_bytes) {
-    const auto groups = cut(contents_.model, max_file_bytes);
-    nlohmann::ordered_json map = nlohmann::ordered_json::object();
-    std::int64_t total = 0;
-    for (std::size_t i = 0; i < groups.size(); ++i) {
-      const std::string name =
-          shard_name("model", static_cast<int>(i), static_cast<int>(groups.size()), 1);
-      tensors(name, groups[i], {{"format", "pt"}});  // transformers refuses files without it
-      for (const auto& tensor : groups[i]) {
-        map[tensor.name] = name;
-        total += tensor.view.bytes();
-      }
+  void record(const PartFile& file, const std::vector<std::uint64_t>& digests) {
+    for (std::size_t i = 0; i < digests.size(); ++i) {
+      const PartTensor& t = file.tensors[i];
+      const Manifest::Slice slice{file.name, t.begin, t.begin + t.view.numel(), digests[i]};
+      const Manifest::Record record{safetensors_dtype(t.view.dtype), t.whole, digests[i], {slice}};
+      if (!manifest_.tensors.emplace(t.name, record).second) refuse_twice(t.name);
     }
-    const nlohmann::ordered_json index = {{"metadata", {{"total_size", total}}},
-                                          {"weight_map", map}};
-    text("model.safetensors.index.json", index.dump(2) + "\n");
-  }
-
-  TrainState finished_state() const {
-    TrainState state = contents_.state;
-    std::map<std::string, std::uint64_t> digests;
-    for (const auto& [name, record] : manifest_.tensors) digests[name] = record.digest;
-    if (state.state_digest == 0) state.state_digest = sum_digests(digests);
-    return state;
   }
 
   FileSystem& files_;
   std::string folder_;
-  const CheckpointContents& contents_;
+  Device cpu_;
   Manifest manifest_;
-  Device cpu_{CpuOptions{.threads = 1}};
 };
 
-void check_request(const CheckpointContents& contents, const CheckpointOptions& options) {
-  if (contents.state.step < 0 || !parse_step_name(step_folder_name(contents.state.step)))
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("a checkpoint's step must be at least 0, got {}", contents.state.step));
-  if (options.keep < 1)
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("checkpoint.keep must be at least 1, got {}", options.keep));
-  if (options.max_file_bytes < 1)
-    throw Error(ErrorCode::invalid_argument,
-                fmt::format("max_file_bytes must be at least 1, got {}", options.max_file_bytes));
+// What all ranks wrote, as one. A tensor that they have not written exactly once is refused.
+Manifest join_parts(const std::vector<Manifest>& parts) {
+  Manifest all;
+  all.ranks = static_cast<std::int64_t>(parts.size());
+  for (const auto& part : parts) {
+    all.files.insert(part.files.begin(), part.files.end());
+    for (const auto& [name, record] : part.tensors) {
+      const auto [it, first] = all.tensors.emplace(name, record);
+      if (first) continue;
+      it->second.digest = digest_add(it->second.digest, record.digest);
+      it->second.slices.insert(it->second.slices.end(), record.slices.begin(), record.slices.end());
+    }
+  }
+  for (auto& [name, record] : all.tensors) {
+    std::sort(record.slices.begin(), record.slices.end(),
+              [](const auto& a, const auto& b) { return a.begin < b.begin; });
+    if (!covers(record)) refuse_twice(name);
+  }
+  return all;
+}
+
+// Hugging Face's list of which file holds which weight.
+std::string weight_index(const Manifest& manifest) {
+  nlohmann::ordered_json map = nlohmann::ordered_json::object();
+  std::int64_t total = 0;
+  for (const auto& [name, record] : manifest.tensors) {
+    const std::string& file = record.slices.empty() ? "" : record.slices.front().file;
+    if (!file.starts_with("model-")) continue;
+    map[name] = file;
+    total += record.shape.numel() * item_size(record.dtype);
+  }
+  const nlohmann::ordered_json index = {{"metadata", {{"total_size", total}}}, {"weight_map", map}};
+  return index.dump(2) + "\n";
+}
+
+// All that is no tensor, the manifest last. The result's folder is left to the caller.
+WrittenCheckpoint write_texts(FileSystem& files, const std::string& folder, Manifest manifest,
+                              const CheckpointTexts& texts) {
+  TrainState state = texts.state;
+  manifest.step = state.step;
+  if (state.state_digest == 0)
+    for (const auto& [name, record] : manifest.tensors)
+      state.state_digest = digest_add(state.state_digest, digest_named(name, record.digest));
+  const auto text = [&](const std::string& name, const std::string& contents) {
+    return write_file(files, folder + "/" + name, contents);
+  };
+  const auto add = [&](const char* name, const std::string& contents) {
+    manifest.files[name] = text(name, contents);
+  };
+  add("model.safetensors.index.json", weight_index(manifest));
+  add("config.json", texts.config_json);
+  if (!texts.tokenizer_json.empty()) add("tokenizer.json", texts.tokenizer_json);
+  add("state.json", state_to_json(state));
+  WrittenCheckpoint written{.folder = {}, .state_digest = state.state_digest};
+  for (const auto& [name, file] : manifest.files) written.bytes += file.bytes;
+  written.bytes += text(kManifest, manifest_to_json(manifest)).bytes;
+  files.sync_folder(folder);
+  return written;
 }
 
 void make_root(FileSystem& files, const std::string& root) {
@@ -170,28 +167,90 @@ void put_in_place(FileSystem& files, const std::string& root, const std::string&
 
 }  // namespace
 
+std::string saving_frame(const std::string& root, std::int64_t step) {
+  return fmt::format("while saving checkpoint '{}/{}'", root, step_folder_name(step));
+}
+
+void check_request(std::int64_t step, const CheckpointOptions& options) {
+  const auto refuse = [](const char* what, std::int64_t least, std::int64_t got) {
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("{} must be at least {}, got {}", what, least, got));
+  };
+  if (step < 0) refuse("a checkpoint's step", 0, step);
+  if (options.keep < 1) refuse("checkpoint.keep", 1, options.keep);
+  if (options.keep_every < 0) refuse("checkpoint.keep_every", 0, options.keep_every);
+  if (options.max_file_bytes < 1) refuse("max_file_bytes", 1, options.max_file_bytes);
+}
+
+std::string begin_checkpoint(FileSystem& files, const std::string& root, std::int64_t step) {
+  const std::string temporary =
+      fmt::format("{}/.tmp-{}.{}", root, step_folder_name(step), ::getpid());
+  make_root(files, root);
+  remove_leftovers(files, root);
+  files.make_folder(temporary);
+  return temporary;
+}
+
+Manifest write_part(FileSystem& files, const std::string& temporary, const CheckpointPart& part,
+                    int threads) {
+  return PartWriter(files, temporary, threads).write(part);
+}
+
+WrittenCheckpoint commit_checkpoint(FileSystem& files, const std::string& root,
+                                    const std::string& temporary,
+                                    const std::vector<Manifest>& parts,
+                                    const CheckpointTexts& texts,
+                                    const CheckpointOptions& options) {
+  const std::string name = step_folder_name(texts.state.step);
+  WrittenCheckpoint written = write_texts(files, temporary, join_parts(parts), texts);
+  written.folder = root + "/" + name;
+  put_in_place(files, root, temporary, name);
+  replace_file(files, root + "/" + kLatest, name + "\n");
+  if (options.is_best) replace_file(files, root + "/" + kBest, name + "\n");
+  remove_older(files, root, texts.state.step, options);
+  return written;
+}
+
+namespace {
+
+CheckpointPart part_of(const CheckpointContents& contents, std::int64_t max_file_bytes) {
+  const auto items_of = [](const std::vector<NamedView>& tensors) {
+    std::vector<CheckpointLayout::Item> items;
+    for (const auto& t : tensors) items.push_back({t.name, t.view.bytes(), false});
+    return items;
+  };
+  const auto add = [](PartFile& file, const NamedView& t) {
+    file.tensors.push_back({t.name, t.view, t.view.shape, 0});
+  };
+  const CheckpointLayout layout(items_of(contents.model), items_of(contents.optimizer), 1,
+                                max_file_bytes);
+  CheckpointPart part;
+  for (const auto& file : layout.model_files()) {
+    part.files.push_back({file.name, kModelMetadata, {}});
+    for (const std::size_t t : file.tensors) add(part.files.back(), contents.model[t]);
+  }
+  part.files.push_back({layout.optimizer_file(0), {}, {}});
+  for (const auto& t : contents.optimizer) add(part.files.back(), t);
+  return part;
+}
+
+}  // namespace
+
 WrittenCheckpoint write_checkpoint(FileSystem& files, const std::string& root,
                                    const CheckpointContents& contents,
                                    const CheckpointOptions& options) {
-  check_request(contents, options);
-  WrittenCheckpoint written;
-  const std::string name = step_folder_name(contents.state.step);
-  const std::string temporary = fmt::format("{}/.tmp-{}.{}", root, name, ::getpid());
+  check_request(contents.state.step, options);
+  std::string temporary;
   try {
-    make_root(files, root);
-    remove_leftovers(files, root);
-    files.make_folder(temporary);
-    written = FolderWriter(files, temporary, contents).write(options.max_file_bytes);
-    put_in_place(files, root, temporary, name);
-    replace_file(files, root + "/" + kLatest, name + "\n");
-    if (options.is_best) replace_file(files, root + "/" + kBest, name + "\n");
-    remove_older(files, root, contents.state.step, options.keep);
+    temporary = begin_checkpoint(files, root, contents.state.step);
+    const auto part = write_part(files, temporary, part_of(contents, options.max_file_bytes), 1);
+    return commit_checkpoint(files, root, temporary, {part},
+                             {contents.config_json, contents.tokenizer_json, contents.state},
+                             options);
   } catch (Error& e) {
-    remove_quietly(files, temporary);
-    throw e.add_frame(fmt::format("while saving checkpoint '{}/{}'", root, name));
+    if (!temporary.empty()) remove_quietly(files, temporary);
+    throw e.add_frame(saving_frame(root, contents.state.step));
   }
-  written.folder = root + "/" + name;
-  return written;
 }
 
 std::string write_checkpoint(const std::string& ckpt_root, const CheckpointContents& contents,

@@ -4,32 +4,17 @@
 #include <cstring>
 #include <utility>
 
+#include "train/together.h"
+
 namespace gigatrain {
 
 namespace {
 
-// Which elements of each tensor each rank has.
-struct Parts {
-  std::size_t tensors;
-  std::vector<std::int64_t> all;  // begin and count, by rank, then by tensor
-
-  Parts(const std::vector<optim::NamedState>& state, Communicator& ranks)
-      : tensors(state.size()), all(2 * tensors * static_cast<std::size_t>(ranks.size())) {
-    std::vector<std::int64_t> own;
-    for (const auto& s : state) own.insert(own.end(), {s.begin, s.tensor.numel()});
-    const auto view = [](std::vector<std::int64_t>& x) {
-      return TensorView(x.data(), DType::i64, {static_cast<std::int64_t>(x.size())});
-    };
-    ranks.all_gather(view(own), view(all)).wait();
-  }
-  std::int64_t begin(int rank, std::size_t tensor) const { return at(rank, tensor)[0]; }
-  std::int64_t count(int rank, std::size_t tensor) const { return at(rank, tensor)[1]; }
-
- private:
-  const std::int64_t* at(int rank, std::size_t tensor) const {
-    return &all[2 * (static_cast<std::size_t>(rank) * tensors + tensor)];
-  }
-};
+std::vector<std::int64_t> own_parts(const std::vector<optim::NamedState>& state) {
+  std::vector<std::int64_t> own;
+  for (const auto& s : state) own.insert(own.end(), {s.begin, s.tensor.numel()});
+  return own;
+}
 
 TensorView room_for(const optim::NamedState& s, HostCopies& keep) {
   const auto bytes = s.whole.numel() * size_of(s.tensor.dtype());
@@ -37,22 +22,31 @@ TensorView room_for(const optim::NamedState& s, HostCopies& keep) {
   return TensorView(keep.back()->data(), s.tensor.dtype(), s.whole);
 }
 
-void gather_one(const optim::NamedState& s, std::size_t index, const Parts& parts,
-                Communicator& ranks, int root, const TensorView* whole) {
+}  // namespace
+
+StateGatherer::StateGatherer(const std::vector<optim::NamedState>& state, Communicator& ranks)
+    : state_(state), ranks_(ranks), parts_(all_values(ranks, own_parts(state))) {}
+
+void StateGatherer::gather(std::size_t tensor, int root, const TensorView& whole) const {
+  const optim::NamedState& s = state_[tensor];
+  const bool here = ranks_.rank() == root;
+  if (!s.shared && !here) return;
   HostCopies own_copy;
   const TensorView own = host_view(s.tensor, own_copy);
+  if (!s.shared) {
+    if (own.bytes() > 0) std::memcpy(whole.data, own.data, static_cast<std::size_t>(own.bytes()));
+    return;
+  }
   const TensorView nothing(nullptr, own.dtype, {0});
-  std::vector<TensorView> send(static_cast<std::size_t>(ranks.size()), nothing), receive = send;
+  std::vector<TensorView> send(static_cast<std::size_t>(ranks_.size()), nothing), receive = send;
   send[static_cast<std::size_t>(root)] = TensorView(own.data, own.dtype, {own.numel()});
-  if (whole)
-    for (int r = 0; r < ranks.size(); ++r)
+  if (here)
+    for (int r = 0; r < ranks_.size(); ++r)
       receive[static_cast<std::size_t>(r)] =
-          TensorView(whole->as<std::byte>() + parts.begin(r, index) * size_of(own.dtype), own.dtype,
-                     {parts.count(r, index)});
-  ranks.all_to_all(send, receive).wait();
+          TensorView(whole.as<std::byte>() + begin(r, tensor) * size_of(own.dtype), own.dtype,
+                     {count(r, tensor)});
+  ranks_.all_to_all(send, receive).wait();
 }
-
-}  // namespace
 
 std::vector<optim::NamedState> training_state(const std::vector<Parameter*>& parameters,
                                               optim::Optimizer* optimizer) {
@@ -65,18 +59,11 @@ std::vector<optim::NamedState> training_state(const std::vector<Parameter*>& par
 
 std::vector<NamedView> gather_state(const std::vector<optim::NamedState>& state,
                                     Communicator& ranks, int root, HostCopies& keep) {
-  const Parts parts(state, ranks);
+  const StateGatherer gatherer(state, ranks);
   std::vector<NamedView> views;
   for (std::size_t i = 0; i < state.size(); ++i) {
-    const bool here = ranks.rank() == root;
-    if (here) views.push_back({state[i].name, room_for(state[i], keep)});
-    if (state[i].shared) {
-      gather_one(state[i], i, parts, ranks, root, here ? &views.back().view : nullptr);
-    } else if (here) {
-      HostCopies own_copy;
-      const TensorView own = host_view(state[i].tensor, own_copy);
-      std::memcpy(views.back().view.data, own.data, static_cast<std::size_t>(own.bytes()));
-    }
+    if (ranks.rank() == root) views.push_back({state[i].name, room_for(state[i], keep)});
+    gatherer.gather(i, root, ranks.rank() == root ? views.back().view : TensorView());
   }
   return views;
 }

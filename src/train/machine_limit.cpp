@@ -13,6 +13,7 @@
 #include "kernels/gemm.h"
 #include "kernels/probe.h"
 #include "kernels/streamed.h"
+#include "train/together.h"
 
 namespace gigatrain {
 
@@ -171,12 +172,7 @@ double devices_of(Communicator& ranks, Device& device) {
     const double threads = device.facts().processors;
     return std::min<double>(ranks.size(), CpuFeatures::get().cores / threads);
   }
-  std::vector<std::int64_t> own{device.facts().ordinal};
-  std::vector<std::int64_t> all(static_cast<std::size_t>(ranks.size()));
-  ranks
-      .all_gather(TensorView(own.data(), DType::i64, {1}),
-                  TensorView(all.data(), DType::i64, {ranks.size()}))
-      .wait();
+  const auto all = all_values<std::int64_t>(ranks, {device.facts().ordinal});
   return static_cast<double>(std::set<std::int64_t>(all.begin(), all.end()).size());
 }
 

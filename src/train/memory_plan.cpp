@@ -28,20 +28,12 @@ void run_steps(GradientStep& gradient, optim::Optimizer& optimizer, parallel::Da
   }
 }
 
-std::int64_t state_bytes(const std::vector<Parameter*>& parameters, optim::Optimizer& optimizer) {
-  std::int64_t bytes = 0;
-  for (const auto* p : parameters) bytes += p->own_value().view().bytes();
-  for (const auto& s : optimizer.state()) bytes += s.tensor.view().bytes();
-  return bytes;
-}
-
-MemoryPlan::Host host_bytes(Device& device, const GradientStep& gradient,
-                            optim::Optimizer& optimizer) {
+MemoryPlan::Host host_bytes(Device& device, const GradientStep& gradient, std::int64_t snapshot) {
   MemoryPlan::Host host{.tokens = gradient.shape().tokens() * 2 * size_of(DType::i32)};
   if (device.is_cpu()) return host;
   host.staging = kStagingBytes;
   host.initial_values = device.host().allocator().stats().reserved;
-  host.checkpoint = state_bytes(gradient.parameters(), optimizer);
+  host.checkpoint = snapshot;
   return host;
 }
 
@@ -91,12 +83,15 @@ MemoryPlan plan_memory(const nn::ModelSpec& spec, const BatchShape& batch,
   const auto optimizer = optim::make_optimizer(nn::trainable_parameters(*model), options);
   GradientStep gradient(*model, *device, batch, 0, {}, {}, sharing.get());
   StateSnapshot snapshot;  // of a GPU's state it lies on the host: below
-  if (target.snapshot && device->is_cpu()) snapshot.reserve(*model, *optimizer);
+  if (target.snapshot && device->is_cpu())
+    snapshot.reserve(*model, *optimizer, target.rank, target.ranks);
   run_steps(gradient, *optimizer, sharing.get());
   const MemoryStats stats = device->allocator().stats();
-  MemoryPlan plan{.total = stats.total.peak,
-                  .reserved = reserved_bytes(*device),
-                  .host = host_bytes(*device, gradient, *optimizer)};
+  MemoryPlan plan{
+      .total = stats.total.peak,
+      .reserved = reserved_bytes(*device),
+      .host = host_bytes(*device, gradient,
+                         snapshot.bytes(*model, *optimizer, target.rank, target.ranks))};
   for (std::size_t i = 0; i < plan.by_purpose.size(); ++i)
     plan.by_purpose[i] = stats.by_purpose[i].peak;
   return plan;

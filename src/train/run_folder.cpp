@@ -33,6 +33,7 @@ namespace {
 constexpr const char* kRun = "/run.json";
 constexpr const char* kConfig = "/config.toml";
 constexpr const char* kLock = "/.lock";
+constexpr const char* kRequest = "/SAVE";
 
 void check_name(const std::string& name) {
   const bool escapes = name.empty() || name.front() == '.' || name.size() > 200 ||
@@ -56,6 +57,27 @@ std::string path_of(const std::string& dir, const std::string& name) {
   return (dir.empty() ? "." : dir) + "/" + name;
 }
 
+std::string host_name() {
+  utsname names{};
+  return ::uname(&names) == 0 ? names.nodename : "unknown";
+}
+
+// Who holds the lock, as its holder wrote it.
+std::string owner_in(int file) {
+  std::array<char, 200> text{};
+  const ssize_t n = ::pread(file, text.data(), text.size(), 0);
+  return n > 0 ? printable(std::string(text.data(), static_cast<std::size_t>(n)))
+               : "a process that has not said which";
+}
+
+// For the message of whoever comes second; without it the lock holds just as well.
+void sign(int file) {
+  const std::string owner = fmt::format("process {} on {}", ::getpid(), host_name());
+  if (::ftruncate(file, 0) != 0 ||
+      ::pwrite(file, owner.data(), owner.size(), 0) != static_cast<ssize_t>(owner.size()))
+    return;
+}
+
 std::shared_ptr<RunFolder::Lock> take_lock(const std::string& folder) {
   const std::string path = folder + kLock;
   auto lock = std::make_shared<RunFolder::Lock>();
@@ -66,9 +88,12 @@ std::shared_ptr<RunFolder::Lock> take_lock(const std::string& folder) {
         fmt::format("make '{}' writable, or choose another folder with run.dir=FOLDER", folder));
   if (::flock(lock->file, LOCK_EX | LOCK_NB) != 0)
     throw Error(ErrorCode::io,
-                fmt::format("another process is training into '{}' ({})", folder,
-                            errno == EWOULDBLOCK ? "its lock is held" : std::strerror(errno)),
+                errno == EWOULDBLOCK
+                    ? fmt::format("another process is training into '{}': {} holds its lock",
+                                  folder, owner_in(lock->file))
+                    : fmt::format("cannot lock '{}': {}", path, std::strerror(errno)),
                 "wait for it or stop it, or give this run another name with run.name=NAME");
+  sign(lock->file);
   return lock;
 }
 
@@ -100,8 +125,8 @@ void refuse_other_run(const std::string& folder, const RunFolderOptions& options
 
 // What a run writes, in the order of removal; a user's own files stay. run.json goes last: a
 // removal that is cut short leaves a folder that still counts as holding a run.
-const std::array kOurs = {"ckpt",        "logs",     "trace",       "metrics.jsonl",
-                          "report.html", kEventFile, "config.toml", "run.json"};
+const std::array kOurs = {"ckpt",     "logs", "trace",       "metrics.jsonl", "report.html",
+                          kEventFile, "SAVE", "config.toml", "run.json"};
 
 void remove_run(FileSystem& files, const std::string& folder) {
   for (const std::string name : kOurs) {
@@ -144,11 +169,6 @@ void enter(FileSystem& files, const std::string& folder, const RunFolderOptions&
   if (options.mode == RunMode::overwrite) remove_run(files, folder);
 }
 
-std::string host_name() {
-  utsname names{};
-  return ::uname(&names) == 0 ? names.nodename : "unknown";
-}
-
 std::string run_record(const std::string& name, const RunFolderOptions& options) {
   nlohmann::ordered_json json = {{"name", name},
                                  {"library_version", GIGATRAIN_VERSION},
@@ -187,6 +207,20 @@ RunFolder RunFolder::create(const std::string& dir, const std::string& name,
   replace_file(files, run.path_ + kConfig, options.config_toml);
   replace_file(files, run.path_ + kRun, run_record(name, options));
   return run;
+}
+
+bool RunFolder::take_request() const {
+  const std::string path = path_ + kRequest;
+  if (::access(path.c_str(), F_OK) != 0) return false;
+  FileSystem::real().remove_file(path);
+  return true;
+}
+
+void request_checkpoint(const std::string& run_folder) {
+  if (!exists(run_folder + kRun))
+    throw Error(ErrorCode::io, fmt::format("'{}' is no run folder: it has no run.json", run_folder),
+                "give the folder of a run that is training, runs/NAME");
+  if (!exists(run_folder + kRequest)) write_file(FileSystem::real(), run_folder + kRequest, "");
 }
 
 std::string RunFolder::log(int rank) const {

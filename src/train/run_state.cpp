@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "gigatrain/base/error.h"
 #include "tensor/fetched.h"
 #include "train/gathered_state.h"
-#include "train/tensor_transfer.h"
 
 namespace gigatrain {
 
@@ -14,57 +15,51 @@ LiveState live_state(nn::Model& model, optim::Optimizer& optimizer) {
           .optimizer = optimizer.state()};
 }
 
-void describe(CheckpointContents& contents, const nn::Model& model, const Tokenizer* tokenizer,
-              TrainState state) {
-  contents.config_json = model.hf_config();
-  if (tokenizer) contents.tokenizer_json = tokenizer->to_json();
-  contents.state = std::move(state);
-}
-
-CheckpointContents checkpoint_contents(nn::Model& model, optim::Optimizer& optimizer,
-                                       const Tokenizer* tokenizer, TrainState state) {
-  const StateDigest digest = state_digest(nn::named_parameters(model), &optimizer);
-  CheckpointContents contents;
-  const auto views_of = [&](const std::vector<optim::NamedState>& tensors) {
-    std::vector<NamedView> views;
-    for (const auto& t : tensors)
-      views.push_back({t.name, host_view(t.tensor, contents.host_copies)});
-    return views;
-  };
-  const LiveState live = live_state(model, optimizer);
-  contents.model = views_of(live.model);
-  contents.optimizer = views_of(live.optimizer);
-  contents.digests = digest.tensors;
-  describe(contents, model, tokenizer, std::move(state));
-  contents.state.state_digest = digest.value;
-  return contents;
-}
-
-CheckpointContents gather_contents(nn::Model& model, optim::Optimizer& optimizer,
-                                   const Tokenizer* tokenizer, TrainState state,
-                                   Communicator& ranks, int root) {
-  CheckpointContents contents;
-  const LiveState live = live_state(model, optimizer);
-  contents.model = gather_state(live.model, ranks, root, contents.host_copies);
-  contents.optimizer = gather_state(live.optimizer, ranks, root, contents.host_copies);
-  describe(contents, model, tokenizer, std::move(state));
-  return contents;
+CheckpointTexts texts_of(const nn::Model& model, const Tokenizer* tokenizer, TrainState state) {
+  return {model.hf_config(), tokenizer ? tokenizer->to_json() : "", std::move(state)};
 }
 
 namespace {
 
-const StoredTensor& find(const ModelFiles& files, const std::string& name, const Shape& shape,
-                         const std::string& folder) {
-  const StoredTensor* stored = files.find(name);
-  if (!stored || !(stored->shape == shape))
-    throw Error(
-        ErrorCode::corrupt,
-        fmt::format(
-            "{} is a checkpoint of another model or optimizer: '{}' is {} here and {} there",
-            folder, name, shape.str(), stored ? stored->shape.str() : "missing"),
-        "continue with the configuration that the checkpoint was made with, or choose another "
-        "run.name");
-  return *stored;
+void require_tensor(const Checkpoint& checkpoint, const optim::NamedState& s) {
+  const CheckpointTensor* stored = checkpoint.find(s.name);
+  if (stored && stored->shape == s.whole) return;
+  throw Error(
+      ErrorCode::corrupt,
+      fmt::format("{} is a checkpoint of another model or optimizer: '{}' is {} here and {} there",
+                  checkpoint.folder(), s.name, s.whole.str(),
+                  stored ? stored->shape.str() : "missing"),
+      "continue with the configuration that the checkpoint was made with, or choose another "
+      "run.name");
+}
+
+// Everything is looked up before anything is written.
+void require_match(const Checkpoint& checkpoint, const LiveState& live,
+                   const std::string& optimizer) {
+  for (const auto* part : {&live.model, &live.optimizer})
+    for (const auto& s : *part) require_tensor(checkpoint, s);
+  std::size_t weights = 0;
+  for (const auto& [name, tensor] : checkpoint.tensors()) weights += tensor.weight ? 1 : 0;
+  const std::size_t states = checkpoint.tensors().size() - weights;
+  if (weights != live.model.size())
+    throw Error(ErrorCode::corrupt,
+                fmt::format("{} is a checkpoint of another model: it has {} weights, this model {}",
+                            checkpoint.folder(), weights, live.model.size()));
+  if (states != live.optimizer.size())
+    throw Error(ErrorCode::corrupt,
+                fmt::format("{} is a checkpoint of another optimizer: its state has {} tensors, "
+                            "that of '{}' here {}",
+                            checkpoint.folder(), states, optimizer, live.optimizer.size()),
+                "continue with the [optim] section that the checkpoint was made with");
+}
+
+// What is own of a tensor; only those bytes of the files are read.
+void read_own(const CheckpointTensor& from, const optim::NamedState& to) {
+  const Tensor& tensor = to.tensor;
+  if (tensor.device().host_memory()) return from.read(to.begin, tensor.view());
+  std::vector<std::byte> staging(static_cast<std::size_t>(tensor.view().bytes()));
+  from.read(to.begin, TensorView(staging.data(), tensor.dtype(), {tensor.numel()}));
+  tensor.device().upload(tensor.view().data, staging.data(), tensor.view().bytes());
 }
 
 }  // namespace
@@ -72,29 +67,12 @@ const StoredTensor& find(const ModelFiles& files, const std::string& name, const
 void restore(const Checkpoint& checkpoint, nn::Model& model, optim::Optimizer& optimizer,
              Communicator* ranks) {
   const auto parameters = nn::named_parameters(model);
-  const auto state = optimizer.state();
-  // Everything is looked up before anything is written.
-  for (const auto* p : parameters)
-    find(checkpoint.model(), p->name(), p->shape(), checkpoint.folder());
-  for (const auto& s : state) find(checkpoint.optimizer(), s.name, s.whole, checkpoint.folder());
-  if (checkpoint.model().tensors().size() != parameters.size())
-    throw Error(
-        ErrorCode::corrupt,
-        fmt::format("{} is a checkpoint of another model: it has {} weights, this model {}",
-                    checkpoint.folder(), checkpoint.model().tensors().size(), parameters.size()));
-  if (checkpoint.optimizer().tensors().size() != state.size())
-    throw Error(ErrorCode::corrupt,
-                fmt::format("{} is a checkpoint of another optimizer: its state has {} tensors, "
-                            "that of '{}' here {}",
-                            checkpoint.folder(), checkpoint.optimizer().tensors().size(),
-                            optimizer.name(), state.size()),
-                "continue with the [optim] section that the checkpoint was made with");
-  for (auto* p : parameters) {
-    settle_weights(*p);
-    load_own(checkpoint.model().at(p->name()), optim::weight_state(*p));
-    p->changed();
-  }
-  for (const auto& s : state) load_own(checkpoint.optimizer().at(s.name), s);
+  const LiveState live = live_state(model, optimizer);
+  require_match(checkpoint, live, optimizer.name());
+  for (const auto* p : parameters) settle_weights(*p);
+  for (const auto* part : {&live.model, &live.optimizer})
+    for (const auto& s : *part) read_own(checkpoint.tensors().at(s.name), s);
+  for (auto* p : parameters) p->changed();
   const std::uint64_t digest = state_digest(parameters, &optimizer, ranks).value;
   if (digest != checkpoint.state().state_digest)
     throw Error(ErrorCode::corrupt,

@@ -7,28 +7,14 @@
 #include "gigatrain/train/config.h"
 #include "gigatrain/train/state_digest.h"
 #include "gigatrain/train/tokenizer.h"
+#include "train/checkpoint_files_internal.h"
 
 namespace gigatrain {
 
-// The tensors of a state: weights, and what the optimizer keeps.
-struct LiveState {
-  std::vector<optim::NamedState> model, optimizer;
-};
 LiveState live_state(nn::Model& model, optim::Optimizer& optimizer);
 
-// Fills in everything but tensors and digests.
-void describe(CheckpointContents& contents, const nn::Model& model, const Tokenizer* tokenizer,
-              TrainState state);
-
-// Everything a checkpoint of this state holds; views of live memory. state.state_digest is filled.
-CheckpointContents checkpoint_contents(nn::Model& model, optim::Optimizer& optimizer,
-                                       const Tokenizer* tokenizer, TrainState state);
-
-// The same of a state that ranks share, as a copy on rank `root`; elsewhere without tensors. Every
-// rank calls it. Digests are left to whoever writes it.
-CheckpointContents gather_contents(nn::Model& model, optim::Optimizer& optimizer,
-                                   const Tokenizer* tokenizer, TrainState state,
-                                   Communicator& ranks, int root = 0);
+// What a checkpoint says besides tensors.
+CheckpointTexts texts_of(const nn::Model& model, const Tokenizer* tokenizer, TrainState state);
 
 // Copies weights and optimizer state in, of shared ones what is own, and checks the state digest.
 // Throws Error(corrupt) naming the tensor that is missing or has another shape, when the checkpoint

@@ -50,11 +50,11 @@ void convert(const StoredTensor& from, Read read, T* to) {
 }
 
 template <class Bits>
-std::uint64_t digest(const StoredTensor& tensor) {
+std::uint64_t digest(const StoredTensor& tensor, std::uint64_t first) {
   std::uint64_t sum = 0;
   const std::int64_t n = tensor.shape.numel();
   for (std::int64_t i = 0; i < n; ++i)
-    sum = digest_add(sum, digest_mix(static_cast<std::uint64_t>(i),
+    sum = digest_add(sum, digest_mix(first + static_cast<std::uint64_t>(i),
                                      load<Bits>(tensor.data + i * std::int64_t{sizeof(Bits)})));
   return sum;
 }
@@ -119,16 +119,16 @@ void copy_tensor(const StoredTensor& from, const TensorView& to) {
   convert(from, read, to.as<float>());
 }
 
-std::uint64_t digest_of(const StoredTensor& tensor) {
+std::uint64_t digest_of(const StoredTensor& tensor, std::uint64_t first) {
   switch (tensor.item_size()) {
     case 8:
-      return digest<std::uint64_t>(tensor);
+      return digest<std::uint64_t>(tensor, first);
     case 4:
-      return digest<std::uint32_t>(tensor);
+      return digest<std::uint32_t>(tensor, first);
     case 2:
-      return digest<std::uint16_t>(tensor);
+      return digest<std::uint16_t>(tensor, first);
     default:
-      return digest<std::uint8_t>(tensor);
+      return digest<std::uint8_t>(tensor, first);
   }
 }
 

@@ -34,7 +34,8 @@ WrittenFile write_safetensors(FileSystem& files, const std::string& path,
 
 // A plain file name that cannot leave its folder.
 bool is_plain_name(std::string_view name);
-// The digest of base/hash.h, over the elements as they lie in the file.
-std::uint64_t digest_of(const StoredTensor& tensor);
+// The digest of base/hash.h, over the elements as they lie in the file; `first`: the place of the
+// first one in the tensor that this is a slice of.
+std::uint64_t digest_of(const StoredTensor& tensor, std::uint64_t first = 0);
 
 }  // namespace gigatrain

@@ -5,6 +5,7 @@
 #include "gigatrain/base/hash.h"
 #include "kernels/reduce.h"
 #include "train/gathered_state.h"
+#include "train/together.h"
 
 namespace gigatrain {
 
@@ -30,17 +31,12 @@ std::vector<std::uint64_t> digests(const std::vector<optim::NamedState>& state) 
 // Adds what the ranks have of each shared tensor.
 void add_parts(std::vector<std::uint64_t>& values, const std::vector<optim::NamedState>& state,
                Communicator& ranks) {
-  const auto count = static_cast<std::int64_t>(values.size());
-  std::vector<std::uint64_t> all(values.size() * static_cast<std::size_t>(ranks.size()));
-  const auto view = [](std::vector<std::uint64_t>& x, std::int64_t n) {
-    return TensorView(x.data(), DType::i64, {n});
-  };
-  ranks.all_gather(view(values, count), view(all, count * ranks.size())).wait();
+  const auto all = all_values(ranks, std::vector<std::int64_t>(values.begin(), values.end()));
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!state[i].shared) continue;
     values[i] = 0;
     for (std::size_t at = i; at < all.size(); at += values.size())
-      values[i] = digest_add(values[i], all[at]);
+      values[i] = digest_add(values[i], static_cast<std::uint64_t>(all[at]));
   }
 }
 

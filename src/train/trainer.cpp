@@ -11,6 +11,7 @@
 #include "gigatrain/optim/clip.h"
 #include "gigatrain/tensor/anomaly.h"
 #include "gigatrain/train/trace.h"
+#include "train/together.h"
 
 namespace gigatrain {
 
@@ -106,12 +107,8 @@ void Trainer::share_times(StepReport& report) const {
   if (!options_.ranks) return;
   Communicator& ranks = options_.ranks->ranks();
   const double waited = ranks.log().waited_ms() - waited_before_;
-  std::vector<double> own{report.data_ms, report.step_ms - report.data_ms - waited, waited};
-  std::vector<double> all(3 * static_cast<std::size_t>(ranks.size()));
-  ranks
-      .all_gather(TensorView(own.data(), DType::f64, {3}),
-                  TensorView(all.data(), DType::f64, {3 * std::int64_t{ranks.size()}}))
-      .wait();
+  const auto all =
+      all_values<double>(ranks, {report.data_ms, report.step_ms - report.data_ms - waited, waited});
   for (std::size_t i = 0; i < all.size(); i += 3)
     report.ranks.push_back({all[i], all[i + 1], all[i + 2]});
 }
@@ -173,21 +170,29 @@ void Trainer::accept(StepReport& report) {
                   report.loss, report.grad_norm, report.loss_scale, loss_scale_->value());
 }
 
-// Ranks see a request or the time at different steps: they stop together.
-std::optional<StopReason> Trainer::stop_now(double trained_ms) const {
-  constexpr std::int32_t kNo = 0, kLate = 1, kAsked = 2;
-  std::int32_t wish = kNo;
-  if (options_.limit_seconds > 0 && trained_ms >= options_.limit_seconds * 1e3) wish = kLate;
-  if (stop_ && stop_()) wish = kAsked;
-  if (options_.ranks) wish = options_.ranks->ranks().all_reduce(wish, Reduce::max);
-  if (wish == kNo) return std::nullopt;
-  return wish == kAsked ? StopReason::requested : StopReason::time_limit;
+namespace {
+
+constexpr std::int32_t kLate = 1, kAsked = 2;
+
+}  // namespace
+
+// Ranks see a request or the time at different steps: they do it together.
+Trainer::Wishes Trainer::wishes(double trained_ms) const {
+  Wishes all;
+  if (options_.limit_seconds > 0 && trained_ms >= options_.limit_seconds * 1e3) all.stop = kLate;
+  if (stop_ && stop_()) all.stop = kAsked;
+  if (save_asked_ && save_asked_()) all.save = 1;
+  if (options_.ranks)
+    options_.ranks->ranks().all_reduce(TensorView(&all, DType::i32, {2}), Reduce::max).wait();
+  return all;
 }
 
 StopReason Trainer::fit() {
   double trained_ms = 0;
   while (step_ < options_.steps) {
-    if (const auto reason = stop_now(trained_ms)) return *reason;
+    const Wishes wish = wishes(trained_ms);
+    if (wish.stop) return wish.stop == kAsked ? StopReason::requested : StopReason::time_limit;
+    if (wish.save) save_();
     const StepReport report = step();
     trained_ms += report.step_ms;
     for (const auto& callback : callbacks_) callback(report);
@@ -200,6 +205,11 @@ void Trainer::on_step(std::function<void(const StepReport&)> callback) {
 }
 void Trainer::stop_when(std::function<bool()> asked) {
   stop_ = std::move(asked);
+}
+
+void Trainer::save_when(std::function<bool()> asked, std::function<void()> save) {
+  save_asked_ = std::move(asked);
+  save_ = std::move(save);
 }
 
 void Trainer::resume_at(std::int64_t step, std::int64_t tokens) {

@@ -38,7 +38,7 @@ bool due(std::int64_t step, std::int64_t every) {
 
 PlanTarget plan_target(Device& device, const Config& config, Communicator* ranks) {
   PlanTarget target = PlanTarget::of(device);
-  target.snapshot = saves_in_background(config) && !ranks;
+  target.snapshot = saves_in_background(config);
   if (ranks) {
     target.ranks = ranks->size();
     target.rank = ranks->rank();
@@ -93,9 +93,11 @@ class Run {
     checkpoints_ = std::make_unique<RunCheckpoints>(
         RunCheckpoints::Options{
             .root = folder_.checkpoints(),
-            .keep = static_cast<int>(config.checkpoint.keep),
-            .on_saved = [this](const BackgroundWriter::Saved& saved) { report_saved(saved); },
-            .on_warning = [this](const std::string& text) { warn(text); }},
+            .checkpoint = {.keep = static_cast<int>(config.checkpoint.keep),
+                           .keep_every = config.checkpoint.keep_every},
+            .on_saved = [this](const RunCheckpoints::Saved& saved) { report_saved(saved); },
+            .on_warning = [this](const std::string& text) { warn(text); },
+            .bandwidth = config.checkpoint.bandwidth * 1e6},
         RunCheckpoints::Source{*model_, *optimizer_, tokenizer_.get(), ranks_});
     if (ranks_) rank_log_.emplace(folder_.log(rank()), rank(), ranks_->size(), describe_device());
     if (!folder_.warning().empty()) warn(folder_.warning());
@@ -109,6 +111,10 @@ class Run {
     start();
     trainer_->on_step([this](const StepReport& report) { after_step(report); });
     trainer_->stop_when(stop_requested);
+    trainer_->save_when([this] { return leads_ && folder_.take_request(); },
+                        [this] {
+                          if (saved_step_ != trainer_->steps_done()) save(false);
+                        });
     StopReason reason;
     try {
       reason = trainer_->fit();
@@ -195,7 +201,7 @@ class Run {
 
   void resume() {
     std::vector<std::string> warnings;
-    const Checkpoint checkpoint = newest_whole(folder_.path(), &warnings);
+    const Checkpoint checkpoint = newest_whole(folder_.path(), &warnings, ranks_);
     for (const auto& text : check_resumable(checkpoint.state(), state())) warnings.push_back(text);
     for (const auto& text : warnings) warn(text);
     if (Backend* backend = device_.backend())
@@ -347,7 +353,7 @@ class Run {
       checkpoints_->save(state(), is_best);
   }
 
-  void report_saved(const BackgroundWriter::Saved& saved) {
+  void report_saved(const RunCheckpoints::Saved& saved) {
     const WrittenCheckpoint& w = saved.written;
     outcome_.checkpoint = w.folder;
     outcome_.digest = fmt::format("{:016x}", w.state_digest);
@@ -374,8 +380,10 @@ class Run {
     outcome_.checkpoint = fmt::format("{}/step_{:08d}", folder_.checkpoints(), saved_step_);
   }
 
-  // The error that ends the run matters more than one of the checkpoint in flight.
+  // The error that ends the run matters more than one of the checkpoint in flight. Other ranks may
+  // be elsewhere: theirs is given up.
   void settle_after_error() {
+    if (ranks_) return;
     try {
       checkpoints_->settle();
     } catch (const Error& e) {

@@ -8,6 +8,7 @@
 #include "gigatrain/train/evaluate.h"
 #include "gigatrain/train/generate.h"
 #include "gpu/gpu_device.h"
+#include "support/save_run.h"
 #include "support/tiny_run.h"
 #include "train/run_state.h"
 
@@ -27,8 +28,7 @@ std::string save(TinyRun& run, const TempFolder& folder) {
   state.step = run.trainer->steps_done();
   state.tokens = run.trainer->tokens_done();
   if (run.device.backend()) state.algorithms = run.device.backend()->algorithms();
-  return write_checkpoint(folder / "ckpt",
-                          checkpoint_contents(*run.model, *run.optimizer, nullptr, state));
+  return save_run(folder / "ckpt", *run.model, *run.optimizer, state);
 }
 
 void load(TinyRun& run, const std::string& folder) {

@@ -13,6 +13,7 @@
 #include "gigatrain/optim/ema.h"
 #include "gigatrain/train/evaluate.h"
 #include "support/late_simt.h"
+#include "support/save_run.h"
 #include "support/tiny_run.h"
 #include "train/run_state.h"
 
@@ -103,13 +104,11 @@ struct Results {
   std::map<std::string, Bytes> saved = {};  // of rank 0
 };
 
-std::map<std::string, Bytes> bytes_of(const CheckpointContents& contents) {
+std::map<std::string, Bytes> bytes_of(const Checkpoint& checkpoint) {
   std::map<std::string, Bytes> all;
-  for (const auto* part : {&contents.model, &contents.optimizer})
-    for (const auto& [name, view] : *part) {
-      const auto* data = static_cast<const std::byte*>(view.data);
-      all[name] = Bytes(data, data + view.bytes());
-    }
+  for (const auto& [name, tensor] : checkpoint.tensors())
+    for (const auto& piece : tensor.pieces(0, tensor.shape.numel()))
+      all[name].insert(all[name].end(), piece.data, piece.data + piece.bytes);
   return all;
 }
 
@@ -122,10 +121,9 @@ Results results_of(const Data& data, const TinyOptions& o, Device& device) {
         evaluate(*run.model, device, run.data, {.micro_batch = 2, .batches = 3, .ranks = o.ranks})
             .loss;
   }
-  if (!o.ranks)
-    results.saved = bytes_of(checkpoint_contents(*run.model, *run.optimizer, nullptr, {}));
-  else
-    results.saved = bytes_of(gather_contents(*run.model, *run.optimizer, nullptr, {}, *o.ranks, 0));
+  const TempFolder folder;
+  const std::string saved = save_run(folder / "ckpt", *run.model, *run.optimizer, {}, o.ranks);
+  if (!o.ranks || o.ranks->rank() == 0) results.saved = bytes_of(Checkpoint::open(saved));
   return results;
 }
 

@@ -13,13 +13,22 @@ using namespace gigatrain::testing;
 namespace {
 
 template <class T>
-StoredTensor stored(const char* dtype, const std::vector<T>& values) {
-  StoredTensor t;
+CheckpointTensor stored(const char* dtype, const std::vector<T>& values) {
+  CheckpointTensor t;
   t.name = "t";
   t.dtype = dtype;
   t.shape = Shape{static_cast<std::int64_t>(values.size())};
-  t.data = reinterpret_cast<const std::byte*>(values.data());
-  t.bytes = static_cast<std::int64_t>(values.size() * sizeof(T));
+  // In two slices, as two ranks would have written it.
+  const std::size_t half = values.size() / 2;
+  for (const auto& [begin, end] : {std::pair{std::size_t{0}, half}, {half, values.size()}}) {
+    if (begin == end) continue;
+    StoredTensor slice;
+    slice.dtype = dtype;
+    slice.shape = Shape{static_cast<std::int64_t>(end - begin)};
+    slice.data = reinterpret_cast<const std::byte*>(values.data() + begin);
+    slice.bytes = static_cast<std::int64_t>((end - begin) * sizeof(T));
+    t.slices.push_back({slice, static_cast<std::int64_t>(begin), 0});
+  }
   return t;
 }
 

@@ -8,6 +8,7 @@
 #include "gigatrain/ops/ops.h"
 #include "gigatrain/optim/clip.h"
 #include "gigatrain/train/checkpoint_files.h"
+#include "support/save_run.h"
 #include "support/tiny_run.h"
 #include "train/run_state.h"
 
@@ -180,8 +181,8 @@ TEST_CASE("an f16 run resumes with its loss scale, to the same bits", "[unit][tr
     state.step = at;
     state.loss_scale = first.trainer->loss_scale()->value();
     state.loss_scale_good_steps = first.trainer->loss_scale()->good_steps();
-    const Checkpoint saved = Checkpoint::open(write_checkpoint(
-        folder / "ckpt", checkpoint_contents(*first.model, *first.optimizer, nullptr, state)));
+    const Checkpoint saved =
+        Checkpoint::open(test::save_run(folder / "ckpt", *first.model, *first.optimizer, state));
     TinyRun second(shard.path, restless());
     restore(saved, *second.model, *second.optimizer);
     second.trainer->resume_at(at, 0);

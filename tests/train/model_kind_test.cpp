@@ -9,6 +9,7 @@
 #include "gigatrain/train/checkpoint_files.h"
 #include "gigatrain/train/generate.h"
 #include "gigatrain/train/session.h"
+#include "support/save_run.h"
 #include "support/tiny_run.h"
 #include "train/run_state.h"
 
@@ -97,8 +98,7 @@ TEST_CASE("a checkpoint of a Llama opens as a model that writes", "[unit][train]
   tiny.trainer->step();
   TrainState state;
   state.config = to_toml(parse("kind = 'llama'\nvocab_size = 37", 12));
-  write_checkpoint(folder / "ckpt",
-                   checkpoint_contents(*tiny.model, *tiny.optimizer, nullptr, state));
+  test::save_run(folder / "ckpt", *tiny.model, *tiny.optimizer, state);
   const LoadedModel loaded = load_model(tiny.device, folder.path());
   CHECK(loaded.model->hf_config() == tiny.model->hf_config());
   CHECK(loaded.dtypes.at("lm_head.weight") == DType::f32);

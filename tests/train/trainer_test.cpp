@@ -12,6 +12,7 @@
 #include "gigatrain/train/evaluate.h"
 #include "gigatrain/train/generate.h"
 #include "kernels/elementwise.h"
+#include "support/save_run.h"
 #include "support/tiny_run.h"
 #include "train/run_state.h"
 
@@ -42,8 +43,7 @@ std::uint64_t run_cut_at(const TestData& shard, TinyOptions options, std::int64_
     TrainState state;
     state.step = at;
     state.tokens = first.trainer->tokens_done();
-    saved = write_checkpoint(folder / "ckpt",
-                             checkpoint_contents(*first.model, *first.optimizer, nullptr, state));
+    saved = test::save_run(folder / "ckpt", *first.model, *first.optimizer, state);
   }
   options.threads = 1;
   TinyRun second(shard.path, options);
@@ -171,8 +171,7 @@ TEST_CASE("a checkpoint of another optimizer is refused", "[unit][train][errors]
   const TestData shard;
   test::TempFolder folder;
   TinyRun adamw(shard.path, {});
-  const auto saved = write_checkpoint(
-      folder / "ckpt", checkpoint_contents(*adamw.model, *adamw.optimizer, nullptr, {}));
+  const auto saved = test::save_run(folder / "ckpt", *adamw.model, *adamw.optimizer);
   TinyRun sgd(shard.path, {.optimizer = {.name = "sgd"}});
   CHECK_THROWS_WITH(restore(Checkpoint::open(saved), *sgd.model, *sgd.optimizer),
                     Contains("another model or optimizer") && Contains("momentum_buffer"));
@@ -206,8 +205,7 @@ TEST_CASE("a checkpoint of another model is refused, and nothing is loaded",
   const TestData shard;
   test::TempFolder folder;
   TinyRun tiny(shard.path, {});
-  const auto saved = write_checkpoint(
-      folder / "ckpt", checkpoint_contents(*tiny.model, *tiny.optimizer, nullptr, {}));
+  const auto saved = test::save_run(folder / "ckpt", *tiny.model, *tiny.optimizer);
   const auto other = nn::gpt(
       {.vocab_size = TinyRun::kVocab, .n_positions = 12, .n_layer = 2, .n_head = 4, .n_embd = 32});
   nn::materialize(*other, tiny.device);

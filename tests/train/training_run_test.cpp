@@ -10,6 +10,7 @@
 #include "gigatrain/base/error.h"
 #include "gigatrain/train/checkpoint_files.h"
 #include "gigatrain/train/config.h"
+#include "gigatrain/train/run_folder.h"
 #include "support/tiny_run.h"
 #include "train/run_log.h"
 
@@ -144,35 +145,58 @@ TEST_CASE("training run: a stop waits for the checkpoint in flight", "[unit][tra
   CHECK(rest.digest == whole.digest);
 }
 
-TEST_CASE("training run: a background save that fails ends the run with its message",
+TEST_CASE("training run: a background save that fails is a warning, and the run goes on",
           "[unit][train][ckpt]") {
   const test::TempFolder folder;
   Device device(CpuOptions{.threads = 1});
   Teller teller;
-  // A file where the second checkpoint's temporary folder would be, which a failed save removes.
-  const std::string file =
-      fmt::format("{}/r/ckpt/.tmp-step_00000020.{}", folder.path(), ::getpid());
+  // A folder where the second checkpoint's LATEST would be written.
+  const std::string obstacle = fmt::format("{}/r/ckpt/LATEST.tmp.{}", folder.path(), ::getpid());
   const auto wait_until = [](auto done) {
     for (int i = 0; i < 1000 && !done(); ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
   };
   teller.meanwhile = [&](std::int64_t step) {
     if (step == 15) {
       wait_until([&] { return std::filesystem::exists(folder / "r/ckpt/LATEST"); });
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));  // until its save is over
-      std::ofstream{file};
+      std::filesystem::create_directory(obstacle);
     }
-    if (step == 21) wait_until([&] { return !std::filesystem::exists(file); });
-    if (step == 22) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    if (step == 21)
+      wait_until([&] { return std::filesystem::exists(folder / "r/ckpt/step_00000020"); });
+    if (step == 22) {
+      CHECK(Checkpoint::open(folder / "r").state().step == 10);
+      std::filesystem::remove(obstacle);
+    }
   };
-  std::string told;
-  try {
-    train_run(device, saving_config(folder, "r", true), RunMode::fresh, teller);
-  } catch (const Error& e) {
-    told = e.what();
+  const auto outcome = train_run(device, saving_config(folder, "r", true), RunMode::fresh, teller);
+  CHECK(outcome.step == 25);
+  CHECK(Checkpoint::open(folder / "r").state().step == 25);
+  const auto warnings = lines_of(folder / "r/metrics.jsonl", "warn");
+  REQUIRE(warnings.size() == 1);
+  CHECK_THAT(warnings[0]["message"].get<std::string>(),
+             Catch::Contains("step_00000020") && Catch::Contains("training goes on"));
+}
+
+TEST_CASE("training run: a checkpoint on request, without a stop", "[unit][train][ckpt]") {
+  const test::TempFolder folder;
+  Device device(CpuOptions{.threads = 1});
+  Teller teller;
+  CHECK_THROWS_WITH(request_checkpoint(folder / "r"), Catch::Contains("no run folder"));
+  teller.meanwhile = [&](std::int64_t step) {
+    if (step == 13) request_checkpoint(folder / "r");
+    if (step == 17) std::ofstream{folder / "r/SAVE"};  // by hand
+  };
+  Config config = saving_config(folder, "r", true);
+  config.checkpoint.keep = 100;
+  config.checkpoint.keep_every = 0;
+  const auto outcome = train_run(device, config, RunMode::fresh, teller);
+  CHECK(outcome.step == 25);
+  std::vector<std::int64_t> steps;
+  for (const auto& entry : list_checkpoints(folder / "r")) {
+    steps.push_back(entry.step);
+    CHECK(verify_checkpoint(entry.folder).whole());
   }
-  CHECK_THAT(told, Catch::Contains("while saving checkpoint") && Catch::Contains("step_00000020"));
-  CHECK(teller.steps < 25);
-  CHECK(lines_of(folder / "r/metrics.jsonl", "error").size() == 1);
-  CHECK(Checkpoint::open(folder / "r").state().step == 10);
+  CHECK(steps == std::vector<std::int64_t>{10, 13, 17, 20, 25});
+  CHECK_FALSE(std::filesystem::exists(folder / "r/SAVE"));
 }

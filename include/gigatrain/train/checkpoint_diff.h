@@ -27,6 +27,6 @@ struct CheckpointDiff {
 // Of the weights and the optimizer's state.
 CheckpointDiff diff_checkpoints(const Checkpoint& a, const Checkpoint& b);
 // Two tensors of equal dtype and shape; others get a reason.
-TensorDiff diff_tensors(const StoredTensor& a, const StoredTensor& b);
+TensorDiff diff_tensors(const CheckpointTensor& a, const CheckpointTensor& b);
 
 }  // namespace gigatrain

@@ -1,20 +1,21 @@
-// Checkpoints on disk (docs/reference.md): ckpt/step_00001000/ with the weights as Hugging Face
-// reads them, the optimizer's state, state.json, and manifest.json with the size and SHA-256 of
-// each file. A checkpoint is whole or absent: it is written into a temporary folder, synced and
-// renamed, and only then does LATEST name it and is an older one deleted.
+// Checkpoints on disk (docs/checkpoints.md): ckpt/step_00001000/ with the weights as Hugging Face
+// reads them, the optimizer's state as each rank wrote it, state.json, and manifest.json with the
+// size and SHA-256 of each file and the place of each tensor. A checkpoint is whole or absent: it
+// is written into a temporary folder, synced and renamed, and only then does LATEST name it and is
+// an older one deleted. Any number of ranks loads what any other number wrote.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "gigatrain/train/safetensors.h"
 
 namespace gigatrain {
+
+class Communicator;
 
 // Everything of a run that is not a tensor.
 struct TrainState {
@@ -37,19 +38,18 @@ struct TrainState {
   std::uint64_t state_digest = 0;
 };
 
+// A state that is in one place.
 struct CheckpointContents {
-  std::vector<NamedView> model;                  // Hugging Face names
-  std::vector<NamedView> optimizer;              // "<parameter>.exp_avg", ...
-  std::map<std::string, std::uint64_t> digests;  // of each tensor above, by name
-  // Holds the values of tensors whose own memory the host cannot read.
-  std::vector<std::shared_ptr<std::vector<std::byte>>> host_copies;
+  std::vector<NamedView> model;      // Hugging Face names
+  std::vector<NamedView> optimizer;  // "<parameter>.exp_avg", ...
   std::string config_json;
   std::string tokenizer_json;  // "": none
-  TrainState state;
+  TrainState state;            // state_digest 0: it is computed
 };
 
 struct CheckpointOptions {
-  int keep = 2;  // newest ones; LATEST's and BEST's are never deleted
+  int keep = 2;                 // newest ones; LATEST's and BEST's are never deleted
+  std::int64_t keep_every = 0;  // of steps that this divides, every one is kept; 0: none
   std::int64_t max_file_bytes = 5'000'000'000;
   bool is_best = false;  // BEST will name it
 };
@@ -60,28 +60,44 @@ struct CheckpointOptions {
 std::string write_checkpoint(const std::string& ckpt_root, const CheckpointContents& contents,
                              const CheckpointOptions& options = {});
 
-// A tensor as the manifest lists it.
-struct TensorRecord {
-  std::string dtype;
+// A tensor of a checkpoint: whole in one file, or in slices, each from the rank that had it.
+struct CheckpointTensor {
+  struct Slice {
+    StoredTensor stored;     // flat
+    std::int64_t begin = 0;  // elements of the tensor before it, in row-major order
+    std::uint64_t digest = 0;
+  };
+  std::string name, dtype;  // "F32", as the files spell it
   Shape shape;
   std::uint64_t digest = 0;
+  bool weight = false;        // else the optimizer's
+  std::vector<Slice> slices;  // by begin; together all of it
+
+  // Elements [begin, begin + count) as they lie in the files: flat, in order.
+  std::vector<StoredTensor> pieces(std::int64_t begin, std::int64_t count) const;
+  // Copies elements from `begin` on into host memory, contiguous, converting as copy_tensor() does.
+  void read(std::int64_t begin, const TensorView& to) const;
 };
 
 struct CheckpointOpenOptions {
   bool check_sha256 = true;
+  // Of several readers each can check its share of the files' contents: number `reader` of
+  // `readers`. Sizes, headers and texts are checked by each.
+  int reader = 0, readers = 1;
 };
 
 class Checkpoint {
  public:
   // `path`: a step's folder, or a ckpt/ or run folder, whose LATEST is followed. What is damaged is
-  // Error(corrupt) that names the file and what differs.
+  // Error(corrupt) that names the file, what differs and where.
   static Checkpoint open(const std::string& path, const CheckpointOpenOptions& options = {});
 
   const std::string& folder() const { return folder_; }
   const TrainState& state() const { return state_; }
   const ModelFiles& model() const { return model_; }
-  const ModelFiles& optimizer() const { return optimizer_; }
-  const std::map<std::string, TensorRecord>& tensors() const { return tensors_; }
+  const std::map<std::string, CheckpointTensor>& tensors() const { return tensors_; }
+  const CheckpointTensor* find(const std::string& name) const;  // null: not here
+  std::int64_t ranks() const { return ranks_; }                 // that wrote it
   const std::string& config_json() const { return config_json_; }
   const std::string& tokenizer_json() const { return tokenizer_json_; }
   std::int64_t bytes() const { return bytes_; }  // of all files
@@ -89,9 +105,10 @@ class Checkpoint {
  private:
   std::string folder_, config_json_, tokenizer_json_;
   TrainState state_;
-  ModelFiles model_, optimizer_;
-  std::map<std::string, TensorRecord> tensors_;
-  std::int64_t bytes_ = 0;
+  ModelFiles model_;
+  std::vector<SafetensorsFile> optimizer_;
+  std::map<std::string, CheckpointTensor> tensors_;
+  std::int64_t ranks_ = 1, bytes_ = 0;
 };
 
 struct CheckpointReport {
@@ -116,7 +133,9 @@ struct CheckpointEntry {
 std::vector<CheckpointEntry> list_checkpoints(const std::string& path);
 
 // The newest checkpoint that opens, newest first; one line to `warnings` for each that does not.
-// Throws Error(corrupt) when none does.
-Checkpoint newest_whole(const std::string& path, std::vector<std::string>* warnings = nullptr);
+// Throws Error(corrupt) when none does. `ranks`: who open it together, each checking its share of
+// the files, and all the same one; null: nobody.
+Checkpoint newest_whole(const std::string& path, std::vector<std::string>* warnings = nullptr,
+                        Communicator* ranks = nullptr);
 
 }  // namespace gigatrain

@@ -108,7 +108,9 @@ struct PrecisionConfig {
 struct CheckpointConfig {
   std::int64_t every = 200;
   std::int64_t keep = 2;
+  std::int64_t keep_every = 0;
   bool async = true;
+  double bandwidth = 0;
 };
 
 struct LogConfig {

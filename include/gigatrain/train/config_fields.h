@@ -290,8 +290,18 @@ void visit_fields(S& s, auto&& visit) {
               .min = 1,
               .max = 1000000},
         s.keep);
+  visit(Field{.name = "keep_every",
+              .doc = "checkpoints of its multiples are kept for good; 0: none",
+              .unit = "steps",
+              .min = 0},
+        s.keep_every);
   visit(Field{.name = "async", .doc = "write while training goes on, from a copy of the state"},
         s.async);
+  visit(Field{.name = "bandwidth",
+              .doc = "of each rank's writing while training goes on, at most; 0: no limit",
+              .unit = "MB/s",
+              .min = 0},
+        s.bandwidth);
 }
 
 template <SectionOf<LogConfig> S>

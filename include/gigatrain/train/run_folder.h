@@ -35,11 +35,19 @@ class RunFolder {
   std::string log(int rank = 0) const;    // logs/rank_00000.log
   std::string trace(int rank = 0) const;  // trace/rank_00000.json
 
+  // Has somebody asked for a checkpoint? Once: the request is gone.
+  bool take_request() const;
+
   struct Lock;
 
  private:
   std::string path_, warning_;
   std::shared_ptr<Lock> lock_;  // held until the last copy is gone, or the process is
 };
+
+// Asks the process that trains into this folder, whichever it is, for a checkpoint of the step at
+// hand; it does not stop for it. The same as `touch runs/NAME/SAVE`. Throws Error(io) when it is no
+// run folder.
+void request_checkpoint(const std::string& run_folder);
 
 }  // namespace gigatrain

@@ -73,6 +73,8 @@ class Trainer {
   void on_step(std::function<void(const StepReport&)> callback);
   // Asked between steps; true ends fit() with StopReason::requested.
   void stop_when(std::function<bool()> asked);
+  // Asked between steps, on each rank; where one says true, `save` is called on all of them.
+  void save_when(std::function<bool()> asked, std::function<void()> save);
 
   // Continue a run: `step` steps and `tokens` tokens are behind us.
   void resume_at(std::int64_t step, std::int64_t tokens);
@@ -89,15 +91,19 @@ class Trainer {
   StepReport tell_others_on_error(const std::function<StepReport()>& make);
   Tensor update(const StepReport& report);  // the clip's {norm, factor}
   void share_times(StepReport& report) const;
-  void accept(StepReport& report);                              // once loss and norm are known
-  std::optional<StopReason> stop_now(double trained_ms) const;  // the same on every rank
+  void accept(StepReport& report);  // once loss and norm are known
+  struct Wishes {
+    std::int32_t stop = 0, save = 0;
+  };
+  Wishes wishes(double trained_ms) const;  // the same on every rank
   TrainerOptions options_;
   optim::Optimizer& optimizer_;
   const BatchSource& data_;
   GradientStep gradient_;
   std::optional<LossScale> loss_scale_;
   std::vector<std::function<void(const StepReport&)>> callbacks_;
-  std::function<bool()> stop_;
+  std::function<bool()> stop_, save_asked_;
+  std::function<void()> save_;
   std::int64_t step_ = 0, tokens_ = 0;
   double waited_before_ = 0;
 };
