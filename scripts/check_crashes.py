@@ -171,8 +171,8 @@ def main():
     options = parser.parse_args()
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     kinds = list(options.kinds)
-    if "strace" in kinds and subprocess.run(["strace", "-qq", "-o", "/dev/null", "true"],
-                                            check=False).returncode:
+    if "strace" in kinds and not (shutil.which("strace") and subprocess.run(
+            ["strace", "-qq", "-o", "/dev/null", "true"], check=False).returncode == 0):
         print("strace   does not work here: left out")
         kinds.remove("strace")
     with tempfile.TemporaryDirectory(dir=memory) as work, \

@@ -66,7 +66,8 @@ void remove_leftovers(FileSystem& files, const std::string& root, bool alone) {
     if (!replaced.empty() && !exists(root + "/" + replaced))
       files.rename(path, root + "/" + replaced);
     else if (!replaced.empty() || !step_of_leftover(name, ".tmp-", alone).empty() ||
-             !step_of_leftover(name, ".gone-", alone).empty() || is_pointer_leftover(name, alone))
+             !step_of_leftover(name, ".gone-", alone).empty() ||
+             (is_pointer_leftover(name, alone) && !is_folder(path)))
       unneeded.push_back(path);
   }
   if (unneeded.empty()) return;

@@ -53,7 +53,7 @@ void try_disk(FileSystem& files, const std::string& ckpt, std::int64_t bytes_nee
     save_and_read(files, ckpt);
   } catch (Error& e) {
     for (const char* probe : {kMaking, kMade}) remove_quietly(files, ckpt + probe);
-    throw e.add_frame("while trying, before the training, whether the disk can hold checkpoints");
+    throw e.add_frame("while trying out the disk, before the training");
   }
   require_space(ckpt, bytes_needed);
 }
@@ -90,7 +90,7 @@ std::string weaker_promise(std::uint64_t type) {
     case 0x47504653:
       return "on GPFS: durable once synced; a rename or sync may wait for other hosts";
     case 0x19830326:
-      return "on BeeGFS: durable only if the servers are set to honour a sync";
+      return "on BeeGFS: durable unless its client is set to tuneRemoteFSync = false";
     default:
       return "";
   }

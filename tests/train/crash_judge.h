@@ -30,7 +30,7 @@ class CrashJudge {
       legal_ = story.legal(n);
       if (n >= from)
         disk.for_each_state([&](const CrashTree& tree) {
-          if (found.empty()) found = judge(tree, story.write());
+          if (found.empty()) found = judge(tree);
         });
       if (!found.empty())
         return "after " + std::to_string(n) + " operations" +
@@ -54,7 +54,7 @@ class CrashJudge {
     return key;
   }
 
-  std::string judge(const CrashTree& tree, const CrashStory::Write& write) {
+  std::string judge(const CrashTree& tree) {
     const std::size_t key = key_of(tree);
     if (good_.contains(key)) return "";
     stage_.show(tree);
@@ -63,7 +63,7 @@ class CrashJudge {
     if (changed) remove_leftovers(files, root());  // as a run does before it looks
     std::string complaint = complain(changed ? CrashTree{} : tree);
     if (complaint.empty() && next_save_tried_.insert(tree.hash("", false)).second) {
-      complaint = complain_of_next_save(write);
+      complaint = complain_of_next_save();
       changed = true;
     }
     if (changed) stage_.clear();
@@ -114,12 +114,12 @@ class CrashJudge {
     return "";
   }
 
-  std::string complain_of_next_save(const CrashStory::Write& write) {
+  std::string complain_of_next_save() {
     QuickFiles files;
     StoryState state;
     std::string complaint;
     try {
-      write(files, root(), state.at(99, 99), {.keep = 1, .is_best = true});
+      write_checkpoint(files, root(), state.at(99, 99), {.keep = 1, .is_best = true});
       if (names_in(root()) != std::vector<std::string>{kBest, kLatest, "step_00000099"})
         complaint = "the next save leaves litter: " + names_in(root()).front();
       else if (id_of(newest_whole(root())) != 99)

@@ -35,26 +35,30 @@ class StoryState {
 
 inline int id_of(const Checkpoint& checkpoint) {
   const int id = static_cast<int>(first_weight(checkpoint));
-  for (const auto* tensors : {&checkpoint.model(), &checkpoint.optimizer()}) {
+  for (const char* name : {"big", "big.exp_avg"}) {
     std::vector<float> big(2500);
-    const char* name = tensors == &checkpoint.model() ? "big" : "big.exp_avg";
-    copy_tensor(tensors->at(name), {big.data(), DType::f32, {2500}});
+    checkpoint.tensors().at(name).read(0, {big.data(), DType::f32, {2500}});
     for (const float x : big)
       if (x != static_cast<float>(id)) throw Error(ErrorCode::corrupt, "values of two saves");
   }
   return id;
 }
 
+inline void save_on_one_rank(FileSystem& files, const std::string& root,
+                             const CheckpointContents& contents, const CheckpointOptions& options) {
+  write_checkpoint(files, root, contents, options);
+}
+
 class CrashStory {
  public:
-  using Write = std::function<WrittenCheckpoint(
-      FileSystem&, const std::string& root, const CheckpointContents&, const CheckpointOptions&)>;
+  using Write = std::function<void(FileSystem&, const std::string& root, const CheckpointContents&,
+                                   const CheckpointOptions&)>;
   // What may be found: saves by number, 0: none.
   struct Legal {
     std::set<int> newest = {0}, best = {0};
   };
 
-  explicit CrashStory(bool can_exchange = true, Write write = &one_rank)
+  explicit CrashStory(bool can_exchange = true, Write write = save_on_one_rank)
       : write_(std::move(write)) {
     std::filesystem::create_directory(home_ / "run");
     disk_.can_exchange = can_exchange;
@@ -86,7 +90,6 @@ class CrashStory {
   }
 
   const Recording& recording() const { return disk_.recording(); }
-  const Write& write() const { return write_; }
   // The first operation of the last save.
   std::size_t begin_of_last() const { return after_[after_.size() - 2].operations; }
   // After so many operations.
@@ -101,12 +104,6 @@ class CrashStory {
     std::size_t operations;
     Legal legal;
   };
-  static WrittenCheckpoint one_rank(FileSystem& files, const std::string& root,
-                                    const CheckpointContents& contents,
-                                    const CheckpointOptions& options) {
-    return write_checkpoint(files, root, contents, options);
-  }
-
   TemporaryFolder home_{memory_folder()};
   RecordingDisk disk_{home_ / "run"};
   Write write_;

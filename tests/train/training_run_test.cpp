@@ -12,6 +12,7 @@
 #include "gigatrain/train/config.h"
 #include "gigatrain/train/run_folder.h"
 #include "support/tiny_run.h"
+#include "train/preflight.h"
 #include "train/run_log.h"
 
 using namespace gigatrain;
