@@ -8,6 +8,7 @@
 #   6. the Python tests under AddressSanitizer
 #   7. pip install . in a fresh environment, with the CUDA part when nvcc is there
 #   8. every family of Hugging Face folders: numbers and bytes against transformers
+#   9. a training killed and failed at every system call of its saves
 # Usage: scripts/check_full.sh [--python PATH]   a Python that has torch and transformers; without
 #        it both are installed from PyPI into build/reference_venv (several GB).
 set -uo pipefail
@@ -80,6 +81,7 @@ check "Python tests under AddressSanitizer" ./scripts/check_python_asan.sh
 check "pip install ., with the CUDA part when nvcc is there" pip_install
 check "transformers opens our checkpoint" opened_by_transformers
 check "families against transformers" "$reference_python" scripts/compare_families.py
+check "every system call of a save" ./scripts/check_crashes.py
 
 if [[ ${#failed[@]} -gt 0 ]]; then
   printf '\nfailed: %s\n' "${failed[*]}"

@@ -12,6 +12,17 @@
 
 namespace gigatrain::tools {
 
+namespace {
+
+// The disk refused a checkpoint, or would.
+bool is_of_saving(const Error& error) {
+  return std::any_of(error.frames().begin(), error.frames().end(), [](const std::string& frame) {
+    return frame.starts_with("while saving checkpoint") || frame.starts_with("while trying out");
+  });
+}
+
+}  // namespace
+
 int exit_code(const Error& error) {
   switch (error.code()) {
     case ErrorCode::invalid_argument:
@@ -19,7 +30,7 @@ int exit_code(const Error& error) {
     case ErrorCode::data:
       return kData;
     case ErrorCode::io:
-      return kData;
+      return is_of_saving(error) ? kCheckpoint : kData;
     case ErrorCode::unsupported:
     case ErrorCode::out_of_memory:
     case ErrorCode::device:

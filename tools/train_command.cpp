@@ -14,6 +14,7 @@
 
 #include "cli.h"
 #include "gigatrain/collectives/thread_ranks.h"
+#include "gigatrain/train/checkpoint_files.h"
 #include "gigatrain/train/config.h"
 #include "gigatrain/train/training_run.h"
 #include "progress.h"
@@ -49,9 +50,13 @@ struct Options {
 
 RunMode choose_mode(const Config& config, bool overwrite) {
   if (overwrite) return RunMode::overwrite;
-  const auto latest = std::filesystem::path(config.run.dir) / config.run.name / "ckpt" / "LATEST";
+  const std::string folder = config.run.dir + "/" + config.run.name;
   std::error_code ignored;
-  return std::filesystem::exists(latest, ignored) ? RunMode::resume : RunMode::fresh;
+  // A crash may leave the first checkpoint before LATEST names it.
+  const bool saved = std::filesystem::is_directory(folder + "/ckpt", ignored) &&
+                     (std::filesystem::exists(folder + "/ckpt/LATEST", ignored) ||
+                      !list_checkpoints(folder).empty());
+  return saved ? RunMode::resume : RunMode::fresh;
 }
 
 int report(const RunOutcome& o, const Config& config, const Globals& globals) {

@@ -31,6 +31,14 @@ std::string advice(int error, const std::string& path) {
       return "the disk failed: look at the kernel's log (dmesg) and use another disk";
     case ENOENT:
       return fmt::format("create the folder '{}'", parent_of(path));
+    case EFBIG:
+      return "allow larger files: `ulimit -f` says how large they may be";
+    case ESTALE:
+      return "the server no longer knows this folder: mount it again, or ask who runs the server";
+    case EINVAL:
+    case ENOTSUP:
+    case ENOSYS:
+      return "this file system cannot do that: choose another with run.dir=FOLDER";
     default:
       return "check the disk and the folder's permissions";
   }

@@ -16,29 +16,31 @@
 namespace gigatrain {
 namespace {
 
-// Ours counts as dead: whoever had our number before us is gone, and we write one at a time.
-bool process_is_dead(std::string_view number) {
+// Ours counts as dead: whoever had our number before us is gone, and we write one at a time. The
+// number may have gone to a stranger, or be of another host: who writes alone need not ask.
+bool process_is_dead(std::string_view number, bool alone) {
   int pid = 0;
   const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), pid);
   if (error != std::errc{} || end != number.data() + number.size() || pid <= 0) return false;
-  return pid == ::getpid() || (::kill(pid, 0) != 0 && errno == ESRCH);
+  return alone || pid == ::getpid() || (::kill(pid, 0) != 0 && errno == ESRCH);
 }
 
 // "step_00000010" of ".tmp-step_00000010.4711" whose process is dead; else empty.
-std::string step_of_leftover(const std::string& name, std::string_view prefix) {
+std::string step_of_leftover(const std::string& name, std::string_view prefix, bool alone) {
   if (!name.starts_with(prefix)) return {};
   const auto dot = name.find_last_of('.');
   if (dot <= prefix.size()) return {};
   const std::string step = name.substr(prefix.size(), dot - prefix.size());
   const bool ours =
-      parse_step_name(step) && process_is_dead(std::string_view(name).substr(dot + 1));
+      parse_step_name(step) && process_is_dead(std::string_view(name).substr(dot + 1), alone);
   return ours ? step : std::string{};
 }
 
-bool is_pointer_leftover(const std::string& name) {
+bool is_pointer_leftover(const std::string& name, bool alone) {
   for (const char* pointer : {kLatest, kBest}) {
     const std::string prefix = std::string(pointer) + ".tmp.";
-    if (name.starts_with(prefix) && process_is_dead(std::string_view(name).substr(prefix.size())))
+    if (name.starts_with(prefix) &&
+        process_is_dead(std::string_view(name).substr(prefix.size()), alone))
       return true;
   }
   return false;
@@ -56,18 +58,23 @@ std::string pointed(const std::string& root, const char* which) {
 
 }  // namespace
 
-void remove_leftovers(FileSystem& files, const std::string& root) {
+void remove_leftovers(FileSystem& files, const std::string& root, bool alone) {
+  std::vector<std::string> unneeded;
   for (const auto& name : names_in(root)) {
     const std::string path = root + "/" + name;
-    const std::string replaced = step_of_leftover(name, ".old-");
+    const std::string replaced = step_of_leftover(name, ".old-", alone);
     if (!replaced.empty() && !exists(root + "/" + replaced))
       files.rename(path, root + "/" + replaced);
-    else if (!replaced.empty() || !step_of_leftover(name, ".tmp-").empty() ||
-             !step_of_leftover(name, ".gone-").empty())
-      remove_tree(files, path);
-    else if (is_pointer_leftover(name))
-      files.remove_file(path);
+    else if (!replaced.empty() || !step_of_leftover(name, ".tmp-", alone).empty() ||
+             !step_of_leftover(name, ".gone-", alone).empty() ||
+             (is_pointer_leftover(name, alone) && !is_folder(path)))
+      unneeded.push_back(path);
   }
+  if (unneeded.empty()) return;
+  // Whoever left them may not have lived to make durable what took their place.
+  files.sync_folder(root);
+  for (const auto& path : unneeded)
+    is_folder(path) ? remove_tree(files, path) : files.remove_file(path);
 }
 
 void remove_older(FileSystem& files, const std::string& root, std::int64_t step,
@@ -77,15 +84,19 @@ void remove_older(FileSystem& files, const std::string& root, std::int64_t step,
     if (const auto s = parse_step_name(name); s && *s <= step) steps.push_back(*s);
   std::sort(steps.rbegin(), steps.rend());
   const std::string best = pointed(root, kBest), latest = pointed(root, kLatest);
+  // Under other names first, and these durable: a removal that is cut short, whatever of it reaches
+  // the disk, must not leave half a checkpoint.
+  std::vector<std::string> gone;
   for (std::size_t i = static_cast<std::size_t>(options.keep); i < steps.size(); ++i) {
     const std::string name = step_folder_name(steps[i]);
     if (options.keep_every > 0 && steps[i] % options.keep_every == 0) continue;
     if (name == best || name == latest || !is_folder(root + "/" + name)) continue;
-    // Under another name first: a removal that is cut short must not leave half a checkpoint.
-    const std::string gone = fmt::format("{}/.gone-{}.{}", root, name, ::getpid());
-    files.rename(root + "/" + name, gone);
-    remove_tree(files, gone);
+    gone.push_back(fmt::format("{}/.gone-{}.{}", root, name, ::getpid()));
+    files.rename(root + "/" + name, gone.back());
   }
+  if (gone.empty()) return;
+  files.sync_folder(root);
+  for (const auto& folder : gone) remove_tree(files, folder);
 }
 
 }  // namespace gigatrain

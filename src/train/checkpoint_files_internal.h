@@ -101,8 +101,9 @@ WrittenCheckpoint write_checkpoint(FileSystem& files, const std::string& ckpt_ro
                                    const CheckpointContents& contents,
                                    const CheckpointOptions& options);
 
-// Housekeeping (checkpoint_files_clean.cpp).
-void remove_leftovers(FileSystem& files, const std::string& root);
+// Housekeeping (checkpoint_files_clean.cpp). What processes that died left behind goes, or comes
+// back; `alone`: no other process writes here, so whoever left something is dead.
+void remove_leftovers(FileSystem& files, const std::string& root, bool alone = false);
 void remove_older(FileSystem& files, const std::string& root, std::int64_t step,
                   const CheckpointOptions& options);
 

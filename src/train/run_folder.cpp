@@ -3,20 +3,20 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
-#include <sys/statvfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "atomic_file.h"
+#include "checkpoint_files_internal.h"
 #include "gigatrain/base/error.h"
-#include "gigatrain/train/checkpoint_files.h"
 #include "gigatrain/version.h"
 #include "strict_json.h"
+#include "train/preflight.h"
 #include "train/run_identity.h"
 #include "train/run_log.h"
 
@@ -33,7 +33,6 @@ namespace {
 constexpr const char* kRun = "/run.json";
 constexpr const char* kConfig = "/config.toml";
 constexpr const char* kLock = "/.lock";
-constexpr const char* kProbe = "/.probe";
 constexpr const char* kRequest = "/SAVE";
 
 void check_name(const std::string& name) {
@@ -98,22 +97,6 @@ std::shared_ptr<RunFolder::Lock> take_lock(const std::string& folder) {
   return lock;
 }
 
-// Writes, syncs and renames a file of the kind training will write, and asks for the free space.
-void preflight(FileSystem& files, const std::string& folder, std::int64_t bytes_needed) {
-  const std::string probe = folder + kProbe;
-  if (exists(probe)) files.remove_file(probe);
-  replace_file(files, probe, std::string(64 * 1024, 'x'));
-  files.remove_file(probe);
-  struct statvfs disk {};
-  if (::statvfs(folder.c_str(), &disk) != 0) return;  // cannot tell: training will
-  const double free = static_cast<double>(disk.f_bavail) * static_cast<double>(disk.f_frsize);
-  if (free < static_cast<double>(bytes_needed))
-    throw Error(ErrorCode::io,
-                fmt::format("'{}' needs about {:.1f} MB for checkpoints, {:.1f} MB are free",
-                            folder, static_cast<double>(bytes_needed) / 1e6, free / 1e6),
-                "free space, lower checkpoint.keep, or choose another disk with run.dir=FOLDER");
-}
-
 constexpr const char* kNoCheckpoint = "no checkpoint yet";
 
 std::string newest_step(const std::string& folder) {
@@ -156,13 +139,18 @@ void remove_run(FileSystem& files, const std::string& folder) {
   files.sync_folder(folder);
 }
 
+bool holds_hidden_only(const std::string& folder) {
+  const auto names = names_in(folder);
+  return std::all_of(names.begin(), names.end(), [](const auto& name) { return name[0] == '.'; });
+}
+
 // A folder without run.json may hold only what a run makes before it: hidden files, config.toml,
-// empty logs/ and ckpt/.
+// logs/ and ckpt/ with hidden files at most.
 void refuse_foreign_files(const std::string& folder) {
   for (const auto& name : names_in(folder)) {
     const std::string path = folder + "/" + name;
     const bool empty =
-        (name == "logs" || name == "ckpt") && leads_to_folder(path) && names_in(path).empty();
+        (name == "logs" || name == "ckpt") && leads_to_folder(path) && holds_hidden_only(path);
     if (name.front() == '.' || name.starts_with("config.toml") || empty) continue;
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("'{}' holds '{}' but no run.json: it is not a run folder", folder,
@@ -212,8 +200,10 @@ RunFolder RunFolder::create(const std::string& dir, const std::string& name,
   make_folders(files, run.path_);
   run.lock_ = take_lock(run.path_);
   enter(files, run.path_, options);
-  preflight(files, run.path_, options.bytes_needed);
   for (const char* folder : {"/logs", "/ckpt"}) make_folders(files, run.path_ + folder);
+  remove_leftovers(files, run.checkpoints(), true);  // the lock is ours
+  try_disk(files, run.checkpoints(), options.bytes_needed);
+  run.warning_ = disk_warning(run.checkpoints());
   replace_file(files, run.path_ + kConfig, options.config_toml);
   replace_file(files, run.path_ + kRun, run_record(name, options));
   return run;

@@ -88,6 +88,7 @@ class Run {
                                 .on_warning = [this](const std::string& text) { warn(text); },
                                 .bandwidth = config.checkpoint.bandwidth * 1e6},
         RunCheckpoints::Source{*model_, *optimizer_, tokenizer_.get(), ranks_});
+    if (!folder_.warning().empty()) warn(folder_.warning());
     if (mode == RunMode::resume) resume();
     limit_flops_ = ranks_ ? measure_gemm_of_ranks(*ranks_, device, compute_dtype(config))
                           : measure_gemm(device, compute_dtype(config));

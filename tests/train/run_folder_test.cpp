@@ -7,6 +7,7 @@
 
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -74,7 +75,7 @@ TEST_CASE("run folder: what a new one holds", "[unit]") {
   CHECK(record["seed"] == "7");
   CHECK(record["hosts"].is_array());
   CHECK(record["library_version"].is_string());
-  CHECK(!has(run.path() + "/.probe"));
+  CHECK(std::filesystem::is_empty(run.checkpoints()));
 }
 
 TEST_CASE("run folder: a folder that holds another run is refused, and nothing in it changes",
@@ -212,7 +213,7 @@ TEST_CASE("run folder: a file or a link in its place is refused", "[unit]") {
   CHECK(dir.read("file") == "x");
   // The lock and the configuration are never written through a link that someone put there.
   dir.write("precious", "x");
-  for (const std::string name : {"/.lock", "/config.toml", "/run.json", "/.probe"}) {
+  for (const std::string name : {"/.lock", "/config.toml", "/run.json"}) {
     const std::string run = "r" + std::to_string(name.size());
     ::mkdir((dir / run).c_str(), 0755);
     REQUIRE(::symlink((dir / "precious").c_str(), (dir / (run + name)).c_str()) == 0);

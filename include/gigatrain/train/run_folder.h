@@ -28,6 +28,8 @@ class RunFolder {
   static RunFolder joined(const std::string& dir, const std::string& name);
 
   const std::string& path() const { return path_; }
+  // What its file system promises less of than a local disk; "": nothing.
+  const std::string& warning() const { return warning_; }
   std::string checkpoints() const { return path_ + "/ckpt"; }
   std::string metrics() const { return path_ + "/metrics.jsonl"; }
   std::string log(int rank = 0) const;    // logs/rank_00000.log
@@ -39,7 +41,7 @@ class RunFolder {
   struct Lock;
 
  private:
-  std::string path_;
+  std::string path_, warning_;
   std::shared_ptr<Lock> lock_;  // held until the last copy is gone, or the process is
 };
 
