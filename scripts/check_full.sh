@@ -5,9 +5,10 @@
 #   3. the committed reference data, made again by PyTorch and transformers
 #   4. the quick start from a fresh clone: at most 10 minutes, and at most 1.45 nats per byte
 #   5. transformers opens the checkpoint that the quick start made
-#   6. the Python tests under AddressSanitizer
-#   7. pip install . in a fresh environment, with the CUDA part when nvcc is there
-#   8. every family of Hugging Face folders: numbers and bytes against transformers
+#   6. it opens the newest checkpoint of a run that is still training, and gives its evaluation loss
+#   7. the Python tests under AddressSanitizer
+#   8. pip install . in a fresh environment, with the CUDA part when nvcc is there
+#   9. every family of Hugging Face folders: numbers and bytes against transformers
 #   9. a training killed and failed at every system call of its saves
 # Usage: scripts/check_full.sh [--python PATH]   a Python that has torch and transformers; without
 #        it both are installed from PyPI into build/reference_venv (several GB).
@@ -64,6 +65,10 @@ opened_by_transformers() {
     --at-most 1.5
 }
 
+opened_while_training() {
+  "$reference_python" scripts/check_open_while_training.py build/cpu/bin/gigatrain --ranks 2
+}
+
 # As the README says it: build isolation, everything from PyPI, no ccache.
 pip_install() (
   work=$(mktemp -d)
@@ -77,6 +82,7 @@ check "test.sh" ./scripts/test.sh
 check "slow tests" slow_tests
 check "reference data" reference_data
 check "quick start" quick_start
+check "transformers opens a checkpoint of a run that is training" opened_while_training
 check "Python tests under AddressSanitizer" ./scripts/check_python_asan.sh
 check "pip install ., with the CUDA part when nvcc is there" pip_install
 check "transformers opens our checkpoint" opened_by_transformers
