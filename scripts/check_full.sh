@@ -9,7 +9,7 @@
 #   7. the Python tests under AddressSanitizer
 #   8. pip install . in a fresh environment, with the CUDA part when nvcc is there
 #   9. every family of Hugging Face folders: numbers and bytes against transformers
-#   9. a training killed and failed at every system call of its saves
+#  10. a training killed and failed at every system call of its saves
 # Usage: scripts/check_full.sh [--python PATH]   a Python that has torch and transformers; without
 #        it both are installed from PyPI into build/reference_venv (several GB).
 set -uo pipefail

@@ -15,6 +15,7 @@
 #include "gigatrain/train/session.h"
 #include "gigatrain/train/training_run.h"
 #include "support/tiny_run.h"
+#include "train/state_snapshot.h"
 
 using namespace gigatrain;
 using namespace gigatrain::test;
@@ -196,7 +197,9 @@ TEST_CASE("a rank that throws or stalls is named by the others, with step and ph
   CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(20));
 }
 
-TEST_CASE("a rank's memory is what the plan says, at every stage", "[ranks][train][memory]") {
+TEST_CASE("a rank's memory is what the plan says, at every stage, with and without saves",
+          "[ranks][train][memory]") {
+  const bool saves = GENERATE(false, true);
   const TempFolder folder;
   write_shard(folder / "train.bin", 3000, 256);
   const Config config = small_config(folder, "m");
@@ -211,6 +214,7 @@ TEST_CASE("a rank's memory is what the plan says, at every stage", "[ranks][trai
         Device device({.threads = 1});
         PlanTarget target = PlanTarget::of(device);
         target.ranks = ranks, target.rank = comm.rank(), target.zero = zero;
+        target.snapshot = saves;
         const optim::OptimizerOptions options = optimizer_options(config);
         const std::int64_t planned =
             plan_memory(spec, batch, weight_options(config), target, options).total;
@@ -223,11 +227,15 @@ TEST_CASE("a rank's memory is what the plan says, at every stage", "[ranks][trai
                                {.seq_len = batch.seq_len, .global_batch = batch.global_batch()});
         TrainerOptions trainer_options{.batch = batch, .steps = 3, .ranks = &sharing};
         Trainer trainer(*model, *optimizer, data, trainer_options);
+        StateSnapshot snapshot;
+        trainer.on_step([&](const StepReport&) {
+          if (saves) snapshot.take(*model, *optimizer, comm);
+        });
         trainer.fit();
         return Memory{planned, device.allocator().stats().total.peak};
       });
       for (const auto& memory : all) {
-        INFO(ranks << " ranks, stage " << zero);
+        INFO(ranks << " ranks, stage " << zero << ", saves " << saves);
         CHECK(memory.seen == memory.planned);
       }
     }
