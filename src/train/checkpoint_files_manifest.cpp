@@ -67,10 +67,12 @@ void require_readable(const JsonFields& fields, const std::string& file) {
                 "use the gigatrain version that wrote it, or a newer one");
 }
 
-void require_own_hash(Json json, const JsonFields& fields, const std::string& file) {
-  const std::string want = fields.text("sha256");
+// Every byte counts: its blanks too must be those that were written.
+void require_own_hash(Json json, std::string_view text, const std::string& file) {
+  const std::string want = JsonFields(json, file).text("sha256");
+  const bool as_written = json.dump(2) + "\n" == text;
   json["sha256"] = "";
-  if (sha256(json.dump()) != want)
+  if (!as_written || sha256(json.dump()) != want)
     throw Error(ErrorCode::corrupt, fmt::format("'{}' differs from its own SHA-256", file),
                 "use another checkpoint of the run: `gigatrain ckpt ls` lists them");
 }
@@ -98,7 +100,7 @@ Manifest manifest_from_json(std::string_view text, const std::string& file) {
   const Json json = parse_strict_json(text, file);
   const JsonFields fields(json, file);
   require_readable(fields, file);
-  require_own_hash(json, fields, file);
+  require_own_hash(json, text, file);
   Manifest manifest;
   manifest.step = fields.integer("step");
   for (const auto& entry : fields.list("files"))
@@ -127,8 +129,7 @@ void check_file(const std::string& folder, const std::string& name, const Writte
                                                     "use another checkpoint of the run: "
                                                     "`gigatrain ckpt ls` lists them";
   if (!exists(path)) throw Error(ErrorCode::corrupt, fmt::format("'{}' is missing", path), next);
-  require_regular_file(path);
-  const MappedFile file = MappedFile::open(path, ErrorCode::io);
+  const MappedFile file(OpenFile::open_in(folder, name), ErrorCode::io);
   if (file.size() != want.bytes)
     throw Error(
         ErrorCode::corrupt,
