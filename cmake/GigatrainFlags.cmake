@@ -3,7 +3,7 @@ add_library(gt_internal INTERFACE)
 target_include_directories(gt_internal INTERFACE ${PROJECT_SOURCE_DIR}/include
                                                  ${PROJECT_SOURCE_DIR}/src)
 target_link_libraries(gt_internal INTERFACE Threads::Threads ${GT_FMT})
-if(GIGATRAIN_BUNDLE)
+if(GIGATRAIN_BUNDLE AND NOT GIGATRAIN_SANITIZE)  # a sanitizer's malloc must stay visible
   add_link_options(-Wl,--exclude-libs,ALL)  # what is linked in statically stays private
 endif()
 # No contraction: a*b+c is fused only where the source says so, or bits would depend on the compiler.

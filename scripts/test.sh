@@ -6,7 +6,8 @@
 #      SIMT machine
 #   3. ThreadSanitizer: the tests that use threads
 #   4. the Python package: wheel, fresh environment, its tests
-#   5. clang++ without precompiled headers: the library and the command compile clean
+#   5. every reader of files under libFuzzer, 20 s each
+#   6. clang++ without precompiled headers: the library and the command compile clean
 # Installs what is missing on Debian 12 (root or sudo). The last line adds everything up.
 # The long checks are in scripts/check_full.sh.
 set -uo pipefail
@@ -68,7 +69,7 @@ build() {
 
 say "packages"
 install_packages g++ cmake ninja-build catch2 libcli11-dev libtomlplusplus-dev nlohmann-json3-dev \
-  libfmt-dev libxxhash-dev libssl-dev clang clang-format python3 \
+  libfmt-dev libxxhash-dev libssl-dev clang libclang-rt-14-dev clang-format python3 \
   python3-dev python3-venv binutils git || exit 1
 
 main=cpu
@@ -102,6 +103,14 @@ for tutorial in command python cpp; do
 done
 check ./scripts/docs.sh --python "$python_env/bin/python"
 rm -rf "${python_env%/env}"
+
+say "Fuzzing what reads files, 20 s each"
+./scripts/fuzz.sh 20
+case $? in
+  0) passed=$((passed + 1)) ;;
+  77) skipped=$((skipped + 1)) ;;
+  *) failed=$((failed + 1)) ;;
+esac
 
 say "clang++, library and command"
 build clang gigatrain gigatrain_tool

@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "gigatrain/base/error.h"
-#include "mapped_file.h"
 
 namespace gigatrain {
 
@@ -132,27 +131,6 @@ void replace_file(FileSystem& files, const std::string& path, std::string_view t
     throw;
   }
   files.sync_folder(parent_of(path));
-}
-
-void require_regular_file(const std::string& path) {
-  struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0)
-    throw Error(ErrorCode::io, fmt::format("cannot read '{}': {}", path, std::strerror(errno)),
-                "check the path and its permissions");
-  if (S_ISLNK(status.st_mode))
-    throw Error(ErrorCode::corrupt, fmt::format("'{}' is a link, expected a regular file", path),
-                "copy the folder with its links resolved: cp -rL FROM TO");
-  if (!S_ISREG(status.st_mode))
-    throw Error(ErrorCode::corrupt, fmt::format("'{}' is not a regular file", path));
-}
-
-std::string read_small_file(const std::string& path, std::int64_t limit) {
-  require_regular_file(path);
-  const MappedFile file = MappedFile::open(path, ErrorCode::io);
-  if (file.size() > limit)
-    throw Error(ErrorCode::corrupt, fmt::format("'{}' must have at most {} bytes, it has {}", path,
-                                                limit, file.size()));
-  return std::string(file.bytes());
 }
 
 }  // namespace gigatrain

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gigatrain/train/safetensors.h"
+#include "read_file.h"
 #include "sha256.h"
 
 namespace gigatrain {
@@ -74,8 +75,5 @@ class FileWriter {
 WrittenFile write_file(FileSystem& files, const std::string& path, std::string_view text);
 // Temporary file, sync, rename, sync of the folder: the old contents or the new ones, never less.
 void replace_file(FileSystem& files, const std::string& path, std::string_view text);
-// A regular file of at most `limit` bytes, as text; links and FIFOs are refused.
-std::string read_small_file(const std::string& path, std::int64_t limit);
-void require_regular_file(const std::string& path);
 
 }  // namespace gigatrain

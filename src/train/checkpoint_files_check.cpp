@@ -41,8 +41,7 @@ void check_file(const std::string& folder, const std::string& name, const Manife
   const std::string path = folder + "/" + name;
   const WrittenFile& want = manifest.files.at(name);
   if (!exists(path)) refuse(fmt::format("'{}' is missing", path));
-  require_regular_file(path);
-  const MappedFile file = MappedFile::open(path, ErrorCode::io);
+  const MappedFile file(OpenFile::open_in(folder, name), ErrorCode::io);
   if (file.size() != want.bytes)
     refuse(fmt::format("'{}' has {} bytes, the manifest says {}", path, file.size(), want.bytes));
   if (!check_sha256) return;

@@ -88,6 +88,8 @@ struct WrittenCheckpoint {
 // somebody removes the temporary folder (remove_quietly).
 void check_request(std::int64_t step, const CheckpointOptions& options);
 std::string saving_frame(const std::string& root, std::int64_t step);  // of an error
+// All of a state that is in one place.
+CheckpointPart part_of(const CheckpointContents& contents, std::int64_t max_file_bytes);
 std::string begin_checkpoint(FileSystem& files, const std::string& root, std::int64_t step);
 Manifest write_part(FileSystem& files, const std::string& temporary, const CheckpointPart& part,
                     int threads);

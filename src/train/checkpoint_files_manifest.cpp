@@ -74,10 +74,12 @@ void require_readable(const JsonFields& fields, const std::string& file) {
         "use the gigatrain version that wrote it, or a newer one");
 }
 
-void require_own_hash(Json json, const JsonFields& fields, const std::string& file) {
-  const std::string want = fields.text("sha256");
+// Every byte counts: its blanks too must be those that were written.
+void require_own_hash(Json json, std::string_view text, const std::string& file) {
+  const std::string want = JsonFields(json, file).text("sha256");
+  const bool as_written = json.dump(2) + "\n" == text;
   json["sha256"] = "";
-  if (sha256(json.dump()) != want)
+  if (!as_written || sha256(json.dump()) != want)
     throw Error(ErrorCode::corrupt, fmt::format("'{}' differs from its own SHA-256", file),
                 "use another checkpoint of the run: `gigatrain ckpt ls` lists them");
 }
@@ -105,7 +107,7 @@ Manifest manifest_from_json(std::string_view text, const std::string& file) {
   const Json json = parse_strict_json(text, file);
   const JsonFields fields(json, file);
   require_readable(fields, file);
-  require_own_hash(json, fields, file);
+  require_own_hash(json, text, file);
   Manifest manifest;
   manifest.step = fields.integer("step");
   manifest.ranks = JsonFields(fields.object("layout"), file).integer("ranks");

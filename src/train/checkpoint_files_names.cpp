@@ -47,7 +47,14 @@ std::string resolve_root(const std::string& path) {
 std::string resolve_checkpoint(const std::string& path) {
   if (exists(path + "/" + kManifest)) return path;
   const std::string root = resolve_root(path);
-  if (const auto name = read_pointer(root, kLatest)) return root + "/" + *name;
+  if (const auto name = read_pointer(root, kLatest)) {
+    const std::string folder = root + "/" + *name;
+    if (!exists(folder) || is_folder(folder)) return folder;
+    throw Error(
+        ErrorCode::corrupt,
+        fmt::format("'{}' is a link or a file, expected a folder: {} names it", folder, kLatest),
+        "give the folder that the link leads to, if it is one that you trust");
+  }
   throw Error(
       ErrorCode::corrupt,
       fmt::format("'{}' holds no checkpoint: neither {} nor {} is there", path, kManifest, kLatest),

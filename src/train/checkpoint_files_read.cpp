@@ -1,18 +1,14 @@
-// Opening, verifying and listing checkpoints. Nothing is believed before it is checked against the
+// Opening a checkpoint. Nothing is believed before it is checked against the
 // manifest, and nothing is ever executed.
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
-#include <sstream>
 #include <utility>
 
 #include "checkpoint_files_internal.h"
 #include "gigatrain/base/error.h"
-#include "gigatrain/base/hash.h"
 #include "safetensors_internal.h"
 #include "strict_json.h"
-#include "together.h"
 
 namespace gigatrain {
 namespace {
@@ -122,7 +118,7 @@ Checkpoint Checkpoint::open(const std::string& path, const CheckpointOpenOptions
   for (const auto& [name, tensor] : c.model_.tensors())
     index.add(tensor.file.substr(c.folder_.size() + 1), {{name, tensor}});
   for (const auto& name : files_named(manifest, "optim-")) {
-    c.optimizer_.push_back(SafetensorsFile::open(c.folder_ + "/" + name));
+    c.optimizer_.push_back(ModelFiles::open(c.folder_, {name}));
     index.add(name, c.optimizer_.back().tensors());
   }
   c.tensors_ = index.finish();
@@ -132,129 +128,6 @@ Checkpoint Checkpoint::open(const std::string& path, const CheckpointOpenOptions
 const CheckpointTensor* Checkpoint::find(const std::string& name) const {
   const auto it = tensors_.find(name);
   return it == tensors_.end() ? nullptr : &it->second;
-}
-
-namespace {
-
-void attempt(CheckpointReport& report, const std::function<void()>& check) {
-  try {
-    check();
-  } catch (const Error& e) {
-    report.problems.push_back(e.message());
-  }
-}
-
-// Digests of what the files hold, against those in the manifest and in state.json.
-void verify_digests(const Checkpoint& c, CheckpointReport& report) {
-  report.state_digest = c.state().state_digest;
-  std::uint64_t state = 0;
-  for (const auto& [name, tensor] : c.tensors()) {
-    std::uint64_t digest = 0;
-    for (const auto& slice : tensor.slices)
-      digest = digest_add(digest, digest_of(slice.stored, static_cast<std::uint64_t>(slice.begin)));
-    if (digest != tensor.digest)
-      report.problems.push_back(fmt::format("tensor '{}' has digest {}, the manifest says {}",
-                                            printable(name), digest_hex(digest),
-                                            digest_hex(tensor.digest)));
-    state = digest_add(state, digest_named(name, digest));
-  }
-  if (state != report.state_digest)
-    report.problems.push_back(fmt::format("the state's digest is {}, state.json says {}",
-                                          digest_hex(state), digest_hex(report.state_digest)));
-}
-
-}  // namespace
-
-CheckpointReport verify_checkpoint(const std::string& path) {
-  CheckpointReport report;
-  report.folder = resolve_checkpoint(path);
-  Manifest manifest;
-  attempt(report, [&] { manifest = read_manifest(report.folder); });
-  report.step = manifest.step;
-  report.tensors = static_cast<std::int64_t>(manifest.tensors.size());
-  for (const auto& entry : manifest.files) {
-    report.bytes += entry.second.bytes;
-    attempt(report, [&] { check_file(report.folder, entry.first, manifest, true); });
-  }
-  if (report.whole())  // every file was hashed just now: not again
-    attempt(report, [&] {
-      verify_digests(Checkpoint::open(report.folder, {.check_sha256 = false}), report);
-    });
-  return report;
-}
-
-std::vector<CheckpointEntry> list_checkpoints(const std::string& path) {
-  const std::string root = resolve_root(path);
-  const auto pointer = [&](const char* which) -> std::string {
-    try {
-      return read_pointer(root, which).value_or("");
-    } catch (const Error&) {
-      return {};  // a damaged pointer marks nothing; opening through it reports it
-    }
-  };
-  const std::string latest = pointer(kLatest), best = pointer(kBest);
-  std::vector<CheckpointEntry> entries;
-  for (const auto& name : names_in(root))
-    if (const auto step = parse_step_name(name); step && is_folder(root + "/" + name))
-      entries.push_back({name, root + "/" + name, *step, name == latest, name == best});
-  std::sort(entries.begin(), entries.end(),
-            [](const auto& a, const auto& b) { return a.step < b.step; });
-  return entries;
-}
-
-namespace {
-
-// It is not damaged: to fall back to an older one would lose steps.
-void refuse_other_version(const std::string& folder) {
-  try {
-    read_manifest(folder);
-  } catch (const OtherVersion&) {
-    throw;
-  } catch (const Error&) {
-  }
-}
-
-// LATEST's first: a run that fell back to an older checkpoint has newer, abandoned ones.
-std::vector<std::string> newest_first(const std::string& path) {
-  auto entries = list_checkpoints(path);
-  std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
-    return a.latest != b.latest ? a.latest : a.step > b.step;
-  });
-  std::vector<std::string> folders;
-  for (const auto& entry : entries) folders.push_back(entry.folder);
-  if (!folders.empty()) refuse_other_version(folders.front());
-  return folders;
-}
-
-}  // namespace
-
-Checkpoint newest_whole(const std::string& path, std::vector<std::string>* warnings,
-                        Communicator* group) {
-  const auto alone = group ? nullptr : make_local_communicator();
-  Communicator& ranks = group ? *group : *alone;
-  // Rank 0's list: another rank may see an older one of a file system of many hosts.
-  std::istringstream folders(
-      on_rank_0(ranks, [&] { return fmt::format("{}", fmt::join(newest_first(path), "\n")); }));
-  int tried = 0;
-  for (std::string folder; std::getline(folders, folder); ++tried) {
-    Checkpoint opened;
-    try {
-      together(ranks, [&] {
-        opened = Checkpoint::open(folder, {.reader = ranks.rank(), .readers = ranks.size()});
-        return std::string();
-      });
-      return opened;
-    } catch (const Error& e) {
-      if (e.code() == ErrorCode::communication || e.code() == ErrorCode::timeout) throw;
-      if (warnings)
-        warnings->push_back(fmt::format("skipped damaged checkpoint {}: {}",
-                                        folder.substr(folder.find_last_of('/') + 1), e.message()));
-    }
-  }
-  throw Error(ErrorCode::corrupt,
-              fmt::format("'{}' holds {} checkpoints, none of them whole", path, tried),
-              tried == 0 ? "`gigatrain train CONFIG --overwrite` begins again"
-                         : "`gigatrain ckpt verify FOLDER` says what is damaged");
 }
 
 }  // namespace gigatrain

@@ -36,7 +36,8 @@ struct Document {
   std::vector<std::string> problems;
 };
 
-Document read_toml(const std::string& text, const std::string& origin);  // throws on bad syntax
+Document read_toml(const std::string& text, const std::string& origin);    // throws on bad syntax
+void require_flat_keys(std::string_view text, const std::string& origin);  // both ask it first
 Value read_value(const std::string& text);  // one TOML value; other text is a string as it is
 
 struct Problems {

@@ -6,7 +6,8 @@
 
 #include "config_internal.h"
 #include "gigatrain/train/config_fields.h"
-#include "mapped_file.h"
+#include "read_file.h"
+#include "strict_json.h"
 
 namespace gigatrain {
 namespace config {
@@ -75,8 +76,8 @@ void Loader::document(const Document& document) {
 void Loader::unknown_section(const std::string& section, const std::string& origin) {
   std::vector<std::string_view> names;
   visit_sections(config_, [&](const char* s, const auto&) { names.push_back(s); });
-  problems_.invalid.push_back(
-      fmt::format("{}: unknown section [{}]{}", origin, section, suggest(section, names)));
+  problems_.invalid.push_back(fmt::format("{}: unknown section [{}]{}", origin, printable(section),
+                                          suggest(section, names)));
 }
 
 // A key that is right but stands in the wrong section is named with its own section.
@@ -89,7 +90,7 @@ void Loader::unknown_key(const Entry& e, const std::vector<std::string_view>& ke
   });
   if (hint.empty()) hint = suggest(e.key, keys);
   problems_.invalid.push_back(
-      fmt::format("{}: unknown key '{}' in [{}]{}", e.origin, e.key, e.section, hint));
+      fmt::format("{}: unknown key '{}' in [{}]{}", e.origin, printable(e.key), e.section, hint));
 }
 
 void Loader::entry(const Entry& e) {
@@ -142,12 +143,18 @@ Config Loader::finish(const std::string& origin) {
 }  // namespace
 
 void Problems::throw_if_any(const std::string& origin) const {
+  constexpr std::size_t kShown = 50;  // a hostile file could have any number
   if (invalid.empty() && unsupported.empty()) return;
   std::vector<std::string> all = invalid;
   all.insert(all.end(), unsupported.begin(), unsupported.end());
+  const std::size_t count = all.size();
+  if (count > kShown) {
+    all.resize(kShown);
+    all.push_back("...");
+  }
   throw Error(invalid.empty() ? ErrorCode::unsupported : ErrorCode::invalid_argument,
-              fmt::format("{} problem{} in {}:\n    {}", all.size(), all.size() == 1 ? "" : "s",
-                          origin, fmt::join(all, "\n    ")),
+              fmt::format("{} problem{} in {}:\n    {}", count, count == 1 ? "" : "s", origin,
+                          fmt::join(all, "\n    ")),
               "mend what is listed; docs/reference.md describes every key");
 }
 
@@ -174,14 +181,13 @@ Config parse_config(const std::string& text, const std::string& origin,
 
 Config load_config(const std::string& path, const std::vector<std::string>& overrides) {
   constexpr std::int64_t kMaxBytes = 1 << 20;
-  const auto file = MappedFile::open(path, ErrorCode::invalid_argument);
+  const auto file = OpenFile::open(path, Links::follow, ErrorCode::invalid_argument);
   if (file.size() > kMaxBytes)
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("a configuration has at most {} bytes, {} has {}", kMaxBytes, path,
                             file.size()),
                 "check that this is the file you meant");
-  return parse(std::string(file.bytes()), path, overrides,
-               std::filesystem::path(path).stem().string());
+  return parse(file.read(kMaxBytes), path, overrides, std::filesystem::path(path).stem().string());
 }
 
 }  // namespace gigatrain

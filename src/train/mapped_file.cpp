@@ -1,47 +1,30 @@
 #include "mapped_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
-namespace gigatrain {
-namespace {
+#include "mapped_file_fault.h"
 
-[[noreturn]] void fail(ErrorCode code, const std::string& path, const std::string& why) {
-  throw Error(code, fmt::format("cannot read '{}': {}", path, why),
-              "check the path and its permissions");
+namespace gigatrain {
+MappedFile MappedFile::open(const std::string& path, ErrorCode code) {
+  return MappedFile(OpenFile::open(path, Links::follow, code), code);
 }
 
-struct Descriptor {
-  int fd;
-  ~Descriptor() { ::close(fd); }
-};
-
-}  // namespace
-
-MappedFile MappedFile::open(const std::string& path, ErrorCode code) {
-  // O_NONBLOCK: opening a FIFO must fail below, not wait for a writer.
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (file.fd < 0) fail(code, path, std::strerror(errno));
-  struct stat status {};
-  if (::fstat(file.fd, &status) != 0) fail(code, path, std::strerror(errno));
-  if (S_ISDIR(status.st_mode)) fail(code, path, "it is a folder, expected a file");
-  if (!S_ISREG(status.st_mode)) fail(code, path, "it is not a regular file");
-  MappedFile mapped;
-  mapped.path_ = path;
-  if (status.st_size == 0) return mapped;
-  void* data =
-      ::mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_SHARED, file.fd, 0);
-  if (data == MAP_FAILED) fail(code, path, std::strerror(errno));
-  mapped.data_ = static_cast<const std::byte*>(data);
-  mapped.size_ = status.st_size;
-  return mapped;
+MappedFile::MappedFile(const OpenFile& file, ErrorCode code) : path_(file.path()) {
+  if (file.size() == 0) return;
+  void* data = ::mmap(nullptr, static_cast<std::size_t>(file.size()), PROT_READ, MAP_SHARED,
+                      file.descriptor(), 0);
+  if (data == MAP_FAILED)
+    throw Error(code, fmt::format("cannot map '{}': {}", path_, std::strerror(errno)),
+                "free memory, or lift the limit on it (ulimit -v)");
+  data_ = static_cast<const std::byte*>(data);
+  size_ = file.size();
+  watched_ = watch_mapping(data_, static_cast<std::size_t>(size_), path_);
 }
 
 void MappedFile::will_need(const std::byte* first, std::int64_t bytes) const {
@@ -60,10 +43,12 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(watched_, other.watched_);
   return *this;
 }
 
 MappedFile::~MappedFile() {
+  forget_mapping(watched_);
   if (data_) ::munmap(const_cast<std::byte*>(data_), static_cast<std::size_t>(size_));
 }
 

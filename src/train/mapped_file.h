@@ -1,19 +1,22 @@
-// A regular file mapped read-only. Folders, FIFOs and devices are refused before any read.
+// A regular file mapped read-only. If it is cut meanwhile, the process ends and names it
+// (mapped_file_fault.h).
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-#include "gigatrain/base/error.h"
+#include "read_file.h"
 
 namespace gigatrain {
 
+class WatchedMapping;
+
 class MappedFile {
  public:
-  // Failures are reported under `code`, since the same missing file is a usage error for a
-  // configuration and a data error for a shard.
+  // A path that a user gave, links followed; `code` as in OpenFile::open.
   static MappedFile open(const std::string& path, ErrorCode code);
+  MappedFile(const OpenFile& file, ErrorCode code);
 
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;
@@ -29,10 +32,10 @@ class MappedFile {
   void will_need(const std::byte* first, std::int64_t bytes) const;
 
  private:
-  MappedFile() = default;
   std::string path_;
   const std::byte* data_ = nullptr;  // null for an empty file
   std::int64_t size_ = 0;
+  WatchedMapping* watched_ = nullptr;
 };
 
 }  // namespace gigatrain

@@ -16,17 +16,17 @@ constexpr std::int64_t kFixedBytes = 9 + 8 + 1 + 8 + 8;
 
 class Index {
  public:
-  explicit Index(const MappedFile& file) : file_(file) {
-    if (file.size() < kFixedBytes || file.bytes().substr(0, 9) != kMagic)
+  Index(std::string_view file, const std::string& path) : file_(file), path_(path) {
+    if (size() < kFixedBytes || file.substr(0, 9) != kMagic)
       fail("it must begin with MMIDIDX and a header of 34 bytes");
     if (const auto version = at<std::uint64_t>(9); version != 1)
       fail(fmt::format("version must be 1, got {}", version));
     sequences_ = count_at(18);
     marks_ = count_at(26);
     const std::int64_t expected = kFixedBytes + 12 * sequences_ + 8 * marks_;
-    if (file.size() != expected)
+    if (size() != expected)
       fail(fmt::format("{} sequences and {} document marks need {} bytes, got {}", sequences_,
-                       marks_, expected, file.size()));
+                       marks_, expected, size()));
   }
 
   int token_bytes() const {
@@ -61,6 +61,7 @@ class Index {
   std::int64_t documents() const { return marks_ > 0 ? marks_ - 1 : 0; }
 
  private:
+  std::int64_t size() const { return static_cast<std::int64_t>(file_.size()); }
   template <class T>
   T at(std::int64_t offset) const {
     T value;  // fields are packed, so they are copied, not pointed at
@@ -70,26 +71,27 @@ class Index {
   // A count that cannot fit the file is refused before anything is multiplied by it.
   std::int64_t count_at(std::int64_t offset) const {
     const auto count = at<std::uint64_t>(offset);
-    if (count > static_cast<std::uint64_t>(file_.size()))
-      fail(fmt::format("a count of {} does not fit {} bytes", count, file_.size()));
+    if (count > file_.size())
+      fail(fmt::format("a count of {} does not fit {} bytes", count, size()));
     return static_cast<std::int64_t>(count);
   }
   [[noreturn]] void fail(const std::string& why) const {
-    throw Error(ErrorCode::data, fmt::format("'{}' is not a Megatron index: {}", file_.path(), why),
+    throw Error(ErrorCode::data, fmt::format("'{}' is not a Megatron index: {}", path_, why),
                 "make the pair again with Megatron's preprocess_data.py");
   }
 
-  const MappedFile& file_;
+  std::string_view file_;
+  const std::string& path_;
   std::int64_t sequences_ = 0, marks_ = 0;
 };
 
 }  // namespace
 
-TokenArray read_megatron(const MappedFile& bin, const MappedFile& idx) {
-  const Index index(idx);
+TokenArray read_megatron(std::string_view bin, std::string_view idx, const std::string& idx_path) {
+  const Index index(idx, idx_path);
   const int bytes = index.token_bytes();
-  return {ShardFormat::megatron, bin.data(), index.tokens(bytes, bin.size()), bytes,
-          index.documents()};
+  const std::int64_t tokens = index.tokens(bytes, static_cast<std::int64_t>(bin.size()));
+  return {ShardFormat::megatron, first_byte(bin), tokens, bytes, index.documents()};
 }
 
 }  // namespace gigatrain::shard

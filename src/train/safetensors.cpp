@@ -37,12 +37,13 @@ struct SafetensorsFile::Impl {
 };
 
 SafetensorsFile SafetensorsFile::open(const std::string& path) {
-  require_regular_file(path);
-  MappedFile mapped = MappedFile::open(path, ErrorCode::io);
-  SafetensorsHeader header = parse_header(mapped.bytes(), path);
-  SafetensorsFile file;
-  file.impl_ = std::make_shared<const Impl>(Impl{std::move(mapped), std::move(header)});
-  return file;
+  return SafetensorsFile(OpenFile::open(path, Links::refuse, ErrorCode::io));
+}
+
+SafetensorsFile::SafetensorsFile(const OpenFile& file) {
+  MappedFile mapped(file, ErrorCode::io);
+  SafetensorsHeader header = parse_header(mapped.bytes(), file.path());
+  impl_ = std::make_shared<const Impl>(Impl{std::move(mapped), std::move(header)});
 }
 
 const std::string& SafetensorsFile::path() const {

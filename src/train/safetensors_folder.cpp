@@ -21,9 +21,10 @@ constexpr const char* kIndex = "/model.safetensors.index.json";
               "get or make the folder again");
 }
 
-// Tensor name to file name.
-std::map<std::string, std::string> read_index(const std::string& path) {
-  const Json json = parse_strict_json(read_small_file(path, kMaxHeader), path);
+}  // namespace
+
+std::map<std::string, std::string> parse_index(std::string_view text, const std::string& path) {
+  const Json json = parse_strict_json(text, path);
   const auto map = json.is_object() ? json.find("weight_map") : json.end();
   if (!json.is_object() || map == json.end() || !map->is_object())
     fail(path, "'weight_map' must be an object");
@@ -37,6 +38,8 @@ std::map<std::string, std::string> read_index(const std::string& path) {
   if (files.empty()) fail(path, "it names no tensor");
   return files;
 }
+
+namespace {
 
 void require_match(const ModelFiles& model, const std::map<std::string, std::string>& index,
                    const std::string& folder) {
@@ -52,22 +55,13 @@ void require_match(const ModelFiles& model, const std::map<std::string, std::str
 
 }  // namespace
 
-bool is_plain_name(std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
-  };
-  return !name.empty() && name.size() <= 200 && name.front() != '.' &&
-         std::all_of(name.begin(), name.end(), allowed);
-}
-
 ModelFiles ModelFiles::open(const std::string& folder) {
   if (exists(folder + kSingle)) return open(folder, {"model.safetensors"});
   if (!exists(folder + kIndex))
     throw Error(ErrorCode::io,
                 fmt::format("'{}' holds neither model.safetensors nor its index", folder),
                 "give a Hugging Face folder with safetensors weights");
-  const auto index = read_index(folder + kIndex);
+  const auto index = parse_index(read_small_file(folder + kIndex, kMaxHeader), folder + kIndex);
   std::set<std::string> files;
   for (const auto& [tensor, file] : index) files.insert(file);
   ModelFiles model = open(folder, {files.begin(), files.end()});
@@ -79,8 +73,7 @@ ModelFiles ModelFiles::open(const std::string& folder, const std::vector<std::st
   ModelFiles model;
   model.folder_ = folder;
   for (const auto& name : files) {
-    if (!is_plain_name(name)) fail(folder, fmt::format("'{}' is no plain name", printable(name)));
-    model.files_.push_back(SafetensorsFile::open(folder + "/" + name));
+    model.files_.push_back(SafetensorsFile(OpenFile::open_in(folder, name)));
     for (const auto& [tensor, stored] : model.files_.back().tensors())
       if (const auto [it, fresh] = model.tensors_.emplace(tensor, stored); !fresh)
         fail(stored.file,

@@ -142,15 +142,18 @@ void require_full_cover(const std::map<std::string, StoredTensor>& tensors, std:
 
 SafetensorsHeader parse_header(std::string_view bytes, const std::string& path) {
   const std::uint64_t length = header_length(bytes, {path, ""});
-  const Json json = parse_strict_json(bytes.substr(8, length), path, 8, 4);
   const auto buffer = static_cast<std::int64_t>(8 + length);
   SafetensorsHeader header;
-  for (const auto& [name, value] : json.items()) {
-    if (name == "__metadata__")
+  const auto entry = [&](const std::string& name, const Json& value) {
+    if (name == "__metadata__") {
       header.metadata = parse_metadata(value, {path, ""});
-    else
-      header.tensors[name] = parse_tensor(name, value, bytes, buffer, path);
-  }
+      return;
+    }
+    if (header.tensors.size() == kMaxTensors)
+      Place{path, ""}.fail(8, fmt::format("a file has at most {} tensors", kMaxTensors));
+    header.tensors[name] = parse_tensor(name, value, bytes, buffer, path);
+  };
+  for_each_json_entry(bytes.substr(8, length), path, 8, /*max_depth=*/4, entry);
   require_full_cover(header.tensors, buffer, static_cast<std::int64_t>(bytes.size()), path);
   return header;
 }

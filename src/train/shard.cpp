@@ -26,10 +26,10 @@ std::string index_path(const std::string& bin) {
 }
 
 shard::TokenArray read_tokens(const std::string& path, const MappedFile& file, bool nanogpt) {
-  if (nanogpt) return shard::read_nanogpt(file);
+  if (nanogpt) return shard::read_nanogpt(file.bytes(), path);
   if (const auto idx = index_path(path); idx != path && std::filesystem::exists(idx))
-    return shard::read_megatron(file, MappedFile::open(idx, ErrorCode::data));
-  return shard::read_llmc(file);
+    return shard::read_megatron(file.bytes(), MappedFile::open(idx, ErrorCode::data).bytes(), idx);
+  return shard::read_llmc(file.bytes(), path);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "gigatrain/train/shard.h"
 #include "mapped_file.h"
@@ -27,10 +28,16 @@ struct TokenArray {
   void widen(std::int64_t begin, std::int64_t n, std::uint32_t* out) const;
 };
 
-// Each throws Error(data) with the rule, what was expected and what the file holds.
-TokenArray read_llmc(const MappedFile& file);
-TokenArray read_nanogpt(const MappedFile& file);
-TokenArray read_megatron(const MappedFile& bin, const MappedFile& idx);
+inline const std::byte* first_byte(std::string_view bytes) {
+  return reinterpret_cast<const std::byte*>(bytes.data());
+}
+
+// From bytes that may be hostile; the tokens stay where they are. Each throws Error(data) with the
+// rule, what was expected and what the file holds.
+TokenArray read_llmc(std::string_view bytes, const std::string& path);
+TokenArray read_nanogpt(std::string_view bytes, const std::string& path);
+TokenArray read_megatron(std::string_view bin, std::string_view idx, const std::string& idx_path);
+ShardSidecar parse_sidecar(std::string_view text, const std::string& path);
 
 TokenScan scan_all(const TokenArray& tokens);
 std::uint64_t scan_sample(const TokenArray& tokens);

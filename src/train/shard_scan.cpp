@@ -15,7 +15,9 @@ constexpr std::int64_t kSampleChunks = 64;
 constexpr std::int64_t kBlock = 32;
 
 struct Chunk {
-  std::vector<std::uint32_t> values = std::vector<std::uint32_t>(kChunk);
+  explicit Chunk(const TokenArray& tokens)
+      : values(static_cast<std::size_t>(std::min(kChunk, tokens.count))) {}
+  std::vector<std::uint32_t> values;
   std::int64_t size = 0;
 
   void load(const TokenArray& tokens, std::int64_t index) {
@@ -70,7 +72,7 @@ void TokenArray::widen(std::int64_t begin, std::int64_t n, std::uint32_t* out) c
 
 TokenScan scan_all(const TokenArray& tokens) {
   TokenScan scan;
-  Chunk chunk;
+  Chunk chunk(tokens);
   std::uint64_t sum = 0;
   for (std::int64_t i = 0; i < chunks(tokens); ++i) {
     chunk.load(tokens, i);
@@ -83,7 +85,7 @@ TokenScan scan_all(const TokenArray& tokens) {
 }
 
 std::uint64_t scan_sample(const TokenArray& tokens) {
-  Chunk chunk;
+  Chunk chunk(tokens);
   std::uint64_t sum = 0;
   const std::int64_t all = chunks(tokens), n = std::min(all, kSampleChunks);
   for (std::int64_t i = 0; i < n; ++i) {
@@ -95,7 +97,7 @@ std::uint64_t scan_sample(const TokenArray& tokens) {
 }
 
 std::int64_t find_at_least(const TokenArray& tokens, std::int64_t limit) {
-  Chunk chunk;
+  Chunk chunk(tokens);
   for (std::int64_t i = 0; i < chunks(tokens); ++i) {
     chunk.load(tokens, i);
     for (std::int64_t j = 0; j < chunk.size; ++j)

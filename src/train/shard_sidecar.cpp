@@ -5,22 +5,37 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "read_file.h"
 #include "shard_internal.h"
+#include "strict_json.h"
 
 namespace gigatrain::shard {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
+
+constexpr std::int64_t kMaxBytes = 1 << 20;
 
 [[noreturn]] void fail(const std::string& path, const std::string& why) {
   throw Error(ErrorCode::data, fmt::format("'{}' is not a shard's sidecar: {}", path, why),
               "delete it (it is optional) or make the shard again");
 }
 
+json parse_object(std::string_view text, const std::string& path) {
+  try {
+    json object = parse_strict_json(text, path);
+    if (object.is_object()) return object;
+  } catch (const Error& e) {
+    fail(path, e.message());
+  }
+  fail(path, "it must be one JSON object");
+}
+
 std::int64_t integer(const json& object, const char* key, const std::string& path) {
   const auto& value = object.at(key);
   if (!value.is_number_integer() || value < 0 || value > std::int64_t{1} << 53)
-    fail(path, fmt::format("'{}' must be a whole number >= 0, got {}", key, value.dump()));
+    fail(path,
+         fmt::format("'{}' must be a whole number >= 0, got {}", key, printable(value.dump())));
   return value.get<std::int64_t>();
 }
 
@@ -30,11 +45,11 @@ std::uint64_t digest(const json& object, const char* key, const std::string& pat
   const std::string text = object.value(key, "");
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out, 16);
   if (text.size() != 16 || error != std::errc() || end != text.data() + text.size())
-    fail(path, fmt::format("'{}' must be 16 hexadecimal digits, got '{}'", key, text));
+    fail(path, fmt::format("'{}' must be 16 hexadecimal digits, got '{}'", key, printable(text)));
   return out;
 }
 
-ShardSidecar parse(const json& object, const std::string& path) {
+ShardSidecar from_object(const json& object, const std::string& path) {
   ShardSidecar s;
   s.tokenizer_sha256 = object.value("tokenizer_sha256", "");
   s.source = object.value("source", "");
@@ -61,12 +76,15 @@ std::string sidecar_path(const std::string& shard_path) {
 std::optional<ShardSidecar> read_sidecar(const std::string& shard_path) {
   const std::string path = sidecar_path(shard_path);
   if (!std::filesystem::exists(path)) return std::nullopt;
-  const auto file = MappedFile::open(path, ErrorCode::data);
-  if (file.size() > 1 << 20) fail(path, fmt::format("it has {} bytes", file.size()));
+  const auto file = OpenFile::open(path, Links::follow, ErrorCode::data);
+  if (file.size() > kMaxBytes) fail(path, fmt::format("it has {} bytes", file.size()));
+  return parse_sidecar(file.read(kMaxBytes), path);
+}
+
+ShardSidecar parse_sidecar(std::string_view text, const std::string& path) {
+  const json object = parse_object(text, path);
   try {
-    const json object = json::parse(file.bytes());
-    if (!object.is_object()) fail(path, "it must be one JSON object");
-    return parse(object, path);
+    return from_object(object, path);
   } catch (const json::exception& e) {
     fail(path, e.what());
   }

@@ -152,7 +152,7 @@ ShardSidecar ShardWriter::finish(ShardSidecar sidecar) {
   close_synced();
   // The digests come from the file as it was written, so a write that went wrong is found now.
   const auto file = MappedFile::open(temporary_, ErrorCode::io);
-  sidecar.scan = shard::scan_all(shard::read_llmc(file));
+  sidecar.scan = shard::scan_all(shard::read_llmc(file.bytes(), temporary_));
   sidecar.tokens = tokens_;
   sidecar.vocab_size = vocab_size_;
   const std::string json = shard::sidecar_path(path_), json_temporary = temporary_ + ".json";

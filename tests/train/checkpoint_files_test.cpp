@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <cctype>
 #include <filesystem>
 
 #include "gigatrain/base/error.h"
@@ -174,25 +173,18 @@ std::string understood(const std::string& manifest) {
   }
 }
 
-TEST_CASE("checkpoint: every flipped bit of the manifest is refused or means the same", "[unit]") {
+TEST_CASE("checkpoint: every flipped bit of the manifest is refused", "[unit]") {
   const TemporaryFolder root;
   TinyState tiny;
   write_checkpoint(root / "ckpt", tiny.at(4));
   const std::string whole = root.read("ckpt/step_00000004/manifest.json");
   REQUIRE(understood(whole) == whole);
-  int same = 0;
   for (std::size_t at = 0; at < whole.size() * 8; ++at) {
     std::string bytes = whole;
     flip(bytes, at / 8, static_cast<int>(at % 8));
-    const std::string meaning = understood(bytes);
     INFO("bit " << at);
-    CHECK((meaning.empty() || meaning == whole));
-    if (!meaning.empty()) {
-      ++same;
-      CHECK(std::isspace(whole[at / 8]));  // one blank for another
-    }
+    CHECK(understood(bytes).empty());
   }
-  CHECK(same < static_cast<int>(whole.size()));
 }
 
 TEST_CASE("checkpoint: a manifest cut short is refused", "[unit]") {
@@ -200,7 +192,7 @@ TEST_CASE("checkpoint: a manifest cut short is refused", "[unit]") {
   TinyState tiny;
   write_checkpoint(root / "ckpt", tiny.at(4));
   const std::string whole = root.read("ckpt/step_00000004/manifest.json");
-  for (std::size_t n = 0; n + 1 < whole.size(); ++n) CHECK(understood(whole.substr(0, n)).empty());
+  for (std::size_t n = 0; n < whole.size(); ++n) CHECK(understood(whole.substr(0, n)).empty());
 }
 
 TEST_CASE("checkpoint: LATEST cannot lead elsewhere", "[unit]") {

@@ -180,8 +180,7 @@ class BrokenFile final : public QuickDisk {
 
 }  // namespace
 
-TEST_CASE("shared checkpoints: written while training goes on",
-          "[ranks][threads][ckpt][bits]") {
+TEST_CASE("shared checkpoints: written while training goes on", "[ranks][threads][ckpt][bits]") {
   const SharedData data;
   QuickDisk disk;
   for (int zero = 0; zero <= 3; ++zero) {

@@ -106,7 +106,7 @@ class Checkpoint {
   std::string folder_, config_json_, tokenizer_json_;
   TrainState state_;
   ModelFiles model_;
-  std::vector<SafetensorsFile> optimizer_;
+  std::vector<ModelFiles> optimizer_;  // by writer
   std::map<std::string, CheckpointTensor> tensors_;
   std::int64_t ranks_ = 1, bytes_ = 0;
 };

@@ -17,6 +17,8 @@
 
 namespace gigatrain {
 
+class OpenFile;  // private to the library
+
 struct NamedView {
   std::string name;
   TensorView view;  // contiguous
@@ -55,6 +57,8 @@ class SafetensorsFile {
   struct Impl;
 
  private:
+  friend class ModelFiles;
+  explicit SafetensorsFile(const OpenFile& file);
   std::shared_ptr<const Impl> impl_;
 };
 
