@@ -105,20 +105,22 @@ StepReport Trainer::tell_others_on_error(const std::function<StepReport()>& make
 void Trainer::share_times(StepReport& report) const {
   if (!options_.ranks) return;
   Communicator& ranks = options_.ranks->ranks();
-  const double waited = ranks.log().waited_ms() - waited_before_;
-  std::vector<double> own{report.data_ms, report.step_ms - report.data_ms - waited, waited};
-  std::vector<double> all(3 * static_cast<std::size_t>(ranks.size()));
+  const OperationLog::Waits now = ranks.log().waits();
+  const double waited = now.all_ms - waited_before_.all_ms;
+  std::vector<double> own{report.data_ms, report.step_ms - report.data_ms - waited, waited,
+                          now.exposed_ms - waited_before_.exposed_ms};
+  std::vector<double> all(4 * static_cast<std::size_t>(ranks.size()));
   ranks
-      .all_gather(TensorView(own.data(), DType::f64, {3}),
-                  TensorView(all.data(), DType::f64, {3 * std::int64_t{ranks.size()}}))
+      .all_gather(TensorView(own.data(), DType::f64, {4}),
+                  TensorView(all.data(), DType::f64, {4 * std::int64_t{ranks.size()}}))
       .wait();
-  for (std::size_t i = 0; i < all.size(); i += 3)
-    report.ranks.push_back({all[i], all[i + 1], all[i + 2]});
+  for (std::size_t i = 0; i < all.size(); i += 4)
+    report.ranks.push_back({all[i], all[i + 1], all[i + 2], all[i + 3]});
 }
 
 StepReport Trainer::make_step() {
   const Timer time;
-  if (options_.ranks) waited_before_ = options_.ranks->ranks().log().waited_ms();
+  if (options_.ranks) waited_before_ = options_.ranks->ranks().log().waits();
   const BatchShape batch = options_.batch.at(step_);
   StepReport report{.batch_tokens = batch.tokens(), .samples = batch.global_batch()};
   report.lr = options_.schedule.at(step_);

@@ -99,7 +99,7 @@ class Trainer {
   std::vector<std::function<void(const StepReport&)>> callbacks_;
   std::function<bool()> stop_;
   std::int64_t step_ = 0, tokens_ = 0;
-  double waited_before_ = 0;
+  OperationLog::Waits waited_before_;
 };
 
 }  // namespace gigatrain
