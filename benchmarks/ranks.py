@@ -5,7 +5,8 @@
 
 One rank with every core is the reference; then as many ranks with one core each, at every stage of
 ZeRO, and with train.numerics = "fast", whose ranks add all their leaves in one buffer: the price of
-the gradient tree. `wait`: what ranks waited for each other and for data, of the step's time. Every
+the gradient tree. Wait: the longest of a rank, for others and for data. Exposed: of it, after the
+last rank had called, so while data moved; the rest is that ranks were not equally quick. Every
 deterministic way must end with one state digest. Tokens are random; the first step is not counted.
 """
 
@@ -62,15 +63,16 @@ every = 1
 
 
 def run(a, folder, ranks, *overrides):
-    """The steps' times and waits in ms, the peak of memory of a rank, and the last digest."""
+    """The steps' times, waits and exposed waits in ms, a rank's peak of memory, the last digest."""
     command = [a.gigatrain, "--ranks", str(ranks), "--json", "train", f"{folder}/c.toml",
                "run.name=r", "--overwrite", *overrides]
     out = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     steps = [e for e in map(json.loads, open(f"{folder}/runs/r/metrics.jsonl"))
              if e["kind"] == "step" and e["step"] > 1]
-    waits = [max(r["wait_ms"] for r in e["ranks"]) if ranks > 1 else 0.0 for e in steps]
+    waits, exposed = ([max((r[name] for r in e.get("ranks", [])), default=0.0) for e in steps]
+                      for name in ("wait_ms", "exposed_ms"))
     shutil.rmtree(f"{folder}/runs/r")
-    return [e["step_ms"] for e in steps], waits, steps[-1]["mem_bytes"], out["digest"]
+    return [e["step_ms"] for e in steps], waits, exposed, steps[-1]["mem_bytes"], out["digest"]
 
 
 def main():
@@ -87,26 +89,28 @@ def main():
     for zero in range(4):
         ways[f"{a.cores} ranks, ZeRO {zero}"] = (a.cores, f"parallel.zero={zero}")
     ways[f"{a.cores} ranks, ZeRO 1, fast"] = (a.cores, "parallel.zero=1", "train.numerics=fast")
-    times, waits, memory, digests = ({name: [] for name in ways} for _ in range(4))
+    times, waits, exposed, memory, digests = ({name: [] for name in ways} for _ in range(5))
     with tempfile.TemporaryDirectory() as folder:
         write_tokens(f"{folder}/train.bin")
         with open(f"{folder}/c.toml", "w") as f:
             f.write(config(folder, a))
         for _ in range(a.rounds):
             for name, (ranks, *overrides) in ways.items():
-                t, w, m, d = run(a, folder, ranks, *overrides)
+                t, w, e, m, d = run(a, folder, ranks, *overrides)
                 times[name] += t
                 waits[name] += w
+                exposed[name] += e
                 memory[name].append(m)
                 digests[name].append(d)
     reference = statistics.median(times[next(iter(ways))])
-    print("| | ms a step | speed beside one rank | longest wait | MB of a rank | state digest |")
-    print("|---|---|---|---|---|---|")
+    print("| | ms a step | speed beside one rank | wait | exposed | MB of a rank | state digest |")
+    print("|---|---|---|---|---|---|---|")
     for name in ways:
         ms = statistics.median(times[name])
-        wait = statistics.median(waits[name])
+        wait, moving = statistics.median(waits[name]), statistics.median(exposed[name])
         print(f"| {name} | {ms:.0f} | {reference / ms:.3f} | {wait:.0f} ms, {100 * wait / ms:.1f} % "
-              f"| {max(memory[name]) / 1e6:.0f} | {', '.join(sorted(set(digests[name])))} |")
+              f"| {moving:.0f} ms, {100 * moving / ms:.1f} % | {max(memory[name]) / 1e6:.0f} "
+              f"| {', '.join(sorted(set(digests[name])))} |")
     same = {d for name in ways if "fast" not in name for d in digests[name]}
     if len(same) != 1:
         raise SystemExit(f"the digests differ: {same}")

@@ -32,6 +32,22 @@ std::int64_t bytes_to_others(const std::vector<Transfer::Piece>& pieces, int own
   return bytes;
 }
 
+// Of gather and scatter: every rank has a part, the root the whole of them.
+Fingerprint checked_parts(Collective operation, const TensorView& part, const TensorView& whole,
+                          const Communicator& ranks, int root) {
+  const bool gathers = operation == Collective::gather;
+  const char* what = gigatrain::name(operation);
+  require_contiguous(part, what, gathers ? "send" : "receive");
+  if (ranks.rank() == root) {
+    require_same_dtype(gathers ? part : whole, gathers ? whole : part, what);
+    require_parts(part, whole, ranks.size(), root, what, gathers ? "receive" : "send");
+  }
+  return {.operation = operation,
+          .dtype = part.dtype,
+          .count = part.numel() * ranks.size(),
+          .root = root};
+}
+
 }  // namespace
 
 Transfer Communicator::start(Fingerprint what, At at) {
@@ -129,16 +145,7 @@ Work Communicator::broadcast(const TensorView& buffer, int root, At at) {
 
 Work Communicator::gather(const TensorView& send, const TensorView& receive, int root, At at) {
   require_rank(root, "gather: root");
-  require_contiguous(send, "gather", "send");
-  if (rank() == root) {
-    require_same_dtype(send, receive, "gather");
-    require_parts(send, receive, size(), root, "gather", "receive");
-  }
-  Transfer t = start({.operation = Collective::gather,
-                      .dtype = send.dtype,
-                      .count = send.numel() * size(),
-                      .root = root},
-                     at);
+  Transfer t = start(checked_parts(Collective::gather, send, receive, *this, root), at);
   t.send = only(send, size(), root);
   if (rank() == root) t.receive = cut(receive, equal_counts(send.numel(), size()));
   return go(std::move(t));
@@ -146,16 +153,7 @@ Work Communicator::gather(const TensorView& send, const TensorView& receive, int
 
 Work Communicator::scatter(const TensorView& send, const TensorView& receive, int root, At at) {
   require_rank(root, "scatter: root");
-  require_contiguous(receive, "scatter", "receive");
-  if (rank() == root) {
-    require_same_dtype(send, receive, "scatter");
-    require_parts(receive, send, size(), root, "scatter", "send");
-  }
-  Transfer t = start({.operation = Collective::scatter,
-                      .dtype = receive.dtype,
-                      .count = receive.numel() * size(),
-                      .root = root},
-                     at);
+  Transfer t = start(checked_parts(Collective::scatter, receive, send, *this, root), at);
   if (rank() == root) t.send = cut(send, equal_counts(receive.numel(), size()));
   t.receive = only(receive, size(), root);
   return go(std::move(t));

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <cstring>
 #include <optional>
 
+#include "base/stream_copy.h"
 #include "gigatrain/base/error.h"
 #include "gigatrain/runtime/device.h"
 
@@ -13,6 +15,9 @@ namespace gigatrain {
 namespace collectives {
 
 namespace {
+
+// From so many bytes on nothing of a piece would be left in a cache for whoever reads it.
+constexpr std::int64_t kStreamedBytes = 32 << 20;
 
 class LocalCommunicator : public Communicator {
  public:
@@ -65,8 +70,14 @@ std::unique_ptr<Communicator> make_local(Group group, std::shared_ptr<OperationL
 }
 
 void copy_piece(const Transfer::Piece& to, const Transfer::Piece& from) {
-  if (to.bytes > 0 && to.data != from.data)
-    std::memcpy(to.data, from.data, static_cast<std::size_t>(to.bytes));
+  if (to.bytes == 0 || to.data == from.data) return;
+  auto* out = static_cast<std::byte*>(to.data);
+  const auto* in = static_cast<const std::byte*>(from.data);
+  const auto bytes = static_cast<std::size_t>(to.bytes);
+  if (to.bytes < kStreamedBytes) return void(std::memcpy(out, in, bytes));
+  const std::size_t head = (64 - reinterpret_cast<std::uintptr_t>(out) % 64) % 64;
+  std::memcpy(out, in, head);
+  stream_copy(out + head, in + head, bytes - head);
 }
 
 }  // namespace collectives

@@ -106,14 +106,18 @@ std::shared_ptr<const std::string> OperationLog::label() const {
   return label_;
 }
 
-void OperationLog::add_wait(double ms) {
+void OperationLog::add_wait(std::int64_t number, std::chrono::steady_clock::time_point since) {
+  using Ms = std::chrono::duration<double, std::milli>;
+  const auto now = std::chrono::steady_clock::now();
   const std::lock_guard lock(mutex_);
-  waited_ms_ += ms;
+  const OperationRecord* r = find(number);
+  waits_.all_ms += Ms(now - since).count();
+  waits_.exposed_ms += Ms(now - (r ? std::max(since, r->began) : since)).count();
 }
 
-double OperationLog::waited_ms() const {
+OperationLog::Waits OperationLog::waits() const {
   const std::lock_guard lock(mutex_);
-  return waited_ms_;
+  return waits_;
 }
 
 std::int64_t OperationLog::total() const {

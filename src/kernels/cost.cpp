@@ -201,9 +201,10 @@ KernelCost cost_of(const NormOfChunks& a) {
 }
 
 KernelCost cost_of(const TreeSum& a) {
-  const auto* end = a.x + a.count;
-  return in_place_if(std::find(a.x, end, a.y) != end,
-                     {.read = a.count * a.numel * 4, .written = a.numel * 4});
+  const auto *end = a.x + a.count, *then_end = a.then + a.then_count;
+  return in_place_if(
+      std::find(a.x, end, a.y) != end || std::find(a.then, then_end, a.y) != then_end,
+      {.read = (a.count + a.then_count) * a.numel * 4, .written = a.numel * 4});
 }
 
 KernelCost cost_of(const Digest& a) {

@@ -70,15 +70,18 @@ constexpr double clip_factor(double norm, float max_norm) {
 // Aligned binary tree over n partials, in place; returns the root (0 for n = 0).
 double tree_sum(double* values, std::int64_t n);
 
-// y = x[0] + x[1] + ... over the aligned binary tree, ((x[0] + x[1]) + (x[2] + x[3])) + ...: the
-// bits of Add, pair by pair, in one pass. Contiguous f32; y may be one of the x.
+// y = x[0] + x[1] + ... over the aligned binary tree, ((x[0] + x[1]) + (x[2] + x[3])) + ..., to
+// which then[0], then[1], ... are added one after the other: the bits of Add, pair by pair, in one
+// pass. Contiguous f32; y may be one of them.
 struct TreeSum {
   static constexpr const char* kName = "tree_sum";
-  static constexpr int kMost = 16;
+  static constexpr int kMost = 16, kMostThen = 8;
   const float* x[kMost] = {};
   int count = 1;  // a power of two, at most kMost
   float* y = nullptr;
   std::int64_t numel = 0;
+  const float* then[kMostThen] = {};
+  int then_count = 0;
 };
 
 // Digest of a contiguous tensor of any dtype: sum of digest_mix(first_index + i, bits of element i)

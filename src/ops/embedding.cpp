@@ -37,7 +37,7 @@ struct EmbeddingNode : Node {
  private:
   // The kernel sums in f32: straight into a leaf, through a buffer into a bf16 gradient.
   void set(Backward& b, int input, TensorView& slot, bool& accumulate) {
-    const auto to = b.target(input);
+    const auto to = b.sum_target(input);
     slot = to.view;
     accumulate = to.accumulate;
     if (to.view.dtype == DType::f32) return;

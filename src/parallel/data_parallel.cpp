@@ -110,7 +110,9 @@ void DataParallel::begin_step() {
 }
 
 void DataParallel::begin_leaf(const LeafTurn& turn, std::int64_t micro_batches) {
-  if (impl_->weights) impl_->weights->begin_leaf();
+  const LeafTurn& last = turns_.back();
+  if (impl_->weights)
+    impl_->weights->begin_leaf(turn.leaf == last.leaf && turn.counts == last.counts);
   impl_->gradients.buckets().begin_leaf(turn, micro_batches);
 }
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "kernels/elementwise.h"
+#include "kernels/reduce.h"
 
 namespace gigatrain::parallel {
 
@@ -14,10 +15,28 @@ bool are_siblings(const TreeNode& a, const TreeNode& b) {
   return a.count == b.count && left + a.count == right && left % (2 * a.count) == 0;
 }
 
+TreeNode parent_of(const TreeNode& node) {
+  return {node.begin - node.begin % (2 * node.count), 2 * node.count};
+}
+
 }  // namespace
 
 void add_into(const Tensor& total, const Tensor& x) {
   total.stream().submit(kernels::Add{.a = total.view(), .b = x.view(), .y = total.view()});
+}
+
+void add_parts(std::span<const Tensor> parts, std::span<const Tensor> totals, const Tensor& to) {
+  constexpr std::size_t kMost = kernels::TreeSum::kMostThen;
+  const auto some = totals.first(std::min(totals.size(), kMost));
+  const Tensor& y = some.empty() ? to : some.back();
+  kernels::TreeSum sum{.count = static_cast<int>(parts.size()),
+                       .y = y.view().as<float>(),
+                       .numel = y.numel(),
+                       .then_count = static_cast<int>(some.size())};
+  for (std::size_t i = 0; i < parts.size(); ++i) sum.x[i] = parts[i].view().as<float>();
+  for (std::size_t i = 0; i < some.size(); ++i) sum.then[i] = some[i].view().as<float>();
+  y.stream().submit(sum);
+  if (totals.size() > kMost) add_parts(some.last(1), totals.subspan(kMost), to);
 }
 
 std::vector<TreeNode> aligned_nodes(std::int64_t begin, std::int64_t end) {
@@ -31,16 +50,27 @@ std::vector<TreeNode> aligned_nodes(std::int64_t begin, std::int64_t end) {
   return nodes;
 }
 
-void PartialSums::add(PartialSum partial) {
+PartialSums::Held::const_iterator PartialSums::sibling_in(const Held& held, const TreeNode& node) {
+  return std::find_if(held.begin(), held.end(),
+                      [&](const PartialSum& p) { return are_siblings(p.node, node); });
+}
+
+std::vector<Tensor> PartialSums::totals_for(TreeNode node) const {
+  std::vector<Tensor> totals;
+  for (auto at = sibling_in(held_, node); at != held_.end(); at = sibling_in(held_, node)) {
+    if (at->sum) totals.push_back(at->sum);
+    node = parent_of(node);
+  }
+  return totals;
+}
+
+void PartialSums::join(PartialSum partial, bool added) {
   for (;;) {
     peak_ = std::max(peak_, static_cast<std::int64_t>(held_.size()) + 1);
-    const auto sibling = std::find_if(held_.begin(), held_.end(), [&](const PartialSum& p) {
-      return are_siblings(p.node, partial.node);
-    });
+    const auto sibling = sibling_in(held_, partial.node);
     if (sibling == held_.end()) break;
-    if (partial.sum && sibling->sum) add_into(sibling->sum, partial.sum);
-    partial = {{std::min(partial.node.begin, sibling->node.begin), 2 * partial.node.count},
-               sibling->sum ? std::move(sibling->sum) : std::move(partial.sum)};
+    if (!added && partial.sum && sibling->sum) add_into(sibling->sum, partial.sum);
+    partial = {parent_of(partial.node), sibling->sum ? sibling->sum : partial.sum};
     held_.erase(sibling);
   }
   held_.push_back(std::move(partial));

@@ -194,16 +194,33 @@ SharedBucket bucket_of_use(const Unit& unit, const SharePlan& values) {
   return bucket;
 }
 
-}  // namespace
-
-SharePlan::Place SharePlan::place_of(const Parameter& parameter) const {
-  for (std::size_t b = 0; b < buckets.size(); ++b)
-    if (buckets[b].holds_values)
-      for (const auto& unit : buckets[b].units)
-        for (const auto& member : unit.members)
-          if (member.parameter == &parameter) return {b, unit.offset + member.offset};
+template <class Places>
+SharePlan::Place found(const Places& places, const typename Places::key_type& key,
+                       const Parameter& parameter) {
+  const auto at = places.find(key);
+  if (at != places.end()) return at->second;
   throw Error(ErrorCode::invalid_argument,
               fmt::format("parameter '{}' is not one that the ranks share", parameter.name()));
+}
+
+}  // namespace
+
+SharePlan::SharePlan(std::vector<SharedBucket> all) : buckets(std::move(all)) {
+  for (std::size_t b = 0; b < buckets.size(); ++b)
+    for (const auto& unit : buckets[b].units)
+      for (const auto& member : unit.members) {
+        const Place place{b, unit.offset + member.offset};
+        gradients_[{member.parameter, member.use}] = place;
+        if (buckets[b].holds_values) values_[member.parameter] = place;
+      }
+}
+
+SharePlan::Place SharePlan::place_of(const Parameter& parameter) const {
+  return found(values_, &parameter, parameter);
+}
+
+SharePlan::Place SharePlan::place_of(const Parameter& parameter, std::size_t use) const {
+  return found(gradients_, {&parameter, use}, parameter);
 }
 
 SharePlan::Range SharePlan::range_of(const Parameter& parameter, int shard) const {
@@ -226,12 +243,13 @@ SharePlan make_share_plan(nn::Layer& model, int shards, std::int64_t bucket_size
                                           [&](const auto& m) { return whole(*m.parameter); });
     filler.add(unit, any);
   }
-  SharePlan plan{filler.take()};
-  for (const auto& unit : others) plan.buckets.push_back(bucket_of_use(unit, plan));
+  const SharePlan plan(filler.take());
+  auto buckets = plan.buckets;
+  for (const auto& unit : others) buckets.push_back(bucket_of_use(unit, plan));
   const auto last = [&](const SharedBucket& bucket) { return units.position(bucket.units.back()); };
-  std::stable_sort(plan.buckets.begin(), plan.buckets.end(),
+  std::stable_sort(buckets.begin(), buckets.end(),
                    [&](const auto& a, const auto& b) { return last(a) < last(b); });
-  return plan;
+  return SharePlan(std::move(buckets));
 }
 
 }  // namespace gigatrain::parallel

@@ -9,7 +9,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "gigatrain/nn/layer.h"
@@ -36,21 +38,30 @@ struct SharedBucket {
   bool matrices = true;
 };
 
-struct SharePlan {
-  std::vector<SharedBucket> buckets;  // in the order in which a backward completes them
+class SharePlan {
+ public:
+  explicit SharePlan(std::vector<SharedBucket> all);
 
-  // A parameter's values: elements [offset, offset + numel) of that bucket.
+  const std::vector<SharedBucket> buckets;  // in the order in which a backward completes them
+
+  // Elements [offset, offset + numel) of that bucket.
   struct Place {
     std::size_t bucket = 0;
     std::int64_t offset = 0;
   };
+  // Of a parameter's values, and of the gradient of one of its uses.
   Place place_of(const Parameter& parameter) const;
+  Place place_of(const Parameter& parameter, std::size_t use) const;
   // The elements of a parameter that a shard updates, [begin, end) of the flattened values.
   struct Range {
     std::int64_t begin = 0, end = 0;
     std::int64_t size() const { return end - begin; }
   };
   Range range_of(const Parameter& parameter, int shard) const;
+
+ private:
+  std::map<const Parameter*, Place> values_;
+  std::map<std::pair<const Parameter*, std::size_t>, Place> gradients_;
 };
 
 // bucket_size: a bucket closes when it has so many elements. `whole`: parameters that must not be

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "gigatrain/base/error.h"
@@ -37,18 +38,24 @@ SharedGradients::SharedGradients(const SharePlan& plan, TreeRanks& ranks, Device
 
 SharedGradients::~SharedGradients() {
   for (const auto& bucket : buckets_)
-    for (const auto& unit : bucket.plan->units) unit.leaf->buffer = {}, unit.leaf->on_ready = {};
+    for (const auto& unit : bucket.plan->units)
+      unit.leaf->buffer = {}, unit.leaf->on_ready = {}, unit.leaf->onto = {};
 }
 
 void SharedGradients::take_over(std::size_t bucket) {
+  buckets_[bucket].first_item = ready_.size();
   for (const auto& unit : buckets_[bucket].plan->units) {
-    unit.leaf->buffer = [this, bucket, &unit] { return window(bucket, unit); };
-    unit.leaf->on_ready = [this, item = ready_.size()] { on_ready(item); };
+    unit.leaf->buffer = [this, bucket, &unit] { return memory_for(bucket, unit); };
+    unit.leaf->on_ready = [this, bucket, &unit, item = ready_.size()] {
+      if (++ready_[item] != micro_batches_) return;
+      add_unit(buckets_[bucket], unit);
+      for (const std::size_t full : progress_.ready(item)) close(full);
+    };
     ready_.push_back(0);
   }
 }
 
-Tensor SharedGradients::window(std::size_t bucket, const Unit& unit) {
+Tensor SharedGradients::memory_for(std::size_t bucket, const Unit& unit) {
   Filling& f = buckets_[bucket];
   if (f.closed)
     throw Error(
@@ -57,15 +64,21 @@ Tensor SharedGradients::window(std::size_t bucket, const Unit& unit) {
                     "the last of the leaf's {} backward() calls",
                     unit.members.front().parameter->name(), micro_batches_),
         "give begin_leaf() the number of micro-batches, and call backward() once for each");
+  if (!f.totals.empty() && micro_batches_ == 1)
+    return Tensor::empty(device_, unit.shape, DType::f32, {Purpose::gradients, "leaf"});
   if (!f.buffer)
     f.buffer = Tensor::empty(device_, {f.plan->size}, DType::f32, {Purpose::gradients, "bucket"});
-  return parallel::window(f.buffer, unit.offset, unit.shape);
+  return window(f.buffer, unit.offset, unit.shape);
 }
 
 void SharedGradients::discard() {
   for (auto& bucket : buckets_) {
-    for (const auto& unit : bucket.plan->units) unit.leaf->gradient = {}, unit.leaf->filled = false;
+    for (const auto& unit : bucket.plan->units) {
+      unit.leaf->gradient = unit.leaf->onto = {};
+      unit.leaf->filled = unit.leaf->added = false;
+    }
     bucket.buffer = {};
+    bucket.totals.clear();
     bucket.closed = true;
     bucket.partials.clear();
     bucket.reduce->discard();
@@ -79,12 +92,39 @@ void SharedGradients::begin_leaf(const LeafTurn& turn, std::int64_t micro_batche
   turn_ = turn;
   micro_batches_ = micro_batches;
   std::fill(ready_.begin(), ready_.end(), 0);
-  for (auto& bucket : buckets_) bucket.closed = false;
+  for (auto& bucket : buckets_) {
+    bucket.closed = false;
+    find_totals(bucket);
+  }
 }
 
-void SharedGradients::on_ready(std::size_t item) {
-  if (++ready_[item] != micro_batches_) return;
-  for (const std::size_t bucket : progress_.ready(item)) close(bucket);
+// A gradient is added to those of other leaves as soon as it is complete, while it is in the
+// caches; where it is made in one piece, an op may do so itself.
+void SharedGradients::find_totals(Filling& f) {
+  if (leaves_.exchange() == Exchange::after_leaf || !f.plan->matrices) return;
+  f.totals = f.partials.totals_for({turn_.leaf, 1});
+  if (f.totals.empty() || micro_batches_ > 1) return;
+  for (const auto& unit : f.plan->units)
+    unit.leaf->onto = window(f.totals.front(), unit.offset, unit.shape);
+}
+
+void SharedGradients::add_unit(const Filling& f, const Unit& unit) {
+  if (f.totals.empty()) return;
+  GradLeaf& leaf = *unit.leaf;
+  std::vector<Tensor> sums;
+  if (leaf.filled) sums.push_back(leaf.gradient);
+  for (const auto& total : f.totals) sums.push_back(window(total, unit.offset, unit.shape));
+  if (sums.size() > 1) add_parts(std::span(sums).first(1), std::span(sums).subspan(1), {});
+  leaf.gradient = leaf.onto = {};
+  leaf.filled = leaf.added = false;
+}
+
+// Units that not every backward has reached.
+void SharedGradients::add_rest(Filling& f) {
+  for (std::size_t i = 0; i < f.plan->units.size(); ++i)
+    if (ready_[f.first_item + i] < micro_batches_) add_unit(f, f.plan->units[i]);
+  f.totals.clear();
+  f.buffer = {};
 }
 
 void SharedGradients::end_leaf() {
@@ -100,7 +140,7 @@ Tensor SharedGradients::take_buffer(Filling& f) {
     GradLeaf& leaf = *unit.leaf;
     leaf.gradient = {};
     if (std::exchange(leaf.filled, false) || !sum) continue;
-    const Tensor missed = parallel::window(sum, unit.offset, unit.shape);
+    const Tensor missed = window(sum, unit.offset, unit.shape);
     device_.stream().submit(kernels::Fill{.y = missed.view(), .value = -0.0});
   }
   return sum;
@@ -109,6 +149,8 @@ Tensor SharedGradients::take_buffer(Filling& f) {
 void SharedGradients::close(std::size_t bucket) {
   Filling& f = buckets_[bucket];
   f.closed = true;
+  const bool added = !f.totals.empty();
+  if (added) add_rest(f);
   Tensor sum = take_buffer(f);
   if (leaves_.exchange() == Exchange::after_leaf) {
     std::vector<Tensor> partials;
@@ -116,7 +158,10 @@ void SharedGradients::close(std::size_t bucket) {
     begin(bucket, std::move(partials));
     return;
   }
-  f.partials.add({{turn_.leaf, 1}, std::move(sum)});
+  if (added)
+    f.partials.added({turn_.leaf, 1});
+  else
+    f.partials.add({{turn_.leaf, 1}, std::move(sum)});
   if (done_ + 1 < static_cast<std::int64_t>(leaves_.leaves_of(rank_).size())) return;
   std::vector<Tensor> partials;
   for (auto& partial : f.partials.take()) partials.push_back(std::move(partial.sum));

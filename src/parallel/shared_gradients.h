@@ -38,14 +38,18 @@ class SharedGradients {
   struct Filling {
     const SharedBucket* plan;
     std::unique_ptr<TreeReduce> reduce;
+    std::size_t first_item = 0;  // its units, among all
     PartialSums partials = {};
-    Tensor buffer = {};  // of the leaf at hand
-    bool closed = true;  // for the leaf at hand
+    Tensor buffer = {};               // of the leaf at hand
+    std::vector<Tensor> totals = {};  // PartialSums::totals_for() it; empty: added as a whole
+    bool closed = true;               // for the leaf at hand
   };
 
   void take_over(std::size_t bucket);
-  Tensor window(std::size_t bucket, const Unit& unit);
-  void on_ready(std::size_t item);
+  Tensor memory_for(std::size_t bucket, const Unit& unit);
+  void find_totals(Filling& filling);
+  void add_unit(const Filling& filling, const Unit& unit);
+  void add_rest(Filling& filling);
   void close(std::size_t bucket);        // no more gradients from this leaf
   Tensor take_buffer(Filling& filling);  // undefined: nothing reached it
   void begin(std::size_t bucket, std::vector<Tensor> partials);

@@ -10,6 +10,10 @@ namespace gigatrain::parallel {
 
 namespace {
 
+// Buckets that are gathered before they are asked for: so far may a rank be ahead of another one
+// without waiting for it.
+constexpr std::size_t kAhead = 3;
+
 // A unit's tensor: a window on its bucket.
 class UnitSource : public WeightSource {
  public:
@@ -64,9 +68,11 @@ SharedWeights::~SharedWeights() {
 }
 
 void SharedWeights::changed() {
-  hold({});
+  gather({});
   for (std::size_t b = buckets_.size(); b-- > 0;)  // a forward goes the other way
     if (buckets_[b] && buckets_[b]->stays()) buckets_[b]->start();
+  last_ = true;
+  gather(from(0));
 }
 
 void SharedWeights::settle() {
@@ -74,37 +80,48 @@ void SharedWeights::settle() {
     if (bucket) bucket->settle();
 }
 
-void SharedWeights::begin_leaf() {
+void SharedWeights::begin_leaf(bool last) {
   recording_ = order_.empty();
+  last_ = last;
   place_ = 0;
 }
 
-// Where the pass is now, and what it will ask for next.
-std::optional<std::size_t> SharedWeights::next_after(std::size_t bucket) {
+// Where the pass is now. An evaluation begins without begin_leaf().
+void SharedWeights::follow(std::size_t bucket) {
   if (recording_) {
     if (order_.empty() || order_.back() != bucket) order_.push_back(bucket);
-    return std::nullopt;
+    return;
   }
   if (place_ < order_.size() && order_[place_] != bucket) ++place_;
   if (place_ < order_.size() && order_[place_] != bucket) place_ = order_.size();
-  if (place_ + 1 >= order_.size()) return std::nullopt;
-  return order_[place_ + 1];
+  if (place_ == order_.size() && !order_.empty() && order_.front() == bucket) place_ = 0;
 }
 
-void SharedWeights::hold(std::vector<std::size_t> wanted) {
+// What is asked for at that place, and next; after the end of a leaf the next one begins.
+std::vector<std::size_t> SharedWeights::from(std::size_t place) const {
+  std::vector<std::size_t> buckets;
+  const std::size_t end = last_ ? order_.size() : 2 * order_.size();
+  for (std::size_t i = place; i < end && buckets.size() <= kAhead; ++i) {
+    const std::size_t bucket = order_[i % order_.size()];
+    if (std::find(buckets.begin(), buckets.end(), bucket) == buckets.end())
+      buckets.push_back(bucket);
+  }
+  return buckets;
+}
+
+// Holds these and no others of those that do not stay.
+void SharedWeights::gather(std::vector<std::size_t> wanted) {
   for (const std::size_t b : held_)
     if (std::find(wanted.begin(), wanted.end(), b) == wanted.end()) buckets_[b]->release();
   held_ = std::move(wanted);
+  for (const std::size_t b : held_) buckets_[b]->start();
 }
 
 const Tensor& SharedWeights::fetch(std::size_t bucket) {
   if (buckets_[bucket]->stays()) return buckets_[bucket]->whole();
-  const auto next = next_after(bucket);
-  std::vector<std::size_t> wanted{bucket};
-  if (next) wanted.push_back(*next);
-  hold(std::move(wanted));
-  buckets_[bucket]->start();
-  if (next) buckets_[*next]->start();
+  follow(bucket);
+  const bool known = !recording_ && place_ < order_.size();
+  gather(known ? from(place_) : std::vector<std::size_t>{bucket});
   return buckets_[bucket]->whole();
 }
 

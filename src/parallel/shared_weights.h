@@ -1,6 +1,7 @@
 // All weights that ranks share, and who has the whole of which when. Under ZeRO 3 a bucket is
-// gathered when something asks for it, the next one of the pass meanwhile (every pass is like the
-// first), and what was there before goes, unless an op still holds it.
+// gathered when something asks for it, the next ones of the pass meanwhile (every leaf is like the
+// first, and what it asks for first is gathered under the end of the one before, or of the
+// update), and what was there before goes, unless an op still holds it.
 #pragma once
 
 #include <cstddef>
@@ -28,16 +29,17 @@ class SharedWeights {
   // Nothing that moves reads a bucket's own part afterwards; all buckets'.
   void settle(std::size_t bucket) { buckets_[bucket]->settle(); }
   void settle();
-  // Around the passes of one leaf.
-  void begin_leaf();
+  // Around the passes of one leaf. last: of the step.
+  void begin_leaf(bool last);
   void end_leaf() { recording_ = false; }
 
   const Tensor& fetch(std::size_t bucket);
 
  private:
   bool stays(std::size_t bucket) const { return buckets_[bucket]->stays(); }
-  std::optional<std::size_t> next_after(std::size_t bucket);
-  void hold(std::vector<std::size_t> wanted);
+  void follow(std::size_t bucket);
+  std::vector<std::size_t> from(std::size_t place) const;
+  void gather(std::vector<std::size_t> wanted);
 
   std::shared_ptr<SharedWeights*> self_ = std::make_shared<SharedWeights*>(this);
   std::vector<std::shared_ptr<GradLeaf>> leaves_;       // whose source this is
@@ -45,7 +47,7 @@ class SharedWeights {
   std::vector<std::size_t> held_;                       // of those that do not stay
   std::vector<std::size_t> order_;                      // of a leaf, as the first one asked
   std::size_t place_ = 0;                               // in order_; its size: lost
-  bool recording_ = false;
+  bool recording_ = false, last_ = false;
 };
 
 }  // namespace gigatrain::parallel

@@ -49,22 +49,17 @@ bool StepGradients::has_single_uses(std::size_t bucket) const {
 // Of one use: the elements of the parameter that are this rank's.
 Tensor StepGradients::own_part(const Parameter& p, std::size_t use) const {
   const auto range = plan_.range_of(p, shard_);
-  for (std::size_t b = 0; b < plan_.buckets.size(); ++b)
-    for (const auto& unit : plan_.buckets[b].units)
-      for (const auto& member : unit.members) {
-        if (member.parameter != &p || member.use != use) continue;
-        const std::int64_t first = plan_.buckets[b].borders[static_cast<std::size_t>(shard_)];
-        const std::int64_t begin = unit.offset + member.offset + range.begin - first;
-        return window(sums_[b], range.size() > 0 ? begin : 0, {range.size()});
-      }
-  return {};
+  const auto at = plan_.place_of(p, use);
+  const std::int64_t first = plan_.buckets[at.bucket].borders[static_cast<std::size_t>(shard_)];
+  const std::int64_t begin = range.size() > 0 ? at.offset + range.begin - first : 0;
+  return window(sums_[at.bucket], begin, {range.size()});
 }
 
 // In the order of their making.
 Tensor StepGradients::sum_of_uses(const Parameter& p) const {
   Tensor total = own_part(p, 0);
   for (std::size_t use = 1; use < p.uses().size(); ++use)
-    if (const Tensor more = own_part(p, use); more && more.numel() > 0) add_into(total, more);
+    if (const Tensor more = own_part(p, use); more.numel() > 0) add_into(total, more);
   return total;
 }
 

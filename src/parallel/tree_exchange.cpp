@@ -49,14 +49,6 @@ std::size_t parts_of_a_node(PartialSpan sorted) {
   return parts;
 }
 
-// In the memory of `to`, one of them.
-void add_parts(PartialSpan parts, const Tensor& to) {
-  kernels::TreeSum sum{
-      .count = static_cast<int>(parts.size()), .y = to.view().as<float>(), .numel = to.numel()};
-  for (std::size_t i = 0; i < parts.size(); ++i) sum.x[i] = parts[i].sum.view().as<float>();
-  to.stream().submit(sum);
-}
-
 }  // namespace
 
 TreeExchange::TreeExchange(Communicator& ranks, Device& device,
@@ -118,37 +110,42 @@ bool TreeExchange::is_own(const Tensor& sum) const {
   });
 }
 
-// Sums are made in memory that has arrived, where there is some, so that the partials can go; one
-// that is left in a partial's memory is copied out of it.
-std::vector<PartialSum> TreeExchange::finish() {
+void TreeExchange::finish(PartialSums& sums) {
   for (auto& work : works_) work.wait();
   const auto rank = static_cast<std::size_t>(ranks_.rank());
   for (std::size_t i = 0; i < partials_.size(); ++i)
     arrived_.push_back({lists_[rank][i], slice(partials_[i], borders_[rank], borders_[rank + 1])});
-  PartialSums sums;
-  for (auto& partial : whole_nodes(std::exchange(arrived_, {}))) sums.add(std::move(partial));
-  auto out = sums.take();
-  for (auto& partial : out)
-    if (own_size() < borders_.back() && is_own(partial.sum)) partial.sum = copy_of(partial.sum);
-  return out;
+  for (const auto& node : whole_nodes(std::exchange(arrived_, {}))) add_node(node, sums);
 }
 
-// Parts of a node become that node; those in this rank's own memory come last.
-std::vector<PartialSum> TreeExchange::whole_nodes(std::vector<PartialSum> parts) const {
-  const auto arrived = [this](const PartialSum& p) { return !is_own(p.sum); };
+// Sums are made where others stand already, or in memory that has arrived, so that the partials
+// can go; one that is left in a partial's memory is copied out of it.
+void TreeExchange::add_node(const Parts& parts, PartialSums& sums) const {
+  const auto totals = sums.totals_for(parts.node);
+  if (parts.sums.size() > 1 || !totals.empty()) add_parts(parts.sums, totals, parts.to);
+  if (!totals.empty()) return sums.added(parts.node);
+  const bool borrowed = own_size() < borders_.back() && is_own(parts.to);
+  sums.add({parts.node, borrowed ? copy_of(parts.to) : parts.to});
+}
+
+// Equal parts that make up a node are added at once; nodes in this rank's own memory come last.
+std::vector<TreeExchange::Parts> TreeExchange::whole_nodes(std::vector<PartialSum> parts) const {
+  const auto arrived = [this](const Tensor& sum) { return !is_own(sum); };
   std::sort(parts.begin(), parts.end(),
             [](const PartialSum& a, const PartialSum& b) { return a.node.begin < b.node.begin; });
-  std::vector<PartialSum> nodes;
+  std::vector<Parts> nodes;
   for (PartialSpan rest = parts; !rest.empty();) {
-    const PartialSpan node = rest.first(parts_of_a_node(rest));
-    const auto target = std::find_if(node.begin(), node.end(), arrived);
-    const Tensor to = (target == node.end() ? node.front() : *target).sum;
-    if (node.size() > 1) add_parts(node, to);
-    const auto [begin, count] = node.front().node;
-    nodes.push_back({{begin, count * static_cast<std::int64_t>(node.size())}, to});
-    rest = rest.subspan(node.size());
+    const PartialSpan some = rest.first(parts_of_a_node(rest));
+    const auto [begin, count] = some.front().node;
+    Parts& node = nodes.emplace_back();
+    node.node = {begin, count * static_cast<std::int64_t>(some.size())};
+    for (const auto& part : some) node.sums.push_back(part.sum);
+    const auto target = std::find_if(node.sums.begin(), node.sums.end(), arrived);
+    node.to = target == node.sums.end() ? node.sums.front() : *target;
+    rest = rest.subspan(some.size());
   }
-  std::stable_partition(nodes.begin(), nodes.end(), arrived);
+  std::stable_partition(nodes.begin(), nodes.end(),
+                        [&](const Parts& node) { return arrived(node.to); });
   return nodes;
 }
 

@@ -17,14 +17,20 @@ class TreeExchange {
   TreeExchange(Communicator& ranks, Device& device, std::vector<std::vector<TreeNode>> lists,
                std::vector<Tensor> partials, std::vector<std::int64_t> borders);
 
-  // Waits and adds; the sums of this rank's slice, which hold no more memory than they need.
-  std::vector<PartialSum> finish();
+  // Waits, and adds to `sums` those of this rank's slice, which hold no more memory than they need.
+  void finish(PartialSums& sums);
 
  private:
+  struct Parts {  // of one node, to be added over the tree
+    TreeNode node;
+    std::vector<Tensor> sums;
+    Tensor to;  // one of them
+  };
   void require_partials() const;
   void start_round(std::size_t round);  // every rank's partial number `round`
   std::int64_t own_size() const;
-  std::vector<PartialSum> whole_nodes(std::vector<PartialSum> parts) const;
+  std::vector<Parts> whole_nodes(std::vector<PartialSum> parts) const;
+  void add_node(const Parts& parts, PartialSums& sums) const;
   bool is_own(const Tensor& sum) const;  // in the memory of a partial?
 
   Communicator& ranks_;

@@ -112,20 +112,18 @@ void TreeReduce::begin(std::int64_t wave, const std::vector<Tensor>& partials) {
 
 void TreeReduce::end() {
   if (!moving_) throw Error(ErrorCode::invalid_argument, "end() of a wave that did not begin");
-  auto sums = moving_->finish();
-  moving_.reset();
-  if (ranks_.nodes() > 1) {
-    const auto first = static_cast<std::size_t>(ranks_.within().rank() * ranks_.nodes());
-    std::vector<std::int64_t> parts;
-    for (int node = 0; node <= ranks_.nodes(); ++node)
-      parts.push_back(borders_[first + static_cast<std::size_t>(node)] - borders_[first]);
-    std::vector<Tensor> partials;
-    for (auto& partial : sums) partials.push_back(std::move(partial.sum));
-    sums = TreeExchange(ranks_.across(), device_, lists(wave_, true), std::move(partials),
-                        std::move(parts))
-               .finish();
-  }
-  for (auto& partial : sums) sums_.add(std::move(partial));
+  const auto moved = std::exchange(moving_, nullptr);
+  if (ranks_.nodes() == 1) return moved->finish(sums_);
+  PartialSums sums;  // of the node
+  moved->finish(sums);
+  const auto first = static_cast<std::size_t>(ranks_.within().rank() * ranks_.nodes());
+  std::vector<std::int64_t> parts;
+  for (int node = 0; node <= ranks_.nodes(); ++node)
+    parts.push_back(borders_[first + static_cast<std::size_t>(node)] - borders_[first]);
+  std::vector<Tensor> partials;
+  for (auto& partial : sums.take()) partials.push_back(std::move(partial.sum));
+  TreeExchange(ranks_.across(), device_, lists(wave_, true), std::move(partials), std::move(parts))
+      .finish(sums_);
 }
 
 bool TreeReduce::complete() const {

@@ -45,6 +45,11 @@ Tensor sum_of(const Tensor& a, const Tensor& b) {
 }
 
 void add_to_leaf(GradLeaf& leaf, const Tensor& gradient) {
+  if (leaf.is_only() && gradient.dtype() == leaf.onto.dtype() && gradient.view().is_contiguous()) {
+    leaf.gradient = gradient;
+    leaf.filled = true;
+    return;
+  }
   Device& device = gradient.device();
   const DType dtype = gradient_dtype(gradient.dtype());
   give_buffer(leaf, device, gradient.shape(), gradient.dtype());
@@ -63,6 +68,11 @@ void add_to_leaf(GradLeaf& leaf, const Tensor& gradient) {
 }
 
 }  // namespace
+
+// Anomaly checks look at each leaf's gradient.
+bool GradLeaf::is_only() const {
+  return onto && last && !filled && !diagnostics().anomaly;
+}
 
 Node::Node(const char* name) : name_(name), number_(++nodes_created) {
   if (const Diagnostics& d = diagnostics(); d.wants_layers() && d.layer) layer_ = *d.layer;
@@ -143,6 +153,13 @@ Backward::Target Backward::target(int input) {
   Tensor fresh = Tensor::empty(device_, edge.shape, edge.dtype, {Purpose::activations, "grad"});
   given_.emplace_back(input, fresh);
   return {fresh.view(), false};
+}
+
+Backward::Target Backward::sum_target(int input) {
+  auto& edge = node_.inputs_[static_cast<std::size_t>(input)];
+  if (!edge.leaf || !edge.leaf->is_only()) return target(input);
+  edge.leaf->added = true;
+  return {edge.leaf->onto.view(), true};
 }
 
 void Backward::give(int input, Tensor gradient) {
@@ -252,6 +269,8 @@ class Engine {
     if (reached) {
       const Scope scope("backward", diagnostics().observer ? title(node) : std::string());
       Backward b(node, device);
+      for (const auto& edge : node.inputs_)
+        if (edge.leaf) edge.leaf->last = pending(*edge.leaf) == 1;
       try {
         for (auto& tensor : node.saved_)
           if (tensor && !tensor.has_memory()) tensor = tensor.source()->fetch();

@@ -83,8 +83,10 @@ void MetricsWriter::step(const StepMetrics& m) {
   line.set("mem_bytes", m.mem_bytes).maybe("comm_ms", m.comm_ms).maybe("data_ms", m.data_ms);
   line.maybe("loss_scale", m.loss_scale);
   for (const auto& r : m.ranks)
-    line.json["ranks"].push_back(
-        {{"data_ms", r.data_ms}, {"compute_ms", r.compute_ms}, {"wait_ms", r.wait_ms}});
+    line.json["ranks"].push_back({{"data_ms", r.data_ms},
+                                  {"compute_ms", r.compute_ms},
+                                  {"wait_ms", r.wait_ms},
+                                  {"exposed_ms", r.exposed_ms}});
   if (const auto slowest = slowest_rank(m.ranks)) line.json["slowest_rank"] = *slowest;
   append(line);
 }

@@ -22,9 +22,10 @@ void RankLog::line(const std::string& text) {
 
 void RankLog::step(const StepReport& r, std::int64_t memory_bytes) {
   const RankTimes& own = r.ranks[static_cast<std::size_t>(rank_)];
-  line(fmt::format("step {}  {:.1f} ms: data {:.1f}, compute {:.1f}, wait {:.1f}  {:.1f} MiB",
-                   r.step, r.step_ms, own.data_ms, own.compute_ms, own.wait_ms,
-                   static_cast<double>(memory_bytes) / 0x1p20));
+  line(fmt::format(
+      "step {}  {:.1f} ms: data {:.1f}, compute {:.1f}, wait {:.1f} (moving {:.1f})  {:.1f} MiB",
+      r.step, r.step_ms, own.data_ms, own.compute_ms, own.wait_ms, own.exposed_ms,
+      static_cast<double>(memory_bytes) / 0x1p20));
 }
 
 void RankLog::error(const Error& e, const OperationLog& operations) {

@@ -106,16 +106,18 @@ StepReport Trainer::tell_others_on_error(const std::function<StepReport()>& make
 void Trainer::share_times(StepReport& report) const {
   if (!options_.ranks) return;
   Communicator& ranks = options_.ranks->ranks();
-  const double waited = ranks.log().waited_ms() - waited_before_;
+  const OperationLog::Waits now = ranks.log().waits();
+  const double waited = now.all_ms - waited_before_.all_ms;
   const auto all =
-      all_values<double>(ranks, {report.data_ms, report.step_ms - report.data_ms - waited, waited});
-  for (std::size_t i = 0; i < all.size(); i += 3)
-    report.ranks.push_back({all[i], all[i + 1], all[i + 2]});
+      all_values<double>(ranks, {report.data_ms, report.step_ms - report.data_ms - waited, waited,
+                                 now.exposed_ms - waited_before_.exposed_ms});
+  for (std::size_t i = 0; i < all.size(); i += 4)
+    report.ranks.push_back({all[i], all[i + 1], all[i + 2], all[i + 3]});
 }
 
 StepReport Trainer::make_step() {
   const Timer time;
-  if (options_.ranks) waited_before_ = options_.ranks->ranks().log().waited_ms();
+  if (options_.ranks) waited_before_ = options_.ranks->ranks().log().waits();
   const BatchShape batch = options_.batch.at(step_);
   StepReport report{.batch_tokens = batch.tokens(), .samples = batch.global_batch()};
   report.lr = options_.schedule.at(step_);

@@ -231,3 +231,23 @@ TEST_CASE("two ranks send to each other at once", "[unit][collectives][threads]"
   CHECK(got[0] == std::vector<double>(30000, 2.0));
   CHECK(got[1] == std::vector<double>(30000, 1.0));
 }
+
+TEST_CASE("pieces that go past the caches arrive whole, wherever they begin",
+          "[unit][collectives][threads]") {
+  constexpr std::size_t kBytes = (32u << 20) + 77, kSkipped = 13;
+  const auto right = on_ranks<bool>(2, [](Communicator& comm) {
+    std::vector<std::uint8_t> out(kBytes), in(kSkipped + 2 * kBytes);
+    for (std::size_t i = 0; i < kBytes; ++i)
+      out[i] = static_cast<std::uint8_t>(i * 31 + i / 251 + static_cast<std::size_t>(comm.rank()));
+    const auto to = view_of(in);
+    comm.all_gather(view_of(out), TensorView(to.as<std::uint8_t>() + kSkipped, DType::u8,
+                                             {static_cast<std::int64_t>(2 * kBytes)}))
+        .wait();
+    bool same = true;
+    for (std::size_t i = 0; i < 2 * kBytes; ++i)
+      same &= in[kSkipped + i] ==
+              static_cast<std::uint8_t>(i % kBytes * 31 + i % kBytes / 251 + i / kBytes);
+    return same;
+  });
+  CHECK(right == std::vector<bool>(2, true));
+}

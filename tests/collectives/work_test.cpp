@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -225,4 +226,23 @@ TEST_CASE("wrong arguments are refused before anything is sent",
   for (const auto& said : errors)
     for (std::size_t i = 0; i < std::size(expected); ++i)
       CHECK_THAT(said[i], Contains(expected[i]));
+}
+
+TEST_CASE("waiting for a rank that is late is not waiting for data",
+          "[unit][collectives][threads]") {
+  std::atomic<bool> calling = false;
+  const auto waits = on_ranks<OperationLog::Waits>(2, [&](Communicator& c) {
+    std::vector<float> mine(1 << 20), all(2 << 20);
+    if (c.rank() == 1) {
+      while (!calling) std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    Work work = c.all_gather(view_of(mine), view_of(all));
+    calling = true;
+    work.wait();
+    return c.log().waits();
+  });
+  CHECK(waits[0].all_ms - waits[0].exposed_ms > 20);
+  CHECK(waits[0].exposed_ms > 0);
+  CHECK(waits[1].exposed_ms == waits[1].all_ms);
 }

@@ -135,22 +135,23 @@ TEST_CASE("gpu: arrays added in one pass have the CPU's bits", "[gpu][optim][bit
   Device* gpu = gpu_device();
   if (!gpu) return;
   Device cpu;
-  const auto sum_on = [](Device& device, int count, std::int64_t n) {
+  const auto sum_on = [](Device& device, int count, int then, std::int64_t n) {
     std::vector<Tensor> arrays;
-    kernels::TreeSum sum{.count = count, .numel = n};
-    for (int i = 0; i < count; ++i) {
+    kernels::TreeSum sum{.count = count, .numel = n, .then_count = then};
+    for (int i = 0; i < count + then; ++i) {
       arrays.push_back(random_tensor(device, {n}, "array" + std::to_string(i)));
-      sum.x[i] = arrays.back().view().as<float>();
+      (i < count ? sum.x[i] : sum.then[i - count]) = arrays.back().view().as<float>();
     }
     sum.y = arrays[0].view().as<float>();
     device.stream().submit(sum);
     return arrays[0].to_vector<float>();
   };
   for (const int count : {1, 2, 4, 8, 16})
-    for (const std::int64_t n : {1, 4096, 100003}) {
-      CAPTURE(count, n);
-      CHECK((sum_on(*gpu, count, n) == sum_on(cpu, count, n)));
-    }
+    for (const int then : {0, 2, 8})
+      for (const std::int64_t n : {1, 4096, 100003}) {
+        CAPTURE(count, then, n);
+        CHECK((sum_on(*gpu, count, then, n) == sum_on(cpu, count, then, n)));
+      }
 }
 
 TEST_CASE("gpu: a digest is the CPU's, exactly", "[gpu][optim][bits]") {

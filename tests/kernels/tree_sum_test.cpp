@@ -11,12 +11,14 @@ constexpr int kCounts[] = {1, 2, 4, 8, 16};
 TEST_CASE("arrays added in one pass have the bits of adding pairs", "[unit][kernels]") {
   Device device({.threads = 2});
   for (const int count : kCounts)
-    for (const std::int64_t n : {0, 1, 16, 16384, 40007}) {
-      CAPTURE(count, n);
-      const Array<float> want = TreeArrays(count, n).by_pairs(device.stream());
-      for (const int target : {0, count - 1})
-        CHECK((bytes_of(TreeArrays(count, n).at_once(device.stream(), target)) == bytes_of(want)));
-    }
+    for (const int then : {0, 1, 3, TreeSum::kMostThen})
+      for (const std::int64_t n : {0, 1, 16, 16384, 40007}) {
+        CAPTURE(count, then, n);
+        const auto arrays = [&] { return TreeArrays(count, n, 0, then); };
+        const Array<float> want = arrays().by_pairs(device.stream());
+        for (const int target : {0, count + then - 1})
+          CHECK((bytes_of(arrays().at_once(device.stream(), target)) == bytes_of(want)));
+      }
 }
 
 TEST_CASE("the arrays of these tests would show another order", "[unit][kernels]") {
@@ -45,7 +47,7 @@ TEST_CASE("sums elsewhere leave the arrays alone", "[unit][kernels]") {
 TEST_CASE("tree sums give the same bits everywhere", "[unit][kernels]") {
   for (const int count : kCounts)
     check_same_bits([count](Stream& stream) {
-      return bytes_of(TreeArrays(count, 40007, 1).at_once(stream, 0));
+      return bytes_of(TreeArrays(count, 40007, 1, 2).at_once(stream, 0));
     });
 }
 

@@ -1,4 +1,4 @@
-// Arrays added over the tree: by TreeSum, and pair by pair.
+// Arrays added over the tree, and then more: by TreeSum, and pair by pair.
 #pragma once
 
 #include "kernels/elementwise.h"
@@ -7,14 +7,16 @@
 
 namespace gigatrain::kernels::testing {
 
-// Of `count` arrays of n elements, whose sum depends on the order. `skipped` elements at the front
-// move the data away from a multiple of 16 bytes.
+// Of `tree` arrays of n elements and `then` more, whose sum depends on the order. `skipped`
+// elements at the front move the data away from a multiple of 16 bytes.
 struct TreeArrays {
   std::vector<Array<float>> x;
   std::int64_t skipped, n;
+  int count;  // of the tree
 
-  TreeArrays(int count, std::int64_t numel, std::int64_t front = 0) : skipped(front), n(numel) {
-    for (int i = 0; i < count; ++i) {
+  TreeArrays(int tree, std::int64_t numel, std::int64_t front = 0, int then = 0)
+      : skipped(front), n(numel), count(tree) {
+    for (int i = 0; i < count + then; ++i) {
       x.push_back(random_array<float>({n + skipped}, static_cast<unsigned>(i)));
       for (auto& v : x.back().values) v *= std::exp2(static_cast<float>(i * 7 % 11));
       if (n > 5) x.back()[skipped + 5] = -0.0f;
@@ -24,9 +26,9 @@ struct TreeArrays {
 
   // In one pass, in the memory of array `target`, which is returned.
   Array<float> at_once(Stream& stream, int target) {
-    const auto count = static_cast<int>(x.size());
     TreeSum sum{.count = count, .y = data(target), .numel = n};
     for (int i = 0; i < count; ++i) sum.x[i] = data(i);
+    for (int i = count; i < static_cast<int>(x.size()); ++i) sum.then[sum.then_count++] = data(i);
     stream.submit(sum);
     return x[static_cast<std::size_t>(target)];
   }
@@ -35,9 +37,13 @@ struct TreeArrays {
     const auto view = [&](std::size_t i) {
       return TensorView(data(static_cast<int>(i)), DType::f32, {n});
     };
-    for (std::size_t step = 1; step < x.size(); step *= 2)
-      for (std::size_t i = 0; i < x.size(); i += 2 * step)
-        stream.submit(Add{.a = view(i), .b = view(i + step), .y = view(i)});
+    const auto tree = static_cast<std::size_t>(count);
+    const auto add = [&](std::size_t i, std::size_t j) {
+      stream.submit(Add{.a = view(i), .b = view(j), .y = view(i)});
+    };
+    for (std::size_t step = 1; step < tree; step *= 2)
+      for (std::size_t i = 0; i < tree; i += 2 * step) add(i, i + step);
+    for (std::size_t i = tree; i < x.size(); ++i) add(0, i);
     return x[0];
   }
 };

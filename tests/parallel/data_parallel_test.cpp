@@ -230,3 +230,51 @@ TEST_CASE("ranks x stages x dtypes x optimizers: Llama, 16 leaves", "[slow][para
 TEST_CASE("ranks x stages x dtypes x optimizers: Llama, 32 leaves", "[slow][parallel][bits]") {
   check_matrix(32, true);
 }
+
+TEST_CASE("weights that leave are gathered before they are asked for, and none in vain",
+          "[unit][parallel]") {
+  Device device({.threads = 1});
+  const auto alone = make_local_communicator();
+  const auto model =
+      nn::gpt({.vocab_size = 259, .n_positions = 8, .n_layer = 4, .n_head = 2, .n_embd = 64});
+  nn::materialize(*model, device);
+  parallel::DataParallel dp(*model, device, *alone,
+                            {.leaves = 4, .zero = 3, .bucket_bytes = 40'000});
+  const auto sgd = optim::make_optimizer("sgd", dp.parameters());
+  nn::Batch batch;
+  for (const char* field : {"tokens", "targets"})
+    batch.add(field, Tensor::full(device, {1, 8}, 1.0, DType::i32));
+  const auto gathers = [&] {
+    const auto all = alone->log().records();
+    return std::count_if(all.begin(), all.end(), [](const OperationRecord& r) {
+      return r.group->ends_with("/weights") && r.what.operation == Collective::all_gather;
+    });
+  };
+  std::vector<std::ptrdiff_t> leaf, update;
+  const auto counted = [&](auto& to, auto f) {
+    const auto before = gathers();
+    f();
+    to.push_back(gathers() - before);
+  };
+  for (std::int64_t step = 1; step <= 2; ++step) {
+    dp.begin_step();
+    for (const auto& turn : dp.turns())
+      counted(leaf, [&] {
+        nn::BatchContext context;
+        dp.begin_leaf(turn);
+        backward(model->loss(batch, 1.0, context));
+        dp.end_leaf();
+      });
+    dp.finish();
+    counted(update, [&] { dp.step(*sgd, {.step = step, .lr = 1e-3f}); });
+  }
+  const auto asked = leaf[0];        // each bucket as often as the passes come to it
+  const auto ahead = update[0] - 1;  // but for the vectors', which stays
+  CHECK(asked > 20);
+  CHECK(ahead > 1);
+  CHECK(leaf[1] <= asked + ahead);
+  CHECK(leaf[2] < leaf[1]);  // what it begins with was there
+  CHECK(leaf[3] < leaf[2]);  // no leaf comes after it
+  CHECK(leaf[4] == leaf[2]);
+  CHECK(leaf[7] == leaf[3]);
+}

@@ -130,3 +130,54 @@ TEST_CASE("a step that was broken off leaves nothing behind", "[unit][parallel]"
   collect_gradients({&f.parameter});
   CHECK(f.parameter.grad.to_vector<float>() == std::vector<float>(kElements, 0.0f));
 }
+
+// Part by part, as a bucket of gradients is added: see totals_for().
+TEST_CASE("sums that are added outside of PartialSums have its bits", "[unit][parallel][bits]") {
+  Fixture f;
+  const auto leaf_sum = [&](std::int64_t leaf) {
+    return Tensor::from<float>(f.device, {kElements}, f.gradient(leaf, 0));
+  };
+  const auto sum_of = [&](const std::vector<std::int64_t>& order, bool outside) {
+    PartialSums sums;
+    for (const std::int64_t leaf : order) {
+      Tensor at = leaf == 5 ? Tensor{} : leaf_sum(leaf);  // nothing came from that one
+      const auto totals = sums.totals_for({leaf, 1});
+      if (!outside || totals.empty()) {
+        sums.add({{leaf, 1}, at});
+        continue;
+      }
+      for (const auto& total : totals) {
+        if (at) add_into(total, at);
+        at = total;
+      }
+      sums.added({leaf, 1});
+    }
+    const auto left = sums.take();
+    REQUIRE(left.size() == 1);
+    CHECK(left.front().node == TreeNode{0, 8});
+    return left.front().sum.to_vector<float>();
+  };
+  for (const auto& order : {std::vector<std::int64_t>{0, 1, 2, 3, 4, 5, 6, 7},
+                            {5, 4, 7, 6, 3, 1, 2, 0},
+                            {6, 0, 4, 2, 5, 7, 1, 3}})
+    CHECK(sum_of(order, true) == sum_of(order, false));
+}
+
+TEST_CASE("parts and the totals that they join, however many, are added as pairs are",
+          "[unit][parallel][bits]") {
+  Fixture f;
+  const auto some = [&](std::int64_t first, std::int64_t count) {
+    std::vector<Tensor> out;
+    for (std::int64_t i = first; i < first + count; ++i)
+      out.push_back(Tensor::from<float>(f.device, {kElements}, f.gradient(i, 0)));
+    return out;
+  };
+  for (const std::int64_t joined : {0, 1, 8, 9, 20}) {
+    const auto expected = some(0, 2), more = some(2, joined);
+    add_into(expected[0], expected[1]);
+    for (const auto& one : more) add_into(expected[0], one);
+    const auto parts = some(0, 2), totals = some(2, joined);
+    add_parts(parts, totals, parts[1]);
+    CHECK((joined ? totals.back() : parts[1]).to_vector<float>() == expected[0].to_vector<float>());
+  }
+}

@@ -6,6 +6,7 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/ops/ops.h"
+#include "gigatrain/tensor/anomaly.h"
 #include "gigatrain/tensor/node.h"
 #include "gigatrain/tensor/parameter.h"
 #include "support/random.h"
@@ -84,6 +85,53 @@ TEST_CASE("a leaf says when its gradient is complete", "[unit][tensor]") {
   backward(ops::sum(ops::add(ops::scale(x, 2.0), ops::scale(x, 5.0))));
   CHECK(calls == 1);
   CHECK(seen == 7.0);
+}
+
+TEST_CASE("a gradient in one piece is added to a sum without a copy, with the same bits",
+          "[unit][tensor][bits]") {
+  Device device({.threads = 1});
+  const Tensor ids = Tensor::from<std::int32_t>(
+      device, {1, 9}, std::vector<std::int32_t>{4, 1, 4, 0, 1, 4, 2, 2, 4});
+  Tensor table = test::random_tensor(device, {6, 20}, "table");
+  table.require_grad();
+  GradLeaf& leaf = *table.leaf();
+  const auto run = [&](auto loss_of) {
+    leaf.gradient = {};
+    leaf.filled = leaf.added = false;
+    backward(ops::sum(ops::mul(loss_of(), test::random_tensor(device, {1, 9, 20}, "dout"))));
+  };
+  const auto once = [&] { return ops::embedding(ids, table); };
+  const auto twice = [&] { return ops::add(once(), once()); };
+  const auto given = [&] { return ops::embedding(ids, ops::scale(table, 3.0)); };
+  const Tensor before = test::random_tensor(device, {6, 20}, "before");
+  run(once);
+  const auto expected = ops::add(before, leaf.gradient).to_vector<float>();
+  leaf.onto = ops::scale(before, 1.0);
+  run(once);
+  CHECK(leaf.added);
+  CHECK_FALSE(leaf.filled);
+  CHECK(leaf.onto.to_vector<float>() == expected);
+
+  leaf.onto = {};
+  run(given);
+  const auto whole = leaf.gradient.to_vector<float>();
+  leaf.onto = ops::scale(before, 1.0);
+  int buffers = 0;
+  leaf.buffer = [&] {
+    ++buffers;
+    return ops::scale(before, 0.0);
+  };
+  run(given);
+  CHECK(leaf.gradient.to_vector<float>() == whole);
+  CHECK(buffers == 0);
+  run(twice);  // two gradients, whose sum is to be made first
+  CHECK_FALSE(leaf.added);
+  CHECK(leaf.filled);
+  CHECK(buffers == 1);
+  const DetectAnomaly checks;  // which look at the gradient
+  run(once);
+  CHECK_FALSE(leaf.added);
+  CHECK(leaf.onto.to_vector<float>() == before.to_vector<float>());
 }
 
 TEST_CASE("initial values hang on seed and name only; bf16 copies follow the master",

@@ -84,8 +84,12 @@ class OperationLog {
   std::vector<OperationRecord> records() const;  // the last kCapacity, oldest first
   std::string str() const;                       // a line each
   // Time in which the rank's program has waited for operations.
-  void add_wait(double ms);
-  double waited_ms() const;
+  struct Waits {
+    double all_ms = 0;
+    double exposed_ms = 0;  // of these, after the last rank had called: while data moved
+  };
+  void add_wait(std::int64_t number, std::chrono::steady_clock::time_point since);
+  Waits waits() const;
   // The last operation and where the rank has been since: for messages.
   std::string last_seen() const;
 
@@ -94,7 +98,7 @@ class OperationLog {
   mutable std::mutex mutex_;
   std::vector<OperationRecord> ring_;
   std::int64_t total_ = 0;
-  double waited_ms_ = 0;
+  Waits waits_;
   std::shared_ptr<const std::string> label_ = std::make_shared<const std::string>();
   std::chrono::steady_clock::time_point labelled_{};
 };

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "gigatrain/tensor/tensor.h"
@@ -22,6 +24,9 @@ std::vector<TreeNode> aligned_nodes(std::int64_t begin, std::int64_t end);
 
 // total += x, in total's memory.
 void add_into(const Tensor& total, const Tensor& x);
+// ((sum of `parts` over the tree) + totals[0]) + totals[1] + ..., in the last one's memory, or,
+// with no totals, in that of `to`. parts: a power of two, at most 16; flat.
+void add_parts(std::span<const Tensor> parts, std::span<const Tensor> totals, const Tensor& to);
 
 struct PartialSum {
   TreeNode node;
@@ -31,13 +36,21 @@ struct PartialSum {
 class PartialSums {
  public:
   // The tensor is given away: it may become the sum's memory.
-  void add(PartialSum partial);
+  void add(PartialSum partial) { join(std::move(partial), false); }
+  // For who adds himself, e.g. part by part while a part is in the caches: what add() of this node
+  // would add it to, one after the other (add_parts()). Then the node has been added.
+  std::vector<Tensor> totals_for(TreeNode node) const;
+  void added(TreeNode node) { join({node}, true); }
   std::vector<PartialSum> take();  // all, in the order of their leaves
   void clear() { held_.clear(); }
   std::int64_t peak() const { return peak_; }  // held at once, ever
 
  private:
-  std::vector<PartialSum> held_;  // pairwise no siblings
+  using Held = std::vector<PartialSum>;
+  static Held::const_iterator sibling_in(const Held& held, const TreeNode& node);
+  void join(PartialSum partial, bool added);
+
+  Held held_;  // pairwise no siblings
   std::int64_t peak_ = 0;
 };
 

@@ -26,6 +26,15 @@ class GradLeaf {
   std::function<Tensor()> buffer;
   std::shared_ptr<WeightSource> weights;  // of a parameter's use: whence its values; null: its own
   std::string owner;                      // the parameter's name, for messages; empty: an input's
+
+  // A sum that the whole gradient is going to be added to, by whoever set this; a single backward
+  // makes the gradient. Where it comes in one piece, nothing else need be written: an op that can
+  // adds it itself (`added`, and `gradient` is not touched), and what is given away becomes
+  // `gradient` as it is, to be read only. The bits are the same.
+  Tensor onto;
+  bool added = false;
+  bool last = false;     // of this backward, no other gradient is to come
+  bool is_only() const;  // what comes now is all of the gradient
 };
 
 // What a node's backward reads and writes.
@@ -48,6 +57,8 @@ class Backward {
     bool accumulate = false;
   };
   Target target(int input);
+  // The same for a kernel whose accumulation adds a finished gradient, with one rounding.
+  Target sum_target(int input);
   // Hands over a finished gradient (which may share memory with others; it is never changed).
   void give(int input, Tensor gradient);
 

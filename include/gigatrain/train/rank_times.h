@@ -7,9 +7,11 @@
 
 namespace gigatrain {
 
-// Of one rank: reading data; waiting for other ranks; all else.
+// Of one rank: reading data; waiting for other ranks and for what they send; all else. exposed_ms:
+// the part of wait_ms after the last rank had called, so while data moved; the rest of it is that
+// the ranks were not equally quick.
 struct RankTimes {
-  double data_ms = 0, compute_ms = 0, wait_ms = 0;
+  double data_ms = 0, compute_ms = 0, wait_ms = 0, exposed_ms = 0;
   double busy_ms() const { return data_ms + compute_ms; }
 };
 

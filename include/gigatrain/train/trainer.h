@@ -105,7 +105,7 @@ class Trainer {
   std::function<bool()> stop_, save_asked_;
   std::function<void()> save_;
   std::int64_t step_ = 0, tokens_ = 0;
-  double waited_before_ = 0;
+  OperationLog::Waits waited_before_;
 };
 
 }  // namespace gigatrain

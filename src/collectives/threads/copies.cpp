@@ -95,7 +95,7 @@ void ThreadWorld::hand_out(Slot& slot) {
   for (ThreadWork* part : slot.parts) {
     if (!part) continue;
     at(part->rank).tasks.push_back(part);
-    at(part->rank).has_tasks.notify_one();
+    part->awaited ? at(part->rank).changed.notify_all() : at(part->rank).has_tasks.notify_one();
   }
 }
 
@@ -161,12 +161,21 @@ void ThreadWorld::settle(ThreadWork& work) {
   rank.changed.notify_all();
 }
 
-bool ThreadWorld::take_task(ThreadWork& work) {
-  auto& tasks = at(work.rank).tasks;
-  const auto task = std::find(tasks.begin(), tasks.end(), &work);
-  if (failure_ || task == tasks.end()) return false;
-  tasks.erase(task);
-  return true;
+ThreadWork* ThreadWorld::take_task(const ThreadWork& work) {
+  const auto from = [&](int rank) -> ThreadWork* {
+    auto& tasks = at(rank).tasks;
+    const auto task = std::find_if(tasks.begin(), tasks.end(),
+                                   [&](const ThreadWork* t) { return t->slot == work.slot; });
+    if (task == tasks.end()) return nullptr;
+    ThreadWork* taken = *task;
+    tasks.erase(task);
+    return taken;
+  };
+  if (failure_) return nullptr;
+  if (ThreadWork* own = from(work.rank)) return own;
+  for (const int rank : work.group->facts.members)
+    if (ThreadWork* other = from(rank)) return other;
+  return nullptr;
 }
 
 }  // namespace gigatrain::collectives

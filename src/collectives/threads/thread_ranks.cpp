@@ -8,7 +8,6 @@
 #include <thread>
 #include <utility>
 
-#include "base/timer.h"
 #include "collectives/threads/copies.h"
 #include "collectives/threads/thread_world.h"
 #include "gigatrain/runtime/device.h"
@@ -29,9 +28,9 @@ class ThreadWorkState : public WorkState {
   bool over() override { return work.done.load(std::memory_order_acquire) || world_->over(work); }
   void wait() override {
     if (!work.done.load(std::memory_order_acquire)) {
-      const Timer time;
+      const auto since = std::chrono::steady_clock::now();
       world_->wait(work);
-      world_->log(work.rank)->add_wait(time.ms());
+      world_->log(work.rank)->add_wait(work.number, since);
     }
     follow_copies(work);
   }

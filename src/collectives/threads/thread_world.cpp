@@ -1,6 +1,7 @@
 #include "collectives/threads/thread_world.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "collectives/threads/copies.h"
 
@@ -91,10 +92,14 @@ bool ThreadWorld::over(ThreadWork& work) {
 
 void ThreadWorld::wait(ThreadWork& work) {
   Lock lock(mutex_);
-  if (take_task(work)) copy(work, lock);
   Rank& rank = at(work.rank);
+  ThreadWork* task = nullptr;
   const auto over = [&] { return is_over(work); };
-  if (!rank.changed.wait_until(lock, work.deadline, over)) {
+  const auto over_or_task = [&] { return over() || (task = take_task(work)); };
+  work.awaited = true;
+  while (rank.changed.wait_until(lock, work.deadline, over_or_task) && task)
+    copy(*std::exchange(task, nullptr), lock);
+  if (!over()) {
     fail_late(work, lock);
     rank.changed.wait(lock, over);  // a copy that has begun ends
   }

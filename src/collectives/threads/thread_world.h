@@ -61,7 +61,8 @@ struct ThreadWork {
   std::int64_t number = 0;  // in the rank's log
   std::chrono::steady_clock::time_point deadline{};
   double timeout_s = 0;
-  int pending = 0;  // copies into and out of its buffers
+  int pending = 0;       // copies into and out of its buffers
+  bool awaited = false;  // its rank waits for it, so can copy
   std::atomic<bool> done{false};
   // Of a device's memory: its number, the queue that brings what is received, and the point in the
   // device's own queue at the call.
@@ -121,7 +122,8 @@ class ThreadWorld {
   void copy(ThreadWork& work, Lock& lock);  // one receiver's pieces; unlocks meanwhile
   std::optional<Failure> try_copy(const ThreadWork& work);
   void settle(ThreadWork& work);  // one copy less to wait for
-  bool take_task(ThreadWork& work);
+  // A copy that work waits for and no thread has begun, the rank's own first; null: none.
+  ThreadWork* take_task(const ThreadWork& work);
 
   // thread_failure.cpp
   void require_equal(const ThreadWork& mine, const ThreadWork& other, Lock& lock);

@@ -20,7 +20,12 @@ template <int N>
 void add_arrays(CpuQueue& queue, const TreeSum& a) {
   for_blocks(queue, a.numel, kChunk, [&](std::int64_t begin, std::int64_t end, int) {
     for_lanes(end - begin, [&](auto lanes, std::int64_t i) GT_BODY {
-      lanes.put(a.y + begin + i, add_tree<N>(a.x, lanes, begin + i));
+      f32x16 sum = add_tree<N>(a.x, lanes, begin + i);
+      for (int k = 0; k < a.then_count; ++k) {
+        prefetch_far(a.then[k] + begin + i);
+        sum += lanes.get(a.then[k] + begin + i);
+      }
+      lanes.put(a.y + begin + i, sum);
     });
   });
 }

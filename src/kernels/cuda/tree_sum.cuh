@@ -6,8 +6,8 @@
 
 namespace gigatrain::kernels::cuda {
 
-// Of kCount arrays. With N = 4 all pointers are 16-byte aligned, and the last numel % 4 elements
-// are added one by one.
+// Of kCount arrays, and of others after them. With N = 4 all pointers are 16-byte aligned, and the
+// last numel % 4 elements are added one by one.
 template <int kCount, int N>
 struct TreeSumKernel {
   static constexpr int kThreads = 256;
@@ -16,6 +16,8 @@ struct TreeSumKernel {
   const float* x[kCount];
   float* y;
   std::int64_t numel;
+  const float* then[TreeSum::kMostThen];
+  int then_count;
 
   template <class Cta>
   GT_DEVICE void operator()(Cta& cta, Shared&) const {
@@ -30,7 +32,7 @@ struct TreeSumKernel {
     }
   }
 
-  // Elements [i, i + n), read before any is written: y may be one of the x.
+  // Elements [i, i + n), read before any is written: y may be one of the arrays.
   template <int n>
   GT_DEVICE void add(std::int64_t i) const {
     Pack<float, n> v[kCount];
@@ -44,6 +46,13 @@ struct TreeSumKernel {
         for (int k = 0; k < n; ++k) v[c].v[k] += v[c + step].v[k];
       }
     }
+    GT_UNROLL
+    for (int c = 0; c < TreeSum::kMostThen; ++c) {
+      if (c >= then_count) break;
+      const auto more = load_pack<n>(then[c] + i);
+      GT_UNROLL
+      for (int k = 0; k < n; ++k) v[0].v[k] += more.v[k];
+    }
     store_pack<n>(y + i, v[0]);
   }
 };
@@ -52,10 +61,12 @@ template <int kCount, class Queue>
 void launch_tree_sum(Queue& queue, const TreeSum& a) {
   bool packs = packs_fit<float>(0, {a.y});
   for (int c = 0; c < kCount; ++c) packs = packs && packs_fit<float>(0, {a.x[c]});
+  for (int c = 0; c < a.then_count; ++c) packs = packs && packs_fit<float>(0, {a.then[c]});
   with_width<float>(packs, [&](auto width) {
     using Kernel = TreeSumKernel<kCount, decltype(width)::value>;
-    Kernel kernel{.x = {}, .y = a.y, .numel = a.numel};
+    Kernel kernel{.x = {}, .y = a.y, .numel = a.numel, .then = {}, .then_count = a.then_count};
     for (int c = 0; c < kCount; ++c) kernel.x[c] = a.x[c];
+    for (int c = 0; c < a.then_count; ++c) kernel.then[c] = a.then[c];
     queue.launch(kernel, {.x = blocks_for(a.numel, Kernel::kElements)});
   });
 }
