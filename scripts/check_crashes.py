@@ -153,7 +153,7 @@ def check_kind(bench, kind, every, pool):
     else:
         results, at = [], 1
         while None not in results:  # until a run has no call of that number
-            batch = range(at, at + 16 * every, every)
+            batch = range(at, at + 4 * every, every)
             results += pool.map(bench.harm, [Case(kind, "call", n) for n in batch])
             at = batch[-1] + every
         results = [r for r in results if r]
