@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """A real training, harmed at every system call of its saves; then the same command goes on.
 
-  kill    kill -9 before call N (by strace where it works: every call of a save that training waits
-          for; and by tests/support/faulty_disk.c: every call of saves in the background)
+  KILL    kill -9 before call N that touches a checkpoint, of saves in the background
+  strace  the same from outside, where strace works, for saves that are waited for: it counts calls by
+          name in each thread, so N is the first thread's to come so far
   ENOSPC, EIO   call N fails once
   FULL    from call N on the disk is full          DEAD   from call N on every call fails
   SHORT   from call N on each write writes half
+All but strace are done by tests/support/faulty_disk.c, which counts the calls of all threads.
 
 After each: what was said to be saved is whole, no newer one is damaged, a run that did not finish
 ended with exit code 6 and one message, and the same command ends with the digest of an unbroken run.
@@ -108,16 +110,16 @@ class Bench:
                         f"{self.digest}:\n{ended.text}")
 
     def calls(self):
-        """Of each system call by name, which of a run's own are about its checkpoints (from 1)."""
+        """System calls by name and number in their thread (from 1) that touch a checkpoint."""
         folder, log = self.folder("counted"), self.work / "strace.txt"
         self.train(folder, waits=True, before=["strace", "-f", "-y", "-o", log])
-        seen, ours = collections.Counter(), []
+        seen, ours = collections.Counter(), {}
         for line in log.read_text().splitlines():
-            if call := re.match(r"\d+ (\w+)\(", line):
-                seen[call[1]] += 1
+            if call := re.match(r"(\d+) +(\w+)\(", line):
+                seen[call.groups()] += 1
                 if "/ckpt" in line:
-                    ours.append(Case("strace", call[1], seen[call[1]]))
-        return ours
+                    ours[Case("strace", call[2], seen[call.groups()])] = True
+        return list(ours)
 
     def harm(self, case):
         """What happened: 'ok' or what is wrong; None when the run has no such call."""
@@ -151,7 +153,7 @@ def check_kind(bench, kind, every, pool):
     else:
         results, at = [], 1
         while None not in results:  # until a run has no call of that number
-            batch = range(at, at + 16 * every, every)
+            batch = range(at, at + 4 * every, every)
             results += pool.map(bench.harm, [Case(kind, "call", n) for n in batch])
             at = batch[-1] + every
         results = [r for r in results if r]

@@ -22,6 +22,10 @@ void remove(FileSystem& files, const std::string& path) {
 
 void save_and_read(FileSystem& files, const std::string& ckpt) {
   const std::string making = ckpt + kMaking, made = ckpt + kMade, text(64 * 1024, 'x');
+  if (!leads_to_folder(ckpt)) {
+    files.make_folder(ckpt);
+    files.sync_folder(parent_of(ckpt));
+  }
   for (const auto& left : {making, made}) remove(files, left);
   files.make_folder(making);
   write_file(files, making + "/data", text);

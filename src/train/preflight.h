@@ -8,9 +8,9 @@
 
 namespace gigatrain {
 
-// Does once, in ckpt/, what a save does: writes a file, syncs it and its folder, renames the
-// folder, syncs again, reads the file, removes all; then looks whether `bytes_needed` are free.
-// Throws Error(io) that says which step failed, and what to do.
+// Makes ckpt/ where it is missing and does there once what a save does: writes a file, syncs it and
+// its folder, renames the folder, syncs again, reads the file, removes all; then looks whether
+// `bytes_needed` are free. Throws Error(io) that says which step failed, and what to do.
 void try_disk(FileSystem& files, const std::string& ckpt, std::int64_t bytes_needed);
 
 // A line on what the file system of a folder promises less of than a local disk, or "".

@@ -200,8 +200,9 @@ RunFolder RunFolder::create(const std::string& dir, const std::string& name,
   make_folders(files, run.path_);
   run.lock_ = take_lock(run.path_);
   enter(files, run.path_, options);
-  for (const char* folder : {"/logs", "/ckpt"}) make_folders(files, run.path_ + folder);
-  remove_leftovers(files, run.checkpoints(), true);  // the lock is ours
+  make_folders(files, run.path_ + "/logs");
+  if (leads_to_folder(run.checkpoints()))
+    remove_leftovers(files, run.checkpoints(), true);  // the lock is ours
   try_disk(files, run.checkpoints(), options.bytes_needed);
   run.warning_ = disk_warning(run.checkpoints());
   replace_file(files, run.path_ + kConfig, options.config_toml);

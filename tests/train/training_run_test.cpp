@@ -173,10 +173,12 @@ TEST_CASE("training run: a background save that fails is a warning, and the run 
   const auto outcome = train_run(device, saving_config(folder, "r", true), RunMode::fresh, teller);
   CHECK(outcome.step == 25);
   CHECK(Checkpoint::open(folder / "r").state().step == 25);
-  const auto warnings = lines_of(folder / "r/metrics.jsonl", "warn");
+  auto warnings = lines_of(folder / "r/metrics.jsonl", "warn");
+  std::erase_if(warnings, [](const auto& w) {  // of a slow disk, or one that promises less
+    return w["message"].template get<std::string>().find("training goes on") == std::string::npos;
+  });
   REQUIRE(warnings.size() == 1);
-  CHECK_THAT(warnings[0]["message"].get<std::string>(),
-             Catch::Contains("step_00000020") && Catch::Contains("training goes on"));
+  CHECK_THAT(warnings[0]["message"].get<std::string>(), Catch::Contains("step_00000020"));
 }
 
 TEST_CASE("training run: a checkpoint on request, without a stop", "[unit][train][ckpt]") {
