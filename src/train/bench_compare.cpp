@@ -70,7 +70,7 @@ BenchFile parse(const std::string& path) {
   const MappedFile mapped = MappedFile::open(path, ErrorCode::data);
   if (mapped.size() > kLargestFile)
     refuse(path, fmt::format("it has {} bytes, at most {} are read", mapped.size(), kLargestFile));
-  const auto json = parse_strict_json(mapped.bytes(), path);
+  const auto json = parse_sorted_json(mapped.bytes(), path);
   const JsonFields top(json, path);
   BenchFile file{.bench = top.text("bench"), .device = printable(top.text("device"))};
   if (file.bench == "kernels")

@@ -47,7 +47,7 @@ std::string state_to_json(const TrainState& s) {
 }
 
 TrainState state_from_json(std::string_view text, const std::string& file) {
-  const Json json = parse_strict_json(text, file);
+  const auto json = parse_sorted_json(text, file);
   const JsonFields fields(json, file);
   TrainState s;
   s.step = fields.integer("step");

@@ -9,7 +9,7 @@
 
 namespace gigatrain {
 
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
 
 JsonFields::JsonFields(const Json& json, std::string file) : json_(json), file_(std::move(file)) {
   if (!json.is_object())

@@ -10,19 +10,19 @@ namespace gigatrain {
 
 class JsonFields {
  public:
-  JsonFields(const nlohmann::ordered_json& json, std::string file);
+  JsonFields(const nlohmann::json& json, std::string file);
 
   std::int64_t integer(const char* key) const;  // not negative, at most 2^62
   std::uint64_t hex(const char* key) const;     // a string of 16 hex digits
   double number(const char* key, double if_null) const;
   std::string text(const char* key) const;
-  const nlohmann::ordered_json& object(const char* key) const;
-  const nlohmann::ordered_json& list(const char* key) const;
+  const nlohmann::json& object(const char* key) const;
+  const nlohmann::json& list(const char* key) const;
 
  private:
-  const nlohmann::ordered_json& field(const char* key) const;
+  const nlohmann::json& field(const char* key) const;
   [[noreturn]] void fail(const char* key, const char* expected) const;
-  const nlohmann::ordered_json& json_;
+  const nlohmann::json& json_;
   std::string file_;
 };
 

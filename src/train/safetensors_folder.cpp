@@ -12,7 +12,6 @@
 namespace gigatrain {
 namespace {
 
-using Json = nlohmann::ordered_json;
 constexpr const char* kSingle = "/model.safetensors";
 constexpr const char* kIndex = "/model.safetensors.index.json";
 
@@ -24,7 +23,7 @@ constexpr const char* kIndex = "/model.safetensors.index.json";
 }  // namespace
 
 std::map<std::string, std::string> parse_index(std::string_view text, const std::string& path) {
-  const Json json = parse_strict_json(text, path);
+  const auto json = parse_sorted_json(text, path);
   const auto map = json.is_object() ? json.find("weight_map") : json.end();
   if (!json.is_object() || map == json.end() || !map->is_object())
     fail(path, "'weight_map' must be an object");

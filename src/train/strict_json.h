@@ -13,6 +13,8 @@ namespace gigatrain {
 // `at`: where in the file the text begins, for messages. Objects keep the file's order of keys.
 nlohmann::ordered_json parse_strict_json(std::string_view text, const std::string& file,
                                          std::int64_t at = 0, int max_depth = 8);
+// The same with keys in order of their bytes, for objects of any number of keys.
+nlohmann::json parse_sorted_json(std::string_view text, const std::string& file);
 
 // The same for an object of very many entries: each is handed over when it has been read, and not
 // kept, so their number costs no memory.

@@ -21,7 +21,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
 namespace {
 
-std::string sign(Json& json) {
+// Sorted, as a manifest is written.
+std::string sign(Json& edited) {
+  nlohmann::json json = edited;
   if (json.is_object()) {
     json["sha256"] = "";
     json["sha256"] = sha256(fuzz::to_text(json));
