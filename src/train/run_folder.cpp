@@ -139,6 +139,16 @@ void remove_run(FileSystem& files, const std::string& folder) {
   files.sync_folder(folder);
 }
 
+// What replace_file() leaves when its process is killed.
+bool is_litter(const std::string& name) {
+  return name.starts_with("run.json.tmp.") || name.starts_with("config.toml.tmp.");
+}
+
+void remove_litter(FileSystem& files, const std::string& folder) {
+  for (const auto& name : names_in(folder))
+    if (is_litter(name)) files.remove_file(folder + "/" + name);
+}
+
 bool holds_hidden_only(const std::string& folder) {
   const auto names = names_in(folder);
   return std::all_of(names.begin(), names.end(), [](const auto& name) { return name[0] == '.'; });
@@ -151,7 +161,8 @@ void refuse_foreign_files(const std::string& folder) {
     const std::string path = folder + "/" + name;
     const bool empty =
         (name == "logs" || name == "ckpt") && leads_to_folder(path) && holds_hidden_only(path);
-    if (name.front() == '.' || name.starts_with("config.toml") || empty) continue;
+    if (name.front() == '.' || name.starts_with("config.toml") || is_litter(name) || empty)
+      continue;
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("'{}' holds '{}' but no run.json: it is not a run folder", folder,
                             printable(name)),
@@ -200,6 +211,7 @@ RunFolder RunFolder::create(const std::string& dir, const std::string& name,
   make_folders(files, run.path_);
   run.lock_ = take_lock(run.path_);
   enter(files, run.path_, options);
+  remove_litter(files, run.path_);
   make_folders(files, run.path_ + "/logs");
   if (leads_to_folder(run.checkpoints()))
     remove_leftovers(files, run.checkpoints(), true);  // the lock is ours

@@ -233,3 +233,12 @@ TEST_CASE("a run of a version that did not know a key yet is the same run", "[un
   config.train.batch_ramp = {"0: 1", "5: 2"};
   CHECK(identity_differences(before, to_toml(config)).size() == 1);
 }
+
+TEST_CASE("run folder: what a process killed at its start left is taken away", "[unit]") {
+  const TemporaryFolder root;
+  std::filesystem::create_directories(root / "r");
+  for (const char* name : {"r/run.json.tmp.1", "r/config.toml.tmp.22"}) root.write(name, "half");
+  const auto run = RunFolder::create(root.path(), "r", {});
+  CHECK_FALSE(std::filesystem::exists(root / "r/run.json.tmp.1"));
+  CHECK_FALSE(std::filesystem::exists(root / "r/config.toml.tmp.22"));
+}
