@@ -7,7 +7,7 @@ import collections.abc
 import typing
 from . import nn
 from . import optim
-__all__: list[str] = ['ArraySource', 'Batch', 'BatchSource', 'CheckpointConfig', 'CheckpointLine', 'Communicator', 'Config', 'DType', 'DataConfig', 'DataParallel', 'Device', 'DropoutArgs', 'EvalLine', 'Evaluation', 'Function', 'FunctionContext', 'FunctionSource', 'GradientCheck', 'GradientError', 'LeafScope', 'LeafTurn', 'LoadedModel', 'LogConfig', 'ModelConfig', 'OptimConfig', 'ParallelConfig', 'Parameter', 'ParameterUse', 'PrecisionConfig', 'ReportSummary', 'RopeOptions', 'RopeScaling', 'RunConfig', 'RunOutcome', 'RunSummary', 'ScheduleConfig', 'StepLine', 'StepReport', 'Tensor', 'TokenSource', 'Tokenizer', 'Trace', 'TrainConfig', 'Trainer', 'World', 'abs', 'accuracy', 'add', 'argmax', 'attention', 'attention_packed', 'avg_pool2d', 'backward', 'bf16', 'binary_cross_entropy', 'cast', 'check_gradients', 'collect_gradients', 'concat', 'contiguous', 'conv1d', 'conv2d', 'cross_entropy', 'cuda_available', 'default_device', 'detect_anomaly', 'device', 'discard_gradients', 'div', 'dropout', 'dropout_args', 'embedding', 'empty', 'equal', 'evaluate', 'exp', 'f16', 'f32', 'f64', 'from_dlpack', 'from_numpy', 'full', 'gather', 'gelu', 'generate', 'greater', 'group_norm', 'huber_loss', 'i32', 'i64', 'init', 'layer_norm', 'less', 'linear', 'linear_cross_entropy', 'load_config', 'load_model', 'load_state', 'log', 'log_softmax', 'matmul', 'max', 'maximum', 'mean', 'memory_report', 'minimum', 'mse_loss', 'mul', 'neg', 'nn', 'no_grad', 'one_hot', 'optim', 'parse_config', 'permute', 'pow', 'qk_norm_rope', 'relu', 'report', 'reshape', 'residual_dropout', 'residual_norm', 'residual_rms_norm', 'rms_norm', 'rope', 'rsqrt', 'save_hf_folder', 'save_state', 'scale', 'set_default_device', 'sigmoid', 'silu', 'slice', 'softmax', 'sqrt', 'state_digest', 'sub', 'sum', 'swiglu', 'take', 'tanh', 'tensor', 'tokenize_files', 'tokenizer', 'top_k', 'train_run', 'transpose', 'u8', 'upsample_nearest2d', 'where', 'write_tensorboard', 'zeros']
+__all__: list[str] = ['ArraySource', 'Batch', 'BatchSource', 'CheckpointConfig', 'CheckpointEntry', 'CheckpointLine', 'CheckpointReport', 'Communicator', 'Config', 'DType', 'DataConfig', 'DataParallel', 'Device', 'DropoutArgs', 'EvalLine', 'Evaluation', 'Function', 'FunctionContext', 'FunctionSource', 'GradientCheck', 'GradientError', 'LeafScope', 'LeafTurn', 'LoadedModel', 'LogConfig', 'ModelConfig', 'OptimConfig', 'ParallelConfig', 'Parameter', 'ParameterUse', 'PrecisionConfig', 'ReportSummary', 'RopeOptions', 'RopeScaling', 'RunConfig', 'RunOutcome', 'RunSummary', 'ScheduleConfig', 'StepLine', 'StepReport', 'Tensor', 'TokenSource', 'Tokenizer', 'Trace', 'TrainConfig', 'Trainer', 'World', 'abs', 'accuracy', 'add', 'argmax', 'attention', 'attention_packed', 'avg_pool2d', 'backward', 'bf16', 'binary_cross_entropy', 'cast', 'check_gradients', 'collect_gradients', 'concat', 'contiguous', 'conv1d', 'conv2d', 'cross_entropy', 'cuda_available', 'default_device', 'detect_anomaly', 'device', 'discard_gradients', 'div', 'dropout', 'dropout_args', 'embedding', 'empty', 'equal', 'evaluate', 'exp', 'f16', 'f32', 'f64', 'from_dlpack', 'from_numpy', 'full', 'gather', 'gelu', 'generate', 'greater', 'group_norm', 'huber_loss', 'i32', 'i64', 'init', 'layer_norm', 'less', 'linear', 'linear_cross_entropy', 'list_checkpoints', 'load_config', 'load_model', 'load_state', 'log', 'log_softmax', 'matmul', 'max', 'maximum', 'mean', 'memory_report', 'minimum', 'mse_loss', 'mul', 'neg', 'nn', 'no_grad', 'one_hot', 'optim', 'parse_config', 'permute', 'pow', 'qk_norm_rope', 'relu', 'report', 'request_checkpoint', 'reshape', 'residual_dropout', 'residual_norm', 'residual_rms_norm', 'rms_norm', 'rope', 'rsqrt', 'save_hf_folder', 'save_state', 'scale', 'set_default_device', 'sigmoid', 'silu', 'slice', 'softmax', 'sqrt', 'state_digest', 'sub', 'sum', 'swiglu', 'take', 'tanh', 'tensor', 'tokenize_files', 'tokenizer', 'top_k', 'train_run', 'transpose', 'u8', 'upsample_nearest2d', 'verify_checkpoint', 'where', 'write_tensorboard', 'zeros']
 class Device:
     """
     A processor with its memory and its queue of work. Made by device(); lives as long as the process. Wherever one is expected its kind will do: "cpu", "cuda", "auto".
@@ -1230,6 +1230,14 @@ class CheckpointConfig:
     def async_(self, arg1: bool) -> None:
         ...
     @property
+    def bandwidth(self) -> float:
+        """
+        of each rank's writing while training goes on, at most; 0: no limit [MB/s]
+        """
+    @bandwidth.setter
+    def bandwidth(self, arg1: typing.SupportsFloat | typing.SupportsIndex) -> None:
+        ...
+    @property
     def every(self) -> int:
         """
         save; 0: at the end only [steps]
@@ -1244,6 +1252,14 @@ class CheckpointConfig:
         """
     @keep.setter
     def keep(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
+        ...
+    @property
+    def keep_every(self) -> int:
+        """
+        checkpoints of its multiples are kept for good; 0: none [steps]
+        """
+    @keep_every.setter
+    def keep_every(self, arg1: typing.SupportsInt | typing.SupportsIndex) -> None:
         ...
 class LogConfig:
     """
@@ -1904,6 +1920,74 @@ class RunOutcome:
         """
         Last seen; NaN: never.
         """
+class CheckpointEntry:
+    """
+    A checkpoint of a run.
+    """
+    @property
+    def best(self) -> bool:
+        """
+        Does BEST name it?
+        """
+    @property
+    def folder(self) -> str:
+        """
+        Its folder.
+        """
+    @property
+    def latest(self) -> bool:
+        """
+        Does LATEST name it?
+        """
+    @property
+    def name(self) -> str:
+        """
+        "step_00001000".
+        """
+    @property
+    def step(self) -> int:
+        """
+        Whose state it is.
+        """
+class CheckpointReport:
+    """
+    What verify_checkpoint() found.
+    """
+    @property
+    def bytes(self) -> int:
+        """
+        Of all files.
+        """
+    @property
+    def digest(self) -> str:
+        """
+        Of the state.
+        """
+    @property
+    def folder(self) -> str:
+        """
+        The checkpoint's.
+        """
+    @property
+    def problems(self) -> list[str]:
+        """
+        Empty: it is whole.
+        """
+    @property
+    def step(self) -> int:
+        """
+        Whose state it is.
+        """
+    @property
+    def tensors(self) -> int:
+        """
+        Weights and optimizer state.
+        """
+    @property
+    def whole(self) -> bool:
+        """
+        No problems.
+        """
 class ReportSummary:
     """
     A report that was written.
@@ -2120,6 +2204,10 @@ def linear_cross_entropy(x: Tensor | Parameter | ParameterUse, weight: Tensor | 
     """
     cross_entropy(x weight^T, targets) without ever holding the (N, V) logits; x (..., C), weight (V, C). After arXiv:2411.09009.
     """
+def list_checkpoints(path: str) -> list[CheckpointEntry]:
+    """
+    The checkpoints of a run folder, by step, oldest first.
+    """
 def load_config(path: str, overrides: collections.abc.Sequence[str] = []) -> Config:
     """
     Reads a TOML file, then applies overrides "section.key=value" in order, and checks the result. Raises InvalidArgument that lists every problem with its place.
@@ -2205,6 +2293,10 @@ def report(runs: str | collections.abc.Sequence[str], out: str = '') -> ReportSu
     Run folders as one HTML page that needs no network: losses, throughput, time by kernel family, memory, samples; several runs are compared.
 
     runs: a folder or a list of them, also while they train. out: the file; by default report.html in the folder of a single run, or in this one. Returns a ReportSummary. Raises IoError for a folder that holds no run.
+    """
+def request_checkpoint(run_folder: str) -> None:
+    """
+    Asks the process that trains into this folder, whichever it is, for a checkpoint of the step at hand; training does not stop for it. The same as `touch RUN/SAVE`.
     """
 def reshape(x: Tensor | Parameter | ParameterUse, shape: collections.abc.Sequence[int] | int) -> Tensor:
     """
@@ -2327,6 +2419,10 @@ def transpose(x: Tensor | Parameter | ParameterUse, dim0: typing.SupportsInt | t
 def upsample_nearest2d(x: Tensor | Parameter | ParameterUse, factor: typing.SupportsInt | typing.SupportsIndex) -> Tensor:
     """
     Each pixel becomes factor x factor equal ones: (N, C, H, W) to (N, C, factor H, factor W).
+    """
+def verify_checkpoint(path: str) -> CheckpointReport:
+    """
+    Every file's size and SHA-256 and every tensor's digest, of a run's newest checkpoint or of one step's folder. Damage is reported, not raised.
     """
 def where(mask: Tensor | Parameter | ParameterUse, a: Tensor | Parameter | ParameterUse, b: Tensor | Parameter | ParameterUse) -> Tensor:
     """
