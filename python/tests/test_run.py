@@ -91,7 +91,8 @@ def test_a_checkpoint_on_request(tmp_path, ranks):
     (tmp_path / "text.txt").write_text("in the beginning " * 40)
     gt.tokenize_files(gt.tokenizer("byte"), [str(tmp_path / "text.txt")], str(tmp_path))
     observer = Asks()
-    gt.train_run(gt.parse_config(CONFIG.format(tmp_path)), observer=observer, ranks=ranks)
+    config = CONFIG.format(tmp_path).replace("global_batch = 2", "global_batch = 2\nmicro_batch = 1")
+    gt.train_run(gt.parse_config(config), observer=observer, ranks=ranks)
     assert observer.saved == [2, 3, 4, 6]
     with pytest.raises(OSError, match="no run folder"):
         gt.request_checkpoint(str(tmp_path / "nothing"))
