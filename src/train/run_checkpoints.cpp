@@ -98,7 +98,7 @@ void RunCheckpoints::or_warn(std::int64_t step, const std::function<void()>& sav
     saving();
   } catch (const Error& e) {
     in_flight_.reset();
-    if (e.code() != ErrorCode::io) throw;
+    if (e.code() != ErrorCode::io && e.code() != ErrorCode::out_of_memory) throw;
     if (leads())
       options_.on_warning(fmt::format(
           "checkpoint {} was not saved; the one before it stays, and training goes on: {}",

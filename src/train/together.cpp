@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <exception>
+#include <new>
 #include <nlohmann/json.hpp>
 
 #include "gigatrain/base/error.h"
@@ -58,6 +60,10 @@ std::string outcome_of(const std::function<std::string()>& work) {
     return kResult + work();
   } catch (const Error& e) {
     return error_text(e);
+  } catch (const std::bad_alloc&) {
+    return error_text(Error(ErrorCode::out_of_memory, "the system has no memory left"));
+  } catch (const std::exception& e) {  // the system's: no thread, no file
+    return error_text(Error(ErrorCode::io, e.what()));
   }
 }
 

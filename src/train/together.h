@@ -24,7 +24,7 @@ std::vector<T> all_values(Communicator& ranks, std::vector<T> own) {
 std::vector<std::string> all_texts(Communicator& ranks, const std::string& own);
 
 // What `work` returned or threw, as a text that another rank can read; so a thread can do the work
-// while its rank does other things. Throws nothing of gigatrain's.
+// while its rank does other things. Throws nothing.
 std::string outcome_of(const std::function<std::string()>& work);
 // What the work returned on each rank, by rank. If it threw on some, throws the lowest one's error,
 // with the rank named where there are several.
