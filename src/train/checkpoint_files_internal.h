@@ -18,10 +18,12 @@ namespace gigatrain {
 inline constexpr const char* kManifest = "manifest.json";
 inline constexpr const char* kLatest = "LATEST";
 inline constexpr const char* kBest = "BEST";
+inline constexpr const char* kModelFiles = "model-";  // how their names begin
+inline constexpr const char* kOptimizerFiles = "optim-";
 
 std::string step_folder_name(std::int64_t step);                // step_00001000
 std::optional<std::int64_t> parse_step_name(std::string_view);  // exactly what the line above makes
-std::string shard_name(const char* stem, int index, int count, int first);  // first: 0 or 1
+std::string shard_name(const char* begin, int index, int count, int first);  // first: 0 or 1
 
 // The step that LATEST or BEST names; nothing when there is no such file. Damage is Error(corrupt).
 std::optional<std::string> read_pointer(const std::string& root, const char* which);

@@ -23,8 +23,8 @@ std::optional<std::int64_t> parse_step_name(std::string_view name) {
   return step;
 }
 
-std::string shard_name(const char* stem, int index, int count, int first) {
-  return fmt::format("{}-{:05d}-of-{:05d}.safetensors", stem, index + first, count);
+std::string shard_name(const char* begin, int index, int count, int first) {
+  return fmt::format("{}{:05d}-of-{:05d}.safetensors", begin, index + first, count);
 }
 
 std::optional<std::string> read_pointer(const std::string& root, const char* which) {

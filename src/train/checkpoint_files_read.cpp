@@ -14,7 +14,6 @@ namespace gigatrain {
 namespace {
 
 constexpr std::int64_t kMaxText = 1 << 30;
-constexpr const char* kModelFiles = "model-";
 
 [[noreturn]] void fail(const std::string& folder, const std::string& why) {
   throw Error(ErrorCode::corrupt, fmt::format("checkpoint '{}': {}", folder, why),
@@ -117,7 +116,7 @@ Checkpoint Checkpoint::open(const std::string& path, const CheckpointOpenOptions
   c.model_ = ModelFiles::open(c.folder_, files_named(manifest, kModelFiles));
   for (const auto& [name, tensor] : c.model_.tensors())
     index.add(tensor.file.substr(c.folder_.size() + 1), {{name, tensor}});
-  for (const auto& name : files_named(manifest, "optim-")) {
+  for (const auto& name : files_named(manifest, kOptimizerFiles)) {
     c.optimizer_.push_back(ModelFiles::open(c.folder_, {name}));
     index.add(name, c.optimizer_.back().tensors());
   }

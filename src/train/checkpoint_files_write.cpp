@@ -52,7 +52,7 @@ std::string weight_index(const Manifest& manifest) {
   std::int64_t total = 0;
   for (const auto& [name, record] : manifest.tensors) {
     const std::string& file = record.slices.empty() ? "" : record.slices.front().file;
-    if (!file.starts_with("model-")) continue;
+    if (!file.starts_with(kModelFiles)) continue;
     map[name] = file;
     total += record.shape.numel() * item_size(record.dtype);
   }

@@ -75,7 +75,7 @@ CheckpointLayout::CheckpointLayout(const std::vector<Item>& model,
     const auto& group = groups[static_cast<std::size_t>(i)];
     std::int64_t bytes = 0;
     for (const std::size_t t : group) bytes += model[t].bytes;
-    model_files_.push_back({shard_name("model", i, files, 1), row.next(bytes), group});
+    model_files_.push_back({shard_name(kModelFiles, i, files, 1), row.next(bytes), group});
   }
   for (std::size_t i = 0; i < optimizer.size(); ++i)
     if (!optimizer[i].shared) writers_[i] = row.next(optimizer[i].bytes);
@@ -85,7 +85,7 @@ CheckpointLayout::CheckpointLayout(const LiveState& state, int ranks, std::int64
     : CheckpointLayout(items_of(state.model), items_of(state.optimizer), ranks, max_file_bytes) {}
 
 std::string CheckpointLayout::optimizer_file(int rank) const {
-  return shard_name("optim", rank, ranks_, 0);
+  return shard_name(kOptimizerFiles, rank, ranks_, 0);
 }
 
 }  // namespace gigatrain

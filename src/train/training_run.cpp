@@ -125,7 +125,7 @@ class Run {
     if (ranks_)
       require_agreement(*ranks_, {{"version of gigatrain", GIGATRAIN_VERSION},
                                   {"configuration", to_toml(config_)},
-                                  {"training data", fmt::format("{:016x}", train_.digest())},
+                                  {"training data", digest_hex(train_.digest())},
                                   {"arithmetic", device_.arithmetic(compute_dtype(config_))}});
     if (!leads_) {
       ranks_->barrier().wait();
@@ -153,7 +153,7 @@ class Run {
                        {"device", describe_device()},
                        {"ranks", std::to_string(ranks_ ? ranks_->size() : 1)},
                        {"arithmetic", device_.arithmetic(compute_dtype(config_))},
-                       {"dataset_digest", fmt::format("{:016x}", train_.digest())}}};
+                       {"dataset_digest", digest_hex(train_.digest())}}};
   }
 
   std::string describe_device() const {
@@ -178,7 +178,7 @@ class Run {
     s.numerics = config_.train.numerics;
     s.schedule = config_.schedule.kind;
     s.config = to_toml(config_);
-    s.dataset_digest = fmt::format("{:016x}", train_.digest());
+    s.dataset_digest = digest_hex(train_.digest());
     s.run_name = config_.run.name;
     s.isa = device_.arithmetic(compute_dtype(config_));
     s.library_version = GIGATRAIN_VERSION;
@@ -199,7 +199,7 @@ class Run {
     best_ = checkpoint.state().best_eval_loss;
     saved_step_ = checkpoint.state().step;
     outcome_.checkpoint = checkpoint.folder();
-    outcome_.digest = fmt::format("{:016x}", checkpoint.state().state_digest);
+    outcome_.digest = digest_hex(checkpoint.state().state_digest);
   }
 
   // Of a run in f16; another's scale says nothing.
@@ -278,7 +278,7 @@ class Run {
   void share_outcome() {
     std::int64_t digest = leads_ ? std::stoll(outcome_.digest, nullptr, 16) : 0;
     digest = ranks_->all_reduce(digest, Reduce::max);
-    outcome_.digest = fmt::format("{:016x}", digest);
+    outcome_.digest = digest_hex(static_cast<std::uint64_t>(digest));
     outcome_.checkpoint = fmt::format("{}/step_{:08d}", folder_.checkpoints(), saved_step_);
   }
 

@@ -40,4 +40,11 @@ void read_or_refuse(const std::uint8_t* data, std::size_t size, Read read) {
   }
 }
 
+// `rewrite` reads a text and writes what it understood; that must be its own last word.
+template <class Rewrite>
+void require_stable(const Rewrite& rewrite, std::string_view text, const char* promise) {
+  const std::string written = rewrite(text);
+  require(rewrite(written) == written, promise, written);
+}
+
 }  // namespace gigatrain::fuzz

@@ -12,9 +12,10 @@ using namespace gigatrain;
 namespace {
 
 void any_document(std::string_view text) {
-  const std::string written = parse_strict_json(text, "x.json").dump();
-  fuzz::require(parse_strict_json(written, "x.json").dump() == written,
-                "JSON survives writing and reading", written);
+  const auto rewrite = [](std::string_view json) {
+    return parse_strict_json(json, "x.json").dump();
+  };
+  fuzz::require_stable(rewrite, text, "JSON survives writing and reading");
 }
 
 void index(std::string_view text) {
@@ -23,9 +24,10 @@ void index(std::string_view text) {
 }
 
 void sidecar(std::string_view text) {
-  const std::string written = shard::sidecar_json(shard::parse_sidecar(text, "x.bin.json"));
-  fuzz::require(shard::sidecar_json(shard::parse_sidecar(written, "x.bin.json")) == written,
-                "a sidecar survives writing and reading", written);
+  const auto rewrite = [](std::string_view json) {
+    return shard::sidecar_json(shard::parse_sidecar(json, "x.bin.json"));
+  };
+  fuzz::require_stable(rewrite, text, "a sidecar survives writing and reading");
 }
 
 }  // namespace

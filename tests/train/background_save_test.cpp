@@ -14,6 +14,7 @@
 #include "kernels/simt/simt_queue.h"
 #include "support/save_run.h"
 #include "support/tiny_run.h"
+#include "support/watched_disk.h"
 #include "train/run_checkpoints.h"
 #include "train/run_state.h"
 #include "train/temporary_folder.h"
@@ -21,36 +22,21 @@
 using namespace gigatrain;
 using Catch::Contains;
 using gigatrain::testing::TemporaryFolder;
+using test::state_of;
 using test::TinyOptions;
 using test::TinyRun;
 
 namespace {
 
-// The disk, with something done before each of its operations that change it, counted from 1. It
-// does not wait for the disk.
-class Disk final : public FileSystem {
+// Does something before each operation of a save, counted from 1.
+class Disk final : public gigatrain::testing::WatchedDisk {
  public:
   explicit Disk(std::function<void(int)> before = [](int) {}) : before_(std::move(before)) {}
-  int create(const std::string& path) override {
-    before_(++count_);
-    return FileSystem::create(path);
-  }
-  void write(int file, const void* data, std::size_t bytes, const std::string& path) override {
-    before_(++count_);
-    FileSystem::write(file, data, bytes, path);
-  }
-  void sync(int, const std::string&) override { before_(++count_); }
-  void sync_folder(const std::string&) override { before_(++count_); }
-  void make_folder(const std::string& path) override {
-    before_(++count_);
-    FileSystem::make_folder(path);
-  }
-  void rename(const std::string& from, const std::string& to) override {
-    before_(++count_);
-    FileSystem::rename(from, to);
-  }
 
  private:
+  void before(const std::string& what, const std::string&) override {
+    if (is_part_of_a_save(what)) before_(++count_);
+  }
   std::function<void(int)> before_;
   int count_ = 0;
 };
@@ -60,14 +46,6 @@ struct TestData {
   std::string path = folder / "train.bin";
   TestData() { test::write_shard(path, 4000, TinyRun::kVocab); }
 };
-
-TrainState state_of(const TinyRun& run) {
-  TrainState state;
-  state.step = run.trainer->steps_done();
-  state.tokens = run.trainer->tokens_done();
-  state.config = "[train]\nsteps = 6\n";
-  return state;
-}
 
 std::string save(FileSystem& files, TinyRun& run, const std::string& root) {
   return test::save_run(root, *run.model, *run.optimizer, state_of(run), nullptr, files);

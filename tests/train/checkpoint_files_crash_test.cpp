@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "gigatrain/base/error.h"
+#include "support/watched_disk.h"
 #include "train/checkpoint_files_internal.h"
 #include "train/tiny_checkpoint.h"
 
@@ -18,49 +19,23 @@ using Catch::Contains;
 
 namespace {
 
-// Records every operation, and before number `stop_at` (from 1) does `stop`. It does not wait for
-// the disk: a killed process loses nothing that it handed to the kernel.
-class Recorder final : public FileSystem {
+// Records every operation, and before number `stop_at` (from 1) does `stop`.
+class Recorder final : public WatchedDisk {
  public:
   Recorder(std::function<void()> stop = {}, int stop_at = 0)
       : stop_(std::move(stop)), stop_at_(stop_at) {}
 
-  int create(const std::string& path) override {
-    note("create", path);
-    return FileSystem::create(path);
-  }
-  void write(int file, const void* data, std::size_t bytes, const std::string& path) override {
-    note("write", path);
-    FileSystem::write(file, data, bytes, path);
-  }
-  void sync(int, const std::string& path) override { note("sync", path); }
-  void sync_folder(const std::string& path) override { note("sync folder", path); }
-  void make_folder(const std::string& path) override {
-    note("make", path);
-    FileSystem::make_folder(path);
-  }
-  void rename(const std::string& from, const std::string& to) override {
-    note("rename", to);
-    FileSystem::rename(from, to);
-  }
   bool exchange(const std::string& a, const std::string& b) override {
-    note("exchange", b);
-    return can_exchange && FileSystem::exchange(a, b);
-  }
-  void remove_file(const std::string& path) override {
-    note("remove", path);
-    FileSystem::remove_file(path);
-  }
-  void remove_folder(const std::string& path) override {
-    note("remove", path);
-    FileSystem::remove_folder(path);
+    if (can_exchange) return WatchedDisk::exchange(a, b);
+    before("exchange", b);
+    return false;
   }
 
   bool can_exchange = true;
   std::vector<std::string> log;  // "rename step_00000002"
 
  private:
-  void note(const std::string& what, const std::string& path) {
+  void before(const std::string& what, const std::string& path) override {
     log.push_back(what + " " + path.substr(path.find_last_of('/') + 1));
     if (static_cast<int>(log.size()) == stop_at_) stop_();
   }

@@ -6,6 +6,7 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/train/run_folder.h"
+#include "support/watched_disk.h"
 #include "train/checkpoint_files_internal.h"
 #include "train/temporary_folder.h"
 #include "train/tiny_checkpoint.h"
@@ -17,33 +18,14 @@ using Catch::Contains;
 namespace {
 
 // Fails at one operation, by number from 1.
-class FailingDisk final : public FileSystem {
+class FailingDisk final : public WatchedDisk {
  public:
   explicit FailingDisk(int at) : at_(at) {}
   int calls() const { return calls_; }
 
-  int create(const std::string& path) override {
-    call("create", path);
-    return FileSystem::create(path);
-  }
-  void write(int file, const void* data, std::size_t bytes, const std::string& path) override {
-    call("write", path);
-    FileSystem::write(file, data, bytes, path);
-  }
-  void sync(int, const std::string& path) override { call("sync", path); }
-  void sync_folder(const std::string& path) override { call("sync", path); }
-  void make_folder(const std::string& path) override {
-    call("create", path);
-    FileSystem::make_folder(path);
-  }
-  void rename(const std::string& from, const std::string& to) override {
-    call("rename to", to);
-    FileSystem::rename(from, to);
-  }
-
  private:
-  void call(const std::string& what, const std::string& path) {
-    if (++calls_ == at_)
+  void before(const std::string& what, const std::string& path) override {
+    if (is_part_of_a_save(what) && ++calls_ == at_)
       throw Error(ErrorCode::io, "cannot " + what + " '" + path + "'", "do this");
   }
   int at_, calls_ = 0;

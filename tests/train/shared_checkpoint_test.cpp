@@ -56,14 +56,6 @@ class QuickDisk : public FileSystem {
   void sync_folder(const std::string&) override {}
 };
 
-TrainState state_of(const TinyRun& run) {
-  TrainState state;
-  state.step = run.trainer->steps_done();
-  state.tokens = run.trainer->tokens_done();
-  state.config = "[train]\nsteps = 6\n";
-  return state;
-}
-
 std::string bytes_of(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
