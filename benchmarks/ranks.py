@@ -2,6 +2,7 @@
 
     python3 benchmarks/ranks.py [--gigatrain build/cpu/bin/gigatrain] [--rounds 2] [--steps 4]
                                 [--seq-len 1024] [--leaves 8] [--compute bf16] [--cores 2]
+                                [--only "ZeRO 1"]
 
 One rank with every core is the reference; then as many ranks with one core each, at every stage of
 ZeRO, and with train.numerics = "fast", whose ranks add all their leaves in one buffer: the price of
@@ -84,11 +85,15 @@ def main():
     p.add_argument("--leaves", type=int, default=8)
     p.add_argument("--compute", default="bf16")
     p.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    p.add_argument("--only", default="", help="ways whose name has this; the first is the reference")
     a = p.parse_args()
     ways = {f"1 rank, {a.cores} threads": (1,)}
     for zero in range(4):
         ways[f"{a.cores} ranks, ZeRO {zero}"] = (a.cores, f"parallel.zero={zero}")
     ways[f"{a.cores} ranks, ZeRO 1, fast"] = (a.cores, "parallel.zero=1", "train.numerics=fast")
+    ways = {name: way for name, way in ways.items() if a.only in name}
+    if not ways:
+        p.error(f"--only {a.only!r}: no way has it in its name")
     times, waits, exposed, memory, digests = ({name: [] for name in ways} for _ in range(5))
     with tempfile.TemporaryDirectory() as folder:
         write_tokens(f"{folder}/train.bin")
@@ -103,7 +108,7 @@ def main():
                 memory[name].append(m)
                 digests[name].append(d)
     reference = statistics.median(times[next(iter(ways))])
-    print("| | ms a step | speed beside one rank | wait | exposed | MB of a rank | state digest |")
+    print("| | ms a step | speed beside the first | wait | exposed | MB of a rank | state digest |")
     print("|---|---|---|---|---|---|---|")
     for name in ways:
         ms = statistics.median(times[name])

@@ -1,6 +1,6 @@
 #include "train/checkpoint_save.h"
 
-#include <sys/resource.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <chrono>
@@ -16,13 +16,12 @@ namespace gigatrain {
 
 namespace {
 
-// A thirtieth of a core for each thread where training wants them all, a whole one where it leaves
-// one idle. On Linux the priority is the calling thread's own, and that of threads it starts.
-constexpr int kNicer = 15;
-
+// Linux: the calling thread, and threads that it starts, get what no other thread wants. A nice
+// value is not enough: such a thread keeps its core for some ms when a training thread wakes,
+// thousands of times in a step.
 void give_way() {
-  const int now = ::getpriority(PRIO_PROCESS, 0);
-  ::setpriority(PRIO_PROCESS, 0, now + kNicer);  // a refusal costs speed only
+  const sched_param none{};
+  ::sched_setscheduler(0, SCHED_IDLE, &none);  // a refusal costs speed only
 }
 
 int digest_threads(const CheckpointSave::Request& request, const Communicator& ranks) {
