@@ -356,6 +356,7 @@ KernelCost cost_of(const Gemm& a) {
   const auto k = static_cast<double>(a.a.shape[a.trans_a ? -2 : -1]);
   KernelCost cost = with_gradients(moves({a.a, a.b, a.bias}, {a.pre}), {a.c}, a.accumulate);
   cost.flops = 2 * static_cast<double>(a.c.numel()) * k;
+  cost.read += a.onto_count * bytes(a.c);
   if (a.gelu) cost.exps = static_cast<double>(a.c.numel());
   cost.library = true;
   return cost;

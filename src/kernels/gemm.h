@@ -2,6 +2,7 @@
 //
 //   C (M, N)  f32, bf16, f16  A (M, K), or (K, M) when trans_a     B (K, N), or (N, K) when trans_b
 //   v = [C[m,n] +] sum_k A[m,k] B[k,n]  (f32)  [+ bias[n]]  ->  [pre[m,n] = v; v = gelu(v)]  ->  C
+//   or, with `onto`: (sum_k A[m,k] B[k,n]  (f32) + onto[0][m,n]) + onto[1][m,n] + ...  ->  C
 //
 // A and B have the same dtype: f32, bf16, f16 or f64 (f64: reference path, everything f64); a
 // 16-bit C has it too, unless A and B are f32. Rows may be strided (view.strides), columns must be
@@ -28,6 +29,10 @@ struct Gemm {
   TensorView bias{};        // (N), f32, or none
   TensorView pre{};         // (M, N), dtype of C: pre-activation; given only with gelu in training
   bool gelu = false;        // tanh form
+  // Contiguous (M, N) f32, as C then is, which may be one of them; no other epilogue, no batch.
+  static constexpr int kMostOnto = 4;
+  const float* onto[kMostOnto] = {};
+  int onto_count = 0;
 };
 
 GT_KERNEL(Gemm)

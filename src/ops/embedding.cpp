@@ -37,7 +37,8 @@ struct EmbeddingNode : Node {
  private:
   // The kernel sums in f32: straight into a leaf, through a buffer into a bf16 gradient.
   void set(Backward& b, int input, TensorView& slot, bool& accumulate) {
-    const auto to = b.sum_target(input);
+    const auto sums = b.sums(input, 1);
+    const auto to = sums.empty() ? b.target(input) : Backward::Target{sums.front().view(), true};
     slot = to.view;
     accumulate = to.accumulate;
     if (to.view.dtype == DType::f32) return;

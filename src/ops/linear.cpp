@@ -18,6 +18,18 @@ TensorView as_matrix(const TensorView& x) {  // (..., C) -> (N, C)
   return TensorView(x.data, x.dtype, {x.rows(), x.cols()});
 }
 
+// Where a product that is the gradient of `input` goes.
+void write_to(Backward& b, int input, kernels::Gemm& product) {
+  const auto sums = b.sums(input, kernels::Gemm::kMostOnto);
+  for (const Tensor& sum : sums) {
+    product.onto[product.onto_count++] = sum.view().as<float>();
+    product.c = sum.view();
+  }
+  if (!sums.empty()) return;
+  const auto to = b.target(input);
+  product.c = to.view, product.accumulate = to.accumulate;
+}
+
 struct LinearNode : Node {
   WeightLayout layout;
   bool gelu;
@@ -41,12 +53,9 @@ struct LinearNode : Node {
           kernels::BiasGradient{.dy = dz2, .dbias = to.view, .accumulate = to.accumulate});
     }
     if (b.wanted(1)) {
-      const auto to = b.target(1);
-      b.stream().submit(kernels::Gemm{.a = in_out ? x : dz2,
-                                      .b = in_out ? dz2 : x,
-                                      .c = to.view,
-                                      .trans_a = true,
-                                      .accumulate = to.accumulate});
+      kernels::Gemm product{.a = in_out ? x : dz2, .b = in_out ? dz2 : x, .c = {}, .trans_a = true};
+      write_to(b, 1, product);
+      b.stream().submit(product);
     }
     if (b.wanted(0)) {
       Tensor dx = empty_like(saved(0), "linear.dx");

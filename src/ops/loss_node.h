@@ -7,7 +7,8 @@
 
 namespace gigatrain::ops {
 
-// Puts `loss`, a scalar of `inputs`, on the tape; gradients[i] is d loss / d inputs[i].
+// Puts `loss`, a scalar of `inputs`, on the tape; gradients[i] is d loss / d inputs[i], in
+// memory that nobody else has.
 void keep_gradients(const char* op, std::initializer_list<Tensor> inputs,
                     std::initializer_list<Tensor> gradients, Tensor& loss);
 

@@ -20,7 +20,7 @@ struct LossNode : Node {  // saved: the gradient of each input, for an incoming 
     for (int input = 0; input < static_cast<int>(Node::saved().size()); ++input) {
       if (!b.wanted(input)) continue;
       const Tensor& gradient = saved(input);
-      b.give(input, b.is_one() ? gradient : mul(gradient, cast(b.dout(), gradient.dtype())));
+      b.give_away(input, b.is_one() ? gradient : mul(gradient, cast(b.dout(), gradient.dtype())));
     }
   }
 };

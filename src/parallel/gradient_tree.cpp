@@ -48,8 +48,33 @@ GradientTree::GradientTree(std::vector<Parameter*> parameters, std::int64_t leav
                            const LeafOrder& order)
     : parameters_(std::move(parameters)), order_(order) {
   set_leaves(leaves);
-  for (auto* parameter : parameters_)
-    for (const auto& use : parameter->uses()) slots_.push_back({use.get()});
+  for (auto* parameter : parameters_) {
+    std::vector<std::size_t> slots;
+    for (const auto& use : parameter->uses()) slots.push_back(take_over(use->shared_leaf()));
+    const bool packed = std::any_of(parameter->uses().begin(), parameter->uses().end(),
+                                    [](const auto& use) { return use->first_row() >= 0; });
+    if (slots.size() == 2 && !packed) pairs_.emplace_back(slots[0], slots[1]);
+  }
+}
+
+GradientTree::~GradientTree() {
+  for (const auto& slot : slots_) slot.leaf->on_ready = {}, slot.leaf->onto.clear();
+}
+
+std::size_t GradientTree::slot_of(const GradLeaf& leaf) const {
+  const auto at = std::find_if(slots_.begin(), slots_.end(),
+                               [&](const Slot& slot) { return slot.leaf.get() == &leaf; });
+  return static_cast<std::size_t>(at - slots_.begin());
+}
+
+std::size_t GradientTree::take_over(const std::shared_ptr<GradLeaf>& leaf) {
+  const std::size_t slot = slot_of(*leaf);
+  if (slot < slots_.size()) return slot;
+  slots_.push_back({leaf});
+  leaf->on_ready = [this, slot] {
+    if (in_leaf_ && ++slots_[slot].backwards == micro_batches_) add(slot);
+  };
+  return slot;
 }
 
 void GradientTree::set_leaves(std::int64_t leaves) {
@@ -61,26 +86,60 @@ void GradientTree::set_leaves(std::int64_t leaves) {
 
 void GradientTree::begin_step() {
   for (auto* parameter : parameters_) parameter->grad = {};  // makes room for this step's
-  for (auto& slot : slots_) slot.partials.clear();
+  for (auto& slot : slots_) slot.leaf->onto.clear(), slot = {slot.leaf};
+  in_leaf_ = false;
   seen_.assign(seen_.size(), false);
 }
 
-void GradientTree::begin_leaf(const LeafTurn& turn, std::int64_t /*micro_batches*/) {
+void GradientTree::begin_leaf(const LeafTurn& turn, std::int64_t micro_batches) {
   leaf_ = turn.leaf;
+  micro_batches_ = micro_batches;
   if (leaf_ < 0 || leaf_ >= leaves_ || seen_[static_cast<std::size_t>(leaf_)])
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("leaf {} of {} does not exist or was given twice", leaf_, leaves_));
-  for (auto& slot : slots_) slot.use->leaf().filled = false;
+  for (auto& slot : slots_) start(slot);
+  in_leaf_ = true;
+}
+
+void GradientTree::start(Slot& slot) {
+  slot.leaf->forget();
+  slot.totals = slot.partials.totals_for({leaf_, 1});
+  slot.backwards = 0, slot.done = false;
+  const bool f32 = !slot.totals.empty() && slot.totals.front().dtype() == DType::f32;
+  if (micro_batches_ == 1 && f32) slot.leaf->onto = slot.totals;
+}
+
+// The leaf's whole gradient joins the tree; where there is nothing to add it to, its memory does.
+void GradientTree::add(std::size_t index) {
+  Slot& slot = slots_[index];
+  slot.done = true;
+  if (!slot.totals.empty()) {
+    add_gradient(*slot.leaf, slot.totals);
+    slot.totals.clear();
+    slot.partials.added({leaf_, 1});
+    return;
+  }
+  Tensor gradient = slot.leaf->filled ? slot.leaf->gradient : Tensor{};
+  slot.leaf->forget();
+  if (leaves_ == 1 && micro_batches_ == 1 && gradient) lead_on(gradient, index);
+  slot.partials.add({{leaf_, 1}, std::move(gradient)});
+}
+
+// A sum over one leaf: the gradient of a parameter's other use may be added to that of the first.
+void GradientTree::lead_on(const Tensor& gradient, std::size_t from) {
+  for (const auto& [a, b] : pairs_) {
+    if (a != from && b != from) continue;
+    Slot& other = slots_[a == from ? b : a];
+    if (other.done || gradient.dtype() != DType::f32) continue;
+    other.totals = other.leaf->onto = {gradient};
+  }
 }
 
 void GradientTree::end_leaf() {
   seen_[static_cast<std::size_t>(leaf_)] = true;
-  // The buffers themselves become the partials: the next leaf writes into others.
-  for (auto& slot : slots_) slot.partials.add({{leaf_, 1}, slot.use->gradient()});
-  for (auto& slot : slots_) {
-    slot.use->leaf().gradient = {};
-    slot.use->leaf().filled = false;
-  }
+  for (std::size_t slot = 0; slot < slots_.size(); ++slot)
+    if (!slots_[slot].done) add(slot);
+  in_leaf_ = false;
 }
 
 std::int64_t GradientTree::peak_buffers() const {
@@ -94,23 +153,28 @@ void GradientTree::finish() {
   if (missing != seen_.end())
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("leaf {} of {} was never given", missing - seen_.begin(), leaves_));
-  std::size_t next = 0;
-  for (auto* parameter : parameters_) {
-    Tensor total;
-    for (std::size_t u = 0; u < parameter->uses().size(); ++u) {
-      Tensor sum = std::move(slots_[next++].partials.take().front().sum);
-      if (sum && total)
-        add_into(total, sum);
-      else if (sum)
-        total = std::move(sum);
-    }
-    if (!total)
-      total = Tensor::full(parameter->value().device(), parameter->shape(), -0.0, DType::f32,
-                           {Purpose::gradients, "zero"});
-    if (diagnostics().anomaly) anomaly::check_sum(parameter->name(), total);
-    parameter->grad = std::move(total);
-  }
+  std::vector<Tensor> sums;
+  for (auto& slot : slots_) sums.push_back(slot.partials.take().front().sum);
+  for (auto* parameter : parameters_) parameter->grad = sum_of_uses(*parameter, sums);
   seen_.assign(seen_.size(), false);
+}
+
+Tensor GradientTree::sum_of_uses(const Parameter& parameter, std::vector<Tensor>& sums) const {
+  Tensor total;
+  for (const auto& use : parameter.uses()) {
+    Tensor& whole = sums[slot_of(use->leaf())];
+    const Tensor sum = use->part_of(whole);
+    if (use->first_row() < 0) whole = {};
+    if (sum && total)
+      add_into(total, sum);
+    else if (sum)
+      total = sum;
+  }
+  if (!total)
+    total = Tensor::full(parameter.value().device(), parameter.shape(), -0.0, DType::f32,
+                         {Purpose::gradients, "zero"});
+  if (diagnostics().anomaly) anomaly::check_sum(parameter.name(), total);
+  return total;
 }
 
 void collect_gradients(const std::vector<Parameter*>& parameters) {

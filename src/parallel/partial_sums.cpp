@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gigatrain/tensor/node.h"
 #include "kernels/elementwise.h"
 #include "kernels/reduce.h"
 
@@ -37,6 +38,15 @@ void add_parts(std::span<const Tensor> parts, std::span<const Tensor> totals, co
   for (std::size_t i = 0; i < some.size(); ++i) sum.then[i] = some[i].view().as<float>();
   y.stream().submit(sum);
   if (totals.size() > kMost) add_parts(some.last(1), totals.subspan(kMost), to);
+}
+
+void add_gradient(GradLeaf& leaf, std::span<const Tensor> totals) {
+  std::vector<Tensor> sums;
+  if (leaf.filled) sums.push_back(leaf.gradient);
+  const auto left = totals.subspan(leaf.added > 0 ? leaf.added - 1 : 0);
+  sums.insert(sums.end(), left.begin(), left.end());
+  if (sums.size() > 1) add_parts(std::span(sums).first(1), std::span(sums).subspan(1), {});
+  leaf.forget();
 }
 
 std::vector<TreeNode> aligned_nodes(std::int64_t begin, std::int64_t end) {

@@ -74,8 +74,7 @@ Tensor SharedGradients::memory_for(std::size_t bucket, const Unit& unit) {
 void SharedGradients::discard() {
   for (auto& bucket : buckets_) {
     for (const auto& unit : bucket.plan->units) {
-      unit.leaf->gradient = unit.leaf->onto = {};
-      unit.leaf->filled = unit.leaf->added = false;
+      unit.leaf->forget();
     }
     bucket.buffer = {};
     bucket.totals.clear();
@@ -105,18 +104,15 @@ void SharedGradients::find_totals(Filling& f) {
   f.totals = f.partials.totals_for({turn_.leaf, 1});
   if (f.totals.empty() || micro_batches_ > 1) return;
   for (const auto& unit : f.plan->units)
-    unit.leaf->onto = window(f.totals.front(), unit.offset, unit.shape);
+    for (const auto& total : f.totals)
+      unit.leaf->onto.push_back(window(total, unit.offset, unit.shape));
 }
 
 void SharedGradients::add_unit(const Filling& f, const Unit& unit) {
   if (f.totals.empty()) return;
-  GradLeaf& leaf = *unit.leaf;
   std::vector<Tensor> sums;
-  if (leaf.filled) sums.push_back(leaf.gradient);
   for (const auto& total : f.totals) sums.push_back(window(total, unit.offset, unit.shape));
-  if (sums.size() > 1) add_parts(std::span(sums).first(1), std::span(sums).subspan(1), {});
-  leaf.gradient = leaf.onto = {};
-  leaf.filled = leaf.added = false;
+  add_gradient(*unit.leaf, sums);
 }
 
 // Units that not every backward has reached.

@@ -44,14 +44,16 @@ Tensor sum_of(const Tensor& a, const Tensor& b) {
   return y;
 }
 
-void add_to_leaf(GradLeaf& leaf, const Tensor& gradient) {
-  if (leaf.is_only() && gradient.dtype() == leaf.onto.dtype() && gradient.view().is_contiguous()) {
+// own: the memory is nobody else's.
+void add_to_leaf(GradLeaf& leaf, const Tensor& gradient, bool own) {
+  const DType dtype = gradient_dtype(gradient.dtype());
+  const bool takes = leaf.is_only() || (own && !leaf.filled && !leaf.buffer);
+  if (takes && gradient.dtype() == dtype && gradient.view().is_contiguous()) {
     leaf.gradient = gradient;
     leaf.filled = true;
     return;
   }
   Device& device = gradient.device();
-  const DType dtype = gradient_dtype(gradient.dtype());
   give_buffer(leaf, device, gradient.shape(), gradient.dtype());
   if (!leaf.filled) {
     device.stream().submit(kernels::Copy{.x = gradient.view(), .y = leaf.gradient.view()});
@@ -71,7 +73,12 @@ void add_to_leaf(GradLeaf& leaf, const Tensor& gradient) {
 
 // Anomaly checks look at each leaf's gradient.
 bool GradLeaf::is_only() const {
-  return onto && last && !filled && !diagnostics().anomaly;
+  return !onto.empty() && last && !filled && !diagnostics().anomaly;
+}
+
+void GradLeaf::forget() {
+  gradient = {}, filled = false;
+  onto.clear(), added = 0;
 }
 
 Node::Node(const char* name) : name_(name), number_(++nodes_created) {
@@ -155,19 +162,25 @@ Backward::Target Backward::target(int input) {
   return {fresh.view(), false};
 }
 
-Backward::Target Backward::sum_target(int input) {
+std::span<const Tensor> Backward::sums(int input, std::size_t most) {
   auto& edge = node_.inputs_[static_cast<std::size_t>(input)];
-  if (!edge.leaf || !edge.leaf->is_only()) return target(input);
-  edge.leaf->added = true;
-  return {edge.leaf->onto.view(), true};
+  if (!edge.leaf || !edge.leaf->is_only()) return {};
+  edge.leaf->added = std::min(most, edge.leaf->onto.size());
+  return std::span(edge.leaf->onto).first(edge.leaf->added);
 }
 
 void Backward::give(int input, Tensor gradient) {
   auto& edge = node_.inputs_[static_cast<std::size_t>(input)];
   if (edge.leaf)
-    add_to_leaf(*edge.leaf, gradient);
+    add_to_leaf(*edge.leaf, gradient, false);
   else if (edge.node)
     given_.emplace_back(input, std::move(gradient));
+}
+
+void Backward::give_away(int input, Tensor gradient) {
+  auto& edge = node_.inputs_[static_cast<std::size_t>(input)];
+  if (edge.leaf) return add_to_leaf(*edge.leaf, gradient, true);
+  give(input, std::move(gradient));
 }
 
 // Under DetectAnomaly. A leaf's buffer holds the sum so far.

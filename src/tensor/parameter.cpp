@@ -48,9 +48,12 @@ const Tensor& ParameterUse::kept() {
 }
 
 Tensor ParameterUse::gradient() const {
-  if (!leaf_->filled) return {};
-  return first_row_ < 0 ? leaf_->gradient
-                        : rows_of(leaf_->gradient, first_row_, parameter_.shape()[0]);
+  return leaf_->filled ? part_of(leaf_->gradient) : Tensor{};
+}
+
+Tensor ParameterUse::part_of(const Tensor& gradient) const {
+  return first_row_ < 0 || !gradient ? gradient
+                                     : rows_of(gradient, first_row_, parameter_.shape()[0]);
 }
 
 Parameter::Parameter(const Shape& shape, Init init) : shape_(shape), init_(init) {}

@@ -1,10 +1,9 @@
 #include "train/checkpoint_save.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -15,14 +14,6 @@
 namespace gigatrain {
 
 namespace {
-
-// Linux: the calling thread, and threads that it starts, get what no other thread wants. A nice
-// value is not enough: such a thread keeps its core for some ms when a training thread wakes,
-// thousands of times in a step.
-void give_way() {
-  const sched_param none{};
-  ::sched_setscheduler(0, SCHED_IDLE, &none);  // a refusal costs speed only
-}
 
 int digest_threads(const CheckpointSave::Request& request, const Communicator& ranks) {
   const auto cores = static_cast<int>(std::thread::hardware_concurrency());
@@ -72,14 +63,15 @@ std::string CheckpointSave::commit(const std::vector<std::string>& manifests) {
 }
 
 CheckpointSave::~CheckpointSave() {
-  hurry_ = true;
+  hurry();
   if (job_.valid()) job_.wait();
   if (phase_ != Phase::over) abandon();
 }
 
 void CheckpointSave::start(std::function<std::string()> work) {
   job_ = std::async(std::launch::async, [this, work = std::move(work)] {
-    if (request_.in_background) give_way();
+    std::optional<GiveWay::InThread> while_it_runs;
+    if (request_.in_background) while_it_runs.emplace(give_way_);
     return outcome_of(work);
   });
 }
@@ -112,8 +104,13 @@ void CheckpointSave::go_on() {
   }
 }
 
-void CheckpointSave::wait() {
+void CheckpointSave::hurry() {
   hurry_ = true;
+  give_way_.no_longer();
+}
+
+void CheckpointSave::wait() {
+  hurry();
   do job_.wait_for(std::chrono::milliseconds(20));  // the ranks keep each other's deadlines
   while (!poll());
 }

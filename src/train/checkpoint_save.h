@@ -12,6 +12,7 @@
 
 #include "gigatrain/collectives/communicator.h"
 #include "train/checkpoint_files_internal.h"
+#include "train/give_way.h"
 
 namespace gigatrain {
 
@@ -45,6 +46,7 @@ class CheckpointSave {
   std::string commit(const std::vector<std::string>& manifests);
   void start(std::function<std::string()> work);
   void go_on();
+  void hurry();
   void abandon();
 
   FileSystem& files_;
@@ -55,7 +57,8 @@ class CheckpointSave {
   Phase phase_ = Phase::beginning;
   WrittenCheckpoint written_;
   std::atomic<bool> hurry_ = false;  // training waits
-  std::future<std::string> job_;     // of this rank's thread: an outcome (together.h)
+  GiveWay give_way_;
+  std::future<std::string> job_;  // of this rank's thread: an outcome (together.h)
 };
 
 }  // namespace gigatrain

@@ -16,9 +16,10 @@ constexpr std::int64_t kStagingBytes = 8 << 20;       // pinned, of the CUDA que
 constexpr std::int64_t kLargestMicroBatch = 1 << 20;  // searched
 
 // What Trainer::step submits. The second step is the first of the steady state, and the second
-// micro-batch of a leaf stands for all later ones.
+// micro-batch of a leaf stands for all others but the first and the last, whose backward gives
+// memory back as it goes.
 void run_steps(GradientStep& gradient, optim::Optimizer& optimizer, parallel::DataParallel* ranks) {
-  const std::int64_t micro_batches = std::min<std::int64_t>(gradient.shape().micro_batches, 2);
+  const std::int64_t micro_batches = std::min<std::int64_t>(gradient.shape().micro_batches, 3);
   for (std::int64_t step = 0; step < 2; ++step) {
     gradient.submit(step, gradient.shape().tokens(), micro_batches);
     const Tensor clip = ranks ? ranks->clip_scale(1.0f, gradient.losses())

@@ -3,6 +3,7 @@
 #include "kernels/gemm.h"
 
 #include "gigatrain/base/error.h"
+#include "kernels/elementwise.h"
 #include "same_bits.h"
 
 using namespace gigatrain;
@@ -125,6 +126,37 @@ TEST_CASE("bias, GELU, its input, and accumulation follow the product", "[unit][
     CHECK(relative_error(pre, want) < 1e-6);
     CHECK(relative_error(activated, want_gelu) < 1e-6);
     CHECK(relative_error(c, want_sum) < 1e-6);
+  }
+}
+
+template <class In>
+void check_onto(const Sizes& s, int count, Bf16Products products) {
+  if (products > CpuFeatures::get().bf16) return;
+  Device device({.threads = 2, .bf16 = products});
+  CAPTURE(s.m, s.n, s.k, count, name(products));
+  auto a = random_array<In>({s.m, s.k}, 1), b = random_array<In>({s.k, s.n}, 2);
+  std::vector<Array<float>> onto;
+  for (int i = 0; i < count; ++i)
+    onto.push_back(random_array<float>({s.m, s.n}, 3 + static_cast<std::uint32_t>(i)));
+  auto want = product<In, float>(device.stream(), a, b);
+  for (auto& more : onto)
+    device.stream().submit(Add{.a = want.view(), .b = more.view(), .y = want.view()});
+  Gemm g{.a = a.view(), .b = b.view(), .c = onto.back().view()};
+  for (auto& more : onto) g.onto[g.onto_count++] = more.values.data();
+  device.stream().submit(g);
+  CHECK(bytes_of(onto.back()) == bytes_of(want));
+}
+
+TEST_CASE("a product added onto others has the bits of a product and of additions",
+          "[unit][gemm][bits]") {
+  const Bf16Products all[] = {Bf16Products::widened, Bf16Products::avx512_bf16, Bf16Products::amx};
+  int count = 0;
+  for (const Sizes& s : {Sizes{37, 45, 20}, Sizes{150, 70, 530}, Sizes{64, 200, 4200},
+                         Sizes{260, 33, 1100}, Sizes{1, 5, 3}, Sizes{9, 8, 0}}) {
+    count = count % Gemm::kMostOnto + 1;
+    check_onto<float>(s, count, Bf16Products::widened);
+    check_onto<f16>(s, count, Bf16Products::widened);
+    for (const auto products : all) check_onto<bf16>(s, count, products);
   }
 }
 
@@ -263,4 +295,6 @@ TEST_CASE("a product that breaks the rules is refused with both shapes", "[unit]
   refused({.a = a.view(), .b = good.view(), .c = c16.view(), .accumulate = true}, "accumulate");
   refused({.a = a.view(), .b = good.view(), .c = c.view(), .bias = a.view()}, "bias");
   refused({.a = a.view(), .b = good.view(), .c = c.view(), .pre = c.view()}, "pre");
+  refused({.a = a.view(), .b = good.view(), .c = c.view(), .accumulate = true, .onto_count = 1},
+          "added onto others");
 }

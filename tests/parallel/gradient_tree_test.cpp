@@ -5,8 +5,11 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <optional>
 
 #include "gigatrain/base/error.h"
+#include "gigatrain/ops/ops.h"
+#include "gigatrain/tensor/anomaly.h"
 #include "kernels/reduce.h"
 #include "support/random.h"
 
@@ -129,6 +132,53 @@ TEST_CASE("a step that was broken off leaves nothing behind", "[unit][parallel]"
   discard_gradients({&f.parameter});
   collect_gradients({&f.parameter});
   CHECK(f.parameter.grad.to_vector<float>() == std::vector<float>(kElements, 0.0f));
+}
+
+// Under DetectAnomaly every gradient is made alone, and then added.
+TEST_CASE("gradients that ops add to the tree themselves have its bits and take less memory",
+          "[unit][parallel][bits]") {
+  struct Result {
+    std::vector<float> table, inner;
+    std::int64_t peak;
+  };
+  const auto run = [](std::int64_t leaves, std::int64_t micro_batches, bool alone) {
+    Device device({.threads = 2});
+    Parameter table({4000, 64}, {}), inner({64, 64}, {});
+    const auto first = table.add_use(), last = table.add_use(), between = inner.add_use();
+    for (auto* p : {&table, &inner}) {
+      p->allocate(device, DType::f32);
+      p->assign(test::random_tensor(device, p->shape(), "p"));
+    }
+    std::optional<DetectAnomaly> checks;
+    if (alone) checks.emplace();
+    GradientTree tree({&table, &inner}, leaves);
+    tree.begin_step();
+    for (const auto& turn : tree.turns()) {
+      tree.begin_leaf(turn, micro_batches);
+      for (std::int64_t a = 0; a < micro_batches; ++a) {
+        std::vector<std::int32_t> ids(24);
+        for (std::size_t i = 0; i < ids.size(); ++i)
+          ids[i] = static_cast<std::int32_t>((i * 7 + i * i * (turn.leaf + 1) + a) % 4000);
+        const Tensor tokens = Tensor::from<std::int32_t>(device, {2, 12}, ids);
+        const Tensor x = ops::embedding(tokens, first->tensor());
+        const Tensor y = ops::linear(x, between->tensor(), {});
+        backward(ops::linear_cross_entropy(y, last->tensor(), tokens, 1.0));
+      }
+      tree.end_leaf();
+    }
+    tree.finish();
+    return Result{table.grad.to_vector<float>(), inner.grad.to_vector<float>(),
+                  device.allocator().stats().total.peak};
+  };
+  for (const std::int64_t leaves : {1, 2, 8})
+    for (const std::int64_t micro_batches : {1, 2}) {
+      CAPTURE(leaves, micro_batches);
+      const Result added = run(leaves, micro_batches, false),
+                   alone = run(leaves, micro_batches, true);
+      CHECK(added.table == alone.table);
+      CHECK(added.inner == alone.inner);
+      if (leaves * micro_batches == 1) CHECK(added.peak < alone.peak);  // no second table
+    }
 }
 
 // Part by part, as a bucket of gradients is added: see totals_for().

@@ -82,6 +82,26 @@ TEST_CASE("simt: a product added to C, strided rows, a batch", "[simt]") {
   }
 }
 
+TEST_CASE("simt: a product added onto others", "[simt]") {
+  auto a = random_array<bf16>({19, 40}, 1), b = random_array<bf16>({40, 23}, 2);
+  for (const int count : {1, 3}) {
+    CAPTURE(count);
+    compare_with_cpu(
+        [&](Stream& stream) {
+          std::vector<Array<float>> onto;
+          for (int i = 0; i < count; ++i)
+            onto.push_back(random_array<float>({19, 23}, 3 + static_cast<std::uint32_t>(i)));
+          Gemm g{.a = a.view(), .b = b.view(), .c = onto.back().view()};
+          for (auto& more : onto) g.onto[g.onto_count++] = more.values.data();
+          stream.submit(g);
+          Outputs out;
+          for (auto& more : onto) out.push_back(values_of(more));
+          return out;
+        },
+        4 * kRounding<float>);
+  }
+}
+
 Gemm gemm_of(TensorView a, TensorView b, TensorView c) {
   return {.a = a, .b = b, .c = c};
 }

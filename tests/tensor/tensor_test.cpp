@@ -97,7 +97,7 @@ TEST_CASE("a gradient in one piece is added to a sum without a copy, with the sa
   GradLeaf& leaf = *table.leaf();
   const auto run = [&](auto loss_of) {
     leaf.gradient = {};
-    leaf.filled = leaf.added = false;
+    leaf.filled = false, leaf.added = 0;
     backward(ops::sum(ops::mul(loss_of(), test::random_tensor(device, {1, 9, 20}, "dout"))));
   };
   const auto once = [&] { return ops::embedding(ids, table); };
@@ -106,16 +106,16 @@ TEST_CASE("a gradient in one piece is added to a sum without a copy, with the sa
   const Tensor before = test::random_tensor(device, {6, 20}, "before");
   run(once);
   const auto expected = ops::add(before, leaf.gradient).to_vector<float>();
-  leaf.onto = ops::scale(before, 1.0);
+  leaf.onto = {ops::scale(before, 1.0)};
   run(once);
-  CHECK(leaf.added);
+  CHECK(leaf.added == 1);
   CHECK_FALSE(leaf.filled);
-  CHECK(leaf.onto.to_vector<float>() == expected);
+  CHECK(leaf.onto.front().to_vector<float>() == expected);
 
   leaf.onto = {};
   run(given);
   const auto whole = leaf.gradient.to_vector<float>();
-  leaf.onto = ops::scale(before, 1.0);
+  leaf.onto = {ops::scale(before, 1.0)};
   int buffers = 0;
   leaf.buffer = [&] {
     ++buffers;
@@ -125,13 +125,41 @@ TEST_CASE("a gradient in one piece is added to a sum without a copy, with the sa
   CHECK(leaf.gradient.to_vector<float>() == whole);
   CHECK(buffers == 0);
   run(twice);  // two gradients, whose sum is to be made first
-  CHECK_FALSE(leaf.added);
+  CHECK(leaf.added == 0);
   CHECK(leaf.filled);
   CHECK(buffers == 1);
   const DetectAnomaly checks;  // which look at the gradient
   run(once);
-  CHECK_FALSE(leaf.added);
-  CHECK(leaf.onto.to_vector<float>() == before.to_vector<float>());
+  CHECK(leaf.added == 0);
+  CHECK(leaf.onto.front().to_vector<float>() == before.to_vector<float>());
+}
+
+TEST_CASE("a product adds its gradient to several sums, one after the other",
+          "[unit][tensor][bits]") {
+  Device device({.threads = 1});
+  const Tensor x = test::random_tensor(device, {9, 20}, "x");
+  Tensor weight = test::random_tensor(device, {30, 20}, "w");
+  weight.require_grad();
+  GradLeaf& leaf = *weight.leaf();
+  const auto run = [&] {
+    backward(ops::sum(
+        ops::mul(ops::linear(x, weight, {}), test::random_tensor(device, {9, 30}, "dout"))));
+  };
+  const auto some = [&](int i) {
+    return test::random_tensor(device, {30, 20}, "sum" + std::to_string(i));
+  };
+  run();
+  Tensor expected = leaf.gradient;
+  for (int i = 0; i < 6; ++i) {
+    leaf.forget();
+    for (int k = 0; k <= i; ++k) leaf.onto.push_back(some(k));
+    run();
+    CHECK(leaf.added == static_cast<std::size_t>(std::min(i + 1, 4)));
+    CHECK_FALSE(leaf.gradient);
+    if (i >= 4) continue;
+    expected = ops::add(expected, some(i));
+    CHECK(leaf.onto.back().to_vector<float>() == expected.to_vector<float>());
+  }
 }
 
 TEST_CASE("initial values hang on seed and name only; bf16 copies follow the master",

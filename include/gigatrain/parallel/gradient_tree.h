@@ -1,15 +1,18 @@
 // The gradient of a step: the sum of its V leaf gradients over the aligned binary tree (pairs
 // v, v^1; then pairs of pairs; ...), in f32, one tree for each use of a parameter; the uses are
 // added after it, in their order. The tree is the same whoever computed which leaf, and in which
-// order the leaves come, so the bits are the same on any number of ranks.
+// order the leaves come, so the bits are the same on any number of ranks. A gradient is added as
+// soon as it is complete, where it can by the product that makes it.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "gigatrain/parallel/gradient_collector.h"
 #include "gigatrain/parallel/partial_sums.h"
+#include "gigatrain/tensor/node.h"
 #include "gigatrain/tensor/parameter.h"
 
 namespace gigatrain::parallel {
@@ -30,10 +33,13 @@ struct LeafOrder {
 
 class GradientTree : public GradientCollector {
  public:
-  // leaves: V, a power of two. order: in which turns() has them. The uses' leaf buffers are taken
+  // leaves: V, a power of two. order: in which turns() has them. What the uses collect is taken
   // over while the tree lives.
   GradientTree(std::vector<Parameter*> parameters, std::int64_t leaves,
                const LeafOrder& order = {});
+  ~GradientTree() override;
+  GradientTree(const GradientTree&) = delete;
+  GradientTree& operator=(const GradientTree&) = delete;
 
   void set_leaves(std::int64_t leaves) override;
   const std::vector<LeafTurn>& turns() const override { return turns_; }
@@ -48,16 +54,28 @@ class GradientTree : public GradientCollector {
   std::int64_t peak_buffers() const;  // gradients held at once, of one use
 
  private:
+  // One of a use, or of those that a pack has joined.
   struct Slot {
-    ParameterUse* use;
+    std::shared_ptr<GradLeaf> leaf;
     PartialSums partials = {};
+    std::vector<Tensor> totals = {};  // that this leaf's gradient is added to
+    std::int64_t backwards = 0;       // that have reached it in this leaf
+    bool done = false;
   };
+  std::size_t slot_of(const GradLeaf& leaf) const;
+  std::size_t take_over(const std::shared_ptr<GradLeaf>& leaf);
+  void start(Slot& slot);
+  void add(std::size_t slot);
+  void lead_on(const Tensor& gradient, std::size_t from);
+  Tensor sum_of_uses(const Parameter& parameter, std::vector<Tensor>& sums) const;
 
   std::vector<Parameter*> parameters_;
   LeafOrder order_;
-  std::int64_t leaves_ = 0, leaf_ = 0;
+  std::int64_t leaves_ = 0, leaf_ = 0, micro_batches_ = 1;
+  bool in_leaf_ = false;
   std::vector<LeafTurn> turns_;
   std::vector<Slot> slots_;
+  std::vector<std::pair<std::size_t, std::size_t>> pairs_;  // slots of parameters with two uses
   std::vector<bool> seen_;
 };
 

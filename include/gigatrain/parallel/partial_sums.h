@@ -28,6 +28,10 @@ void add_into(const Tensor& total, const Tensor& x);
 // with no totals, in that of `to`. parts: a power of two, at most 16; flat.
 void add_parts(std::span<const Tensor> parts, std::span<const Tensor> totals, const Tensor& to);
 
+// Adds what a leaf has collected to `totals`, likewise, but for those that an op has added it to
+// already; then the leaf forgets it.
+void add_gradient(GradLeaf& leaf, std::span<const Tensor> totals);
+
 struct PartialSum {
   TreeNode node;
   Tensor sum = {};  // undefined: nothing has come from any of its leaves

@@ -27,14 +27,16 @@ class GradLeaf {
   std::shared_ptr<WeightSource> weights;  // of a parameter's use: whence its values; null: its own
   std::string owner;                      // the parameter's name, for messages; empty: an input's
 
-  // A sum that the whole gradient is going to be added to, by whoever set this; a single backward
-  // makes the gradient. Where it comes in one piece, nothing else need be written: an op that can
-  // adds it itself (`added`, and `gradient` is not touched), and what is given away becomes
-  // `gradient` as it is, to be read only. The bits are the same.
-  Tensor onto;
-  bool added = false;
+  // Sums of f32 that the whole gradient is going to be added to, one after the other, in the last
+  // one's memory, by whoever set this; a single backward makes the gradient. Where it comes in one
+  // piece, nothing else need be written: an op that can adds it to the first `added` of them itself
+  // (`gradient` is not touched), and what is given away becomes `gradient` as it is, to be read
+  // only. The bits are the same.
+  std::vector<Tensor> onto;
+  std::size_t added = 0;
   bool last = false;     // of this backward, no other gradient is to come
   bool is_only() const;  // what comes now is all of the gradient
+  void forget();         // what has come, and the sums
 };
 
 // What a node's backward reads and writes.
@@ -57,10 +59,14 @@ class Backward {
     bool accumulate = false;
   };
   Target target(int input);
-  // The same for a kernel whose accumulation adds a finished gradient, with one rounding.
-  Target sum_target(int input);
+  // For a kernel that can add a finished gradient to sums, each time with one rounding: at most
+  // `most` of them, (g + sums[0]) + sums[1] + ..., to be written to the last. Empty: it is to write
+  // a target().
+  std::span<const Tensor> sums(int input, std::size_t most);
   // Hands over a finished gradient (which may share memory with others; it is never changed).
   void give(int input, Tensor gradient);
+  // The same for one whose memory nobody else has: it may become the leaf's.
+  void give_away(int input, Tensor gradient);
 
  private:
   friend class Engine;

@@ -40,6 +40,7 @@ class ParameterUse {
   const std::shared_ptr<GradLeaf>& shared_leaf() const { return leaf_; }
   std::int64_t first_row() const { return first_row_; }  // in a pack's gradient; -1: its own
   Tensor gradient() const;                               // collected so far; undefined if none was
+  Tensor part_of(const Tensor& gradient) const;          // its own, of what its leaf() collects
   Parameter& parameter() { return parameter_; }
 
  private:

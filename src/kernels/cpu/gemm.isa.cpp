@@ -2,10 +2,10 @@
 //
 // C is cut into a grid of tiles. Both operands are packed into strips first (gemm_pack.h); a tile
 // is multiplied strip by strip (gemm_micro.h), K block by K block, and each strip of its rows is
-// finished in the last round (gemm_epilogue.h). Running sums stand in C itself when it is f32, else
-// in a buffer. K goes by chunks, so that what is packed stays in cache. An operand with many strips
-// is packed by the tasks that use it. How C is cut depends on the threads; the order in which an
-// element is summed does not.
+// finished in the last round (gemm_epilogue.h). Running sums stand in C itself when it is f32 and
+// nothing is added to it, else in a buffer. K goes by chunks, so that what is packed stays in
+// cache. An operand with many strips is packed by the tasks that use it. How C is cut depends on
+// the threads; the order in which an element is summed does not.
 #include "kernels/gemm.h"
 
 #include "kernels/cpu/gemm_epilogue.h"
@@ -111,8 +111,9 @@ struct TileUse {
 template <class Unit>
 class Product {
  public:
-  Product(CpuQueue& queue, const GemmProblem& p, const MicroTable& micro)
-      : queue_(queue),
+  Product(CpuQueue& queue, const Gemm& args, const GemmProblem& p, const MicroTable& micro)
+      : args_(args),
+        queue_(queue),
         p_(p),
         micro_(micro),
         grid_(make_grid<Unit>(p, queue.pool.threads())),
@@ -122,7 +123,7 @@ class Product {
         a_(queue, bytes(grid_.rows, height_, grid_.packing == Packing::own_a), "gemm.packed_a"),
         b_(queue, bytes(grid_.columns, ld_, grid_.packing == Packing::own_b), "gemm.packed_b"),
         tile_(queue, queue.pool.threads() * tile_size() * 4, "gemm.tile"),
-        partial_(queue, narrow() && p.k > chunk_ ? height_ * ld_ * 4 : 0, "gemm.partial") {}
+        partial_(queue, buffered() && p.k > chunk_ ? height_ * ld_ * 4 : 0, "gemm.partial") {}
 
   void run(Operand a, Operand b, const Epilogue& epilogue) {
     epilogue_ = epilogue;
@@ -138,7 +139,8 @@ class Product {
  private:
   static constexpr bool kTiles = Unit::kTogether > 1;
 
-  bool narrow() const { return size_of(p_.out) == 2; }
+  // Where running sums cannot stand in C.
+  bool buffered() const { return size_of(p_.out) == 2 || args_.onto_count > 0; }
 
   // Packed vectors: all of them, or a tile's a thread.
   std::int64_t bytes(const Parts& tiles, std::int64_t all, bool own) const {
@@ -240,7 +242,7 @@ class Product {
           const std::int64_t right = (c - c0) * kNR;
           step.column = c * kNR, step.columns = columns.filled(c);
           step.b = b + right * units_ + skip * kNR;
-          if (narrow())
+          if (buffered())
             micro(step, tile + below * ld + right, ld, !step.first);
           else
             run_f32(step, tile);
@@ -273,6 +275,8 @@ class Product {
       finish_block<bf16>(epilogue_, s.row, at, s.rows, columns, sums, ld);
     else if (p_.out == DType::f16)
       finish_block<f16>(epilogue_, s.row, at, s.rows, columns, sums, ld);
+    else if (buffered())
+      finish_block<float>(epilogue_, s.row, at, s.rows, columns, sums, ld);
     else if (epilogue_.bias || epilogue_.gelu)
       finish_block<float>(epilogue_, s.row, at, s.rows, columns,
                           static_cast<float*>(epilogue_.c) + s.row * epilogue_.c_row + at,
@@ -298,6 +302,7 @@ class Product {
       for (std::int64_t j = 0; j < s.columns; ++j) to[i * to_ld + j] = from[i * from_ld + j];
   }
 
+  const Gemm& args_;
   CpuQueue& queue_;
   const GemmProblem& p_;
   const MicroTable& micro_;
@@ -317,12 +322,13 @@ Epilogue epilogue_of(const Gemm& args, const GemmProblem& p, std::int64_t batch)
   e.c = args.c.as<char>() + batch * p.c_batch * size, e.c_row = p.c_row;
   if (args.pre) e.pre = args.pre.as<char>() + batch * p.pre_batch * size, e.pre_row = p.pre_row;
   e.bias = args.bias.as<float>(), e.gelu = args.gelu, e.accumulate = args.accumulate;
+  e.onto = args.onto, e.onto_count = args.onto_count;
   return e;
 }
 
 template <class Unit>
 void multiply(CpuQueue& queue, const Gemm& args, const GemmProblem& p, const MicroTable& micro) {
-  Product<Unit> product(queue, p, micro);
+  Product<Unit> product(queue, args, p, micro);
   for (std::int64_t i = 0; i < p.batch; ++i) {
     Operand a = p.a, b = p.b;
     a.data = static_cast<const typename Unit::Element*>(a.data) + i * p.a_batch;

@@ -1,6 +1,7 @@
 // What is done to a finished block of a product while it is still in the first cache:
 //
-//   v [+ bias] -> [pre = v; v = gelu(v)] -> C, rounded once if C is 16-bit
+//   v [+ bias] -> [pre = v; v = gelu(v)] -> [v + onto[0] + onto[1] ...] -> C, rounded once if C is
+//   16-bit
 #pragma once
 
 #include "kernels/cpu/vec_math.h"
@@ -15,6 +16,8 @@ struct Epilogue {
   const float* bias = nullptr;
   std::int64_t c_row = 0, pre_row = 0;
   bool gelu = false, accumulate = false;
+  const float* const* onto = nullptr;  // rows are apart as C's
+  int onto_count = 0;
 };
 
 // `block` may be C itself.
@@ -29,6 +32,8 @@ void finish_block(const Epilogue& e, std::int64_t row, std::int64_t column, std:
       if (e.bias) v += lanes.get(e.bias + column + j);
       if (pre) lanes.put(pre + j, v);
       if (e.gelu) v = gelu(v);
+      for (int k = 0; k < e.onto_count; ++k)
+        v += lanes.get(e.onto[k] + (row + i) * e.c_row + column + j);
       lanes.put(c + j, v);
     });
   }

@@ -60,6 +60,9 @@ void check_result(const Gemm& g, const Matrix& c) {
 }
 
 void check_epilogue(const Gemm& g, const Matrix& c) {
+  if (g.onto_count > 0 && (g.c.dtype != DType::f32 || !g.c.is_contiguous() || c.batch != 1 ||
+                           g.accumulate || g.bias || g.gelu))
+    broken(g, "a product added onto others is contiguous f32, with nothing else done to it");
   const bool f64_too = g.c.dtype == DType::f64 && g.bias.dtype == DType::f64;
   if (g.bias && (g.bias.numel() != c.cols || !g.bias.is_contiguous() ||
                  (g.bias.dtype != DType::f32 && !f64_too)))

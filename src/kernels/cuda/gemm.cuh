@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/cuda/gemm_epilogue.cuh"
+#include "kernels/cuda/tree_sum.cuh"
 #include "kernels/gemm.h"
 
 namespace gigatrain {
@@ -37,9 +38,26 @@ void launch_rounded(Queue& queue, const Gemm& g, const GemmProblem& p) {
 }
 
 template <class Queue>
+void launch(Queue& queue, const Gemm& g);
+
+// Libraries add to one C only, and may do so in parts.
+template <class Queue>
+void launch_onto(Queue& queue, const Gemm& g, const GemmProblem& p) {
+  const Storage made = queue.scratch(p.m * p.n * 4, "gemm.onto");
+  Gemm plain{.a = g.a, .b = g.b, .c = {}, .trans_a = g.trans_a, .trans_b = g.trans_b};
+  plain.c = TensorView(made.data(), DType::f32, g.c.shape);
+  launch(queue, plain);
+  TreeSum sum{.y = g.c.template as<float>(), .numel = p.m * p.n, .then_count = g.onto_count};
+  sum.x[0] = plain.c.template as<float>();
+  std::copy_n(g.onto, g.onto_count, sum.then);
+  launch(queue, sum);
+}
+
+template <class Queue>
 void launch(Queue& queue, const Gemm& g) {
   const GemmProblem p = check_gemm(g);
   if (p.batch == 0 || p.m == 0 || p.n == 0) return;
+  if (g.onto_count > 0) return launch_onto(queue, g, p);
   if (p.k == 0) return launch_epilogue(queue, g, p, !g.accumulate);
   const bool narrow = size_of(p.out) == 2;
   if (p.in == DType::f32 && narrow) return launch_rounded(queue, g, p);
