@@ -5,6 +5,7 @@
 #include "gigatrain/tensor/node.h"
 #include "kernels/activation.h"
 #include "ops/checks.h"
+#include "tensor/recomputed.h"
 
 namespace gigatrain::ops {
 
@@ -32,6 +33,7 @@ Tensor gelu(const Tensor& x_in) {
     auto node = std::make_shared<GeluNode>();
     node->save({x});
     Node::connect(node, {x}, {&y});
+    recompute_in_backward(y, [kept = x.detach()] { return gelu(kept); });
   }
   return y;
 }

@@ -9,6 +9,7 @@
 #include "kernels/activation.h"
 #include "kernels/gemm.h"
 #include "ops/checks.h"
+#include "tensor/recomputed.h"
 
 namespace gigatrain::ops {
 
@@ -107,6 +108,8 @@ Tensor linear(const Tensor& x_in, const Tensor& weight, const Tensor& bias,
     auto node = std::make_shared<LinearNode>(options);
     node->save({x, weight, pre});
     Node::connect(node, {x, weight, bias}, {&y});
+    if (pre && pre.dtype() == DType::f32)  // in 16 bits, y was made from more than `pre` has left
+      recompute_in_backward(y, [pre] { return gelu(pre.detach()); });
   }
   return y;
 }

@@ -5,6 +5,7 @@
 #include "gigatrain/ops/ops.h"
 #include "gigatrain/tensor/node.h"
 #include "ops/checks.h"
+#include "tensor/recomputed.h"
 
 namespace gigatrain::ops {
 
@@ -77,6 +78,18 @@ void check(const char* op, const Tensor& x_in, const Tensor& weight, const Tenso
 }
 
 ResidualNorm run_norm(const Norm& norm, const Tensor& x_in, const Tensor& delta_in,
+                      const Tensor& weight, const Tensor& bias, const DropoutArgs& drop);
+
+// y is a function of the sum, which is saved in any case.
+void recompute_norm(const Norm& norm, const Tensor& sum, const Tensor& weight, const Tensor& bias,
+                    Tensor& y) {
+  recompute_in_backward(
+      y, [norm, s = sum.detach(), weight = to_save(weight), bias = to_save(bias)] {
+        return run_norm(norm, s, {}, saved_value(weight), saved_value(bias), {}).y;
+      });
+}
+
+ResidualNorm run_norm(const Norm& norm, const Tensor& x_in, const Tensor& delta_in,
                       const Tensor& weight, const Tensor& bias, const DropoutArgs& drop) {
   const char* op = norm.op;
   check(op, x_in, weight, bias);
@@ -115,6 +128,7 @@ ResidualNorm run_norm(const Norm& norm, const Tensor& x_in, const Tensor& delta_
       Node::connect(node, {x, delta, weight, bias}, {&r.sum, &r.y});
     else
       Node::connect(node, {x, weight, bias}, {&r.y});
+    recompute_norm(norm, r.sum, weight, bias, r.y);
   }
   return r;
 }

@@ -8,6 +8,7 @@
 #include "gigatrain/ops/ops.h"
 #include "gigatrain/tensor/node.h"
 #include "ops/checks.h"
+#include "tensor/recomputed.h"
 
 namespace gigatrain::ops {
 
@@ -70,6 +71,7 @@ Tensor swiglu(const Tensor& gate_in, const Tensor& up_in) {
     auto node = std::make_shared<SwigluNode>();
     node->save({gate, up});
     Node::connect(node, {gate, up}, {&y});
+    recompute_in_backward(y, [g = gate.detach(), u = up.detach()] { return swiglu(g, u); });
   }
   return y;
 }
@@ -89,6 +91,7 @@ Tensor swiglu(const Tensor& gate_up) {
     auto node = std::make_shared<PackedSwigluNode>();
     node->save({x});
     Node::connect(node, {x}, {&y});
+    recompute_in_backward(y, [kept = x.detach()] { return swiglu(kept); });
   }
   return y;
 }

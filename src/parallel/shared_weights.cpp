@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kAhead = 3;
 
 // A unit's tensor: a window on its bucket.
-class UnitSource : public WeightSource {
+class UnitSource : public TensorSource {
  public:
   UnitSource(std::weak_ptr<SharedWeights*> weights, SharePlan::Place place, const Shape& shape,
              bool leaves)

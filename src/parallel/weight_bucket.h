@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "gigatrain/collectives/communicator.h"
-#include "gigatrain/tensor/weight_source.h"
+#include "gigatrain/tensor/tensor_source.h"
 #include "parallel/share_plan.h"
 
 namespace gigatrain::parallel {

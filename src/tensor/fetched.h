@@ -1,9 +1,9 @@
-// A use's whole tensor from where its weights are kept (tensor/weight_source.h).
+// A use's whole tensor from where its weights are kept (tensor/tensor_source.h).
 #pragma once
 
 #include "gigatrain/tensor/node.h"
 #include "gigatrain/tensor/parameter.h"
-#include "gigatrain/tensor/weight_source.h"
+#include "gigatrain/tensor/tensor_source.h"
 
 namespace gigatrain {
 

@@ -7,8 +7,8 @@
 
 #include "gigatrain/base/error.h"
 #include "gigatrain/tensor/anomaly.h"
-#include "gigatrain/tensor/weight_source.h"
 #include "kernels/elementwise.h"
+#include "tensor/recomputed.h"
 
 namespace gigatrain {
 
@@ -28,13 +28,6 @@ void give_buffer(GradLeaf& leaf, Device& device, const Shape& shape, DType dtype
   leaf.gradient = leaf.buffer ? leaf.buffer()
                               : Tensor::empty(device, shape, gradient_dtype(dtype),
                                               {Purpose::gradients, "leaf"});
-}
-
-// A weight whose memory may go is saved as its source.
-Tensor to_save(const Tensor& tensor) {
-  if (!tensor) return tensor;
-  const auto& source = tensor.source();
-  return source && source->leaves() ? tensor.without_memory() : tensor.detach();
 }
 
 // A fresh a + b: either may be shared with others, so neither is changed.
@@ -285,8 +278,7 @@ class Engine {
       for (const auto& edge : node.inputs_)
         if (edge.leaf) edge.leaf->last = pending(*edge.leaf) == 1;
       try {
-        for (auto& tensor : node.saved_)
-          if (tensor && !tensor.has_memory()) tensor = tensor.source()->fetch();
+        for (auto& tensor : node.saved_) tensor = saved_value(tensor);
         node.backward(b);
       } catch (Error& e) {
         e.add_frame(fmt::format("while running the backward of '{}'", node.name()));

@@ -77,7 +77,7 @@ Tensor& Tensor::set_leaf(std::shared_ptr<GradLeaf> leaf) {
   return *this;
 }
 
-Tensor& Tensor::set_source(std::shared_ptr<WeightSource> source) {
+Tensor& Tensor::set_source(std::shared_ptr<TensorSource> source) {
   impl_->source = std::move(source);
   return *this;
 }

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "gigatrain/optim/sgd.h"
-#include "gigatrain/tensor/weight_source.h"
+#include "gigatrain/tensor/tensor_source.h"
 #include "optim/optimizer_trial.h"
 
 using namespace gigatrain;
@@ -87,7 +87,7 @@ TEST_CASE("weights and average change places, and back, bit by bit", "[unit][opt
 namespace {
 
 // Whole values that ranks would gather.
-struct Gathered : WeightSource {
+struct Gathered : TensorSource {
   Tensor fetch() override { return {}; }
   bool leaves() const override { return false; }
   void settle() override { ++settled; }

@@ -24,7 +24,7 @@ class GradLeaf {
   std::function<void()> on_ready;  // called when a backward has added its last gradient here
   // Gives `gradient` its memory when it has none; not set: memory of its own.
   std::function<Tensor()> buffer;
-  std::shared_ptr<WeightSource> weights;  // of a parameter's use: whence its values; null: its own
+  std::shared_ptr<TensorSource> weights;  // of a parameter's use: whence its values; null: its own
   std::string owner;                      // the parameter's name, for messages; empty: an input's
 
   // Sums of f32 that the whole gradient is going to be added to, one after the other, in the last

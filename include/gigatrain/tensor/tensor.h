@@ -14,7 +14,7 @@ namespace gigatrain {
 
 class Node;
 class GradLeaf;
-class WeightSource;
+class TensorSource;
 
 class Tensor {
  public:
@@ -69,9 +69,9 @@ class Tensor {
   const std::shared_ptr<GradLeaf>& leaf() const { return impl_->leaf; }
   const std::shared_ptr<Node>& node() const { return impl_->node; }
   int output_index() const { return impl_->output; }
-  // Of a weight whose memory may go (tensor/weight_source.h).
-  Tensor& set_source(std::shared_ptr<WeightSource> source);
-  const std::shared_ptr<WeightSource>& source() const { return impl_->source; }
+  // Of a weight whose memory may go (tensor/tensor_source.h).
+  Tensor& set_source(std::shared_ptr<TensorSource> source);
+  const std::shared_ptr<TensorSource>& source() const { return impl_->source; }
   Tensor without_memory() const;  // its shape, dtype and source: what the tape saves of it
   bool has_memory() const { return impl_->view.data != nullptr || numel() == 0; }
 
@@ -83,7 +83,7 @@ class Tensor {
     TensorView view;
     std::shared_ptr<Node> node;  // what made it, or
     std::shared_ptr<GradLeaf> leaf;
-    std::shared_ptr<WeightSource> source;
+    std::shared_ptr<TensorSource> source;
     int output = 0;
   };
   std::shared_ptr<Impl> impl_;
