@@ -1,5 +1,5 @@
-// Attention forward on the CPU: see kernels/attention.h. A task is one head and some 256 queries;
-// it walks over the keys once, packing a block of K and V for all of its queries:
+// Attention forward on the CPU: see kernels/attention.h. A task is one head and some 256 queries
+// (up to 1024 in AMX's tiles); it walks over the keys once, packing K and V for all of its queries:
 //
 //   S = scale q k;  m' = max(m, max S);  P = exp(S - m');  a = exp(m - m')
 //   l = a l + sum P;  O = a O + P V;     at the end  out = O / l,  lse = m + log l
@@ -119,16 +119,16 @@ void run_task(const AttentionProblem& p, const Workspace& w, const Task& task) {
   finish<T>(p, w, task);
 }
 
-// body(memory of the worker, task)
+// body(memory of the worker, task), for tasks of at most `queries`.
 template <class Body>
-void for_tasks(CpuQueue& queue, const AttentionProblem& p, std::int64_t floats, const Body& body) {
-  const std::int64_t cuts = blocks_of(p.tq, kTaskQueries), heads = p.b * p.h;
+void for_tasks(CpuQueue& queue, const AttentionProblem& p, std::int64_t queries,
+               std::int64_t floats, const Body& body) {
+  const std::int64_t cuts = blocks_of(p.tq, queries), heads = p.b * p.h;
   const Scratch scratch(queue, queue.pool.threads() * floats * 4, "attention.forward");
   queue.pool.parallel_for(cuts * heads, [&](std::int64_t task, int worker) {
     const std::int64_t cut = cuts - 1 - task / heads, head = task % heads;  // most keys first
     body(scratch.as<float>() + worker * floats,
-         Task{head / p.h, head % p.h, cut * kTaskQueries,
-              smaller(kTaskQueries, p.tq - cut * kTaskQueries)});
+         Task{head / p.h, head % p.h, cut * queries, smaller(queries, p.tq - cut * queries)});
   });
 }
 
@@ -136,12 +136,15 @@ template <class T>
 void forward(CpuQueue& queue, const AttentionProblem& p) {
   if (p.b * p.h * p.tq * p.d == 0) return;
 #if defined(GT_AMX)
-  if (in_tiles<T>(queue))
-    return for_tasks(queue, p, TileForward::floats(p.d), [&](float* memory, const Task& t) {
-      TileForward(p, memory).run(t.b, t.h, t.q0, t.queries);
-    });
+  if (in_tiles<T>(queue)) {
+    const std::int64_t queries = fill_threads(queue, p.b * p.h) ? kMostQueries : kTaskQueries;
+    return for_tasks(queue, p, queries, TileForward::floats(p.d, queries),
+                     [&](float* memory, const Task& t) {
+                       TileForward(p, memory, queries).run(t.b, t.h, t.q0, t.queries);
+                     });
+  }
 #endif
-  for_tasks(queue, p, Workspace::floats(p.d),
+  for_tasks(queue, p, kTaskQueries, Workspace::floats(p.d),
             [&](float* memory, const Task& t) { run_task<T>(p, Workspace(memory, p.d), t); });
 }
 

@@ -3,8 +3,10 @@
 //
 //   dV = P^T dout;  dP = dout V^T;  dS = scale P (dP - delta);  dQ = dS K;  dK = dS^T Q
 //
-// A task is one head and one cut of its queries; it owns their dQ. Its parts of dK and dV are added
-// afterwards over heads of a group and cuts, in ascending order, so nothing depends on threads.
+// The queries of a head are cut, and a cut owns its dQ. Cuts' parts of dK and dV are added over
+// heads of a group and cuts, in ascending order. A task is a key head with all its cuts where these
+// keep the threads busy, or else one cut, and parts are added afterwards: the same sums, so nothing
+// depends on threads.
 #include "kernels/cpu/attention_backward_tiles.h"
 #include "kernels/cpu/attention_mask.h"
 
@@ -25,6 +27,10 @@ struct Cuts {
   }
   GT_INLINE std::int64_t length(const AttentionProblem& p, std::int64_t cut) const {
     return smaller(size, p.tq - cut * size);
+  }
+  // How many keys a cut sees.
+  GT_INLINE std::int64_t reach(const AttentionProblem& p, std::int64_t cut) const {
+    return mask_of(p).seen(cut * size + length(p, cut) - 1, 0, p.tk);
   }
 };
 
@@ -124,23 +130,34 @@ void write_rows(const float* from, std::int64_t from_step, T* to, std::int64_t t
                      GT_BODY { lanes.put(to + i * to_step + j, load(from + i * from_step + j)); });
 }
 
-// Where a task's dK and dV go: `part` holds (Tk, width) of each; null: they are the whole and go to
+// A cut's rows of dK or dV: added to sums of cuts before it, or put in their place.
+GT_INLINE void put_rows(const float* from, float* to, std::int64_t n, bool add) {
+  for (std::int64_t i = 0; i < n; i += kLanes)
+    store(to + i, add ? load(to + i) + load(from + i) : load(from + i));
+}
+
+// Where a cut's dK and dV go: `part` holds (Tk, width) of each; null: they are the whole and go to
 // the end.
 template <class T>
 struct KeyGradients {
   const AttentionProblem& p;
   std::int64_t b, h_kv;
   float* part;
+  bool add = false;  // to what the part holds
 
   void write(std::int64_t k0, std::int64_t keys, const float* dk, const float* dv,
              std::int64_t width) const {
     if (part) {
-      write_rows(dk, width, part + k0 * width, width, keys, width);
-      write_rows(dv, width, part + (p.tk + k0) * width, width, keys, width);
+      put_rows(dk, part + k0 * width, keys * width, add);
+      put_rows(dv, part + (p.tk + k0) * width, keys * width, add);
     } else {
-      write_rows(dk, width, rows_of<T>(p.dk, b, h_kv, k0), p.dk.t_step, keys, p.d);
-      write_rows(dv, width, rows_of<T>(p.dv, b, h_kv, k0), p.dv.t_step, keys, p.d);
+      to_end(k0, keys, dk, dv, width);
     }
+  }
+  void to_end(std::int64_t k0, std::int64_t keys, const float* dk, const float* dv,
+              std::int64_t width) const {
+    write_rows(dk, width, rows_of<T>(p.dk, b, h_kv, k0), p.dk.t_step, keys, p.d);
+    write_rows(dv, width, rows_of<T>(p.dv, b, h_kv, k0), p.dv.t_step, keys, p.d);
   }
 };
 
@@ -175,12 +192,69 @@ void add_parts(const AttentionProblem& p, const Cuts& cuts, const float* parts, 
     f32x16 sum{};
     for (std::int64_t h = h_kv * group; h < (h_kv + 1) * group; ++h)
       for (std::int64_t c = 0; c < cuts.count; ++c) {
-        const std::int64_t last = c * cuts.size + cuts.length(p, c) - 1;
-        if (mask_of(p).seen(last, 0, p.tk) <= key / kKeys * kKeys) continue;  // never written
+        if (cuts.reach(p, c) <= key / kKeys * kKeys) continue;  // never written
         const std::int64_t part = (b * p.h + h) * cuts.count + c;
         sum += load(parts + ((part * 2 + which) * p.tk + key) * width + j);
       }
     lanes.put(to + j, sum);
+  });
+}
+
+// One cut of one head, in a worker's memory.
+template <class T>
+void run_cut([[maybe_unused]] CpuQueue& queue, const Cuts& cuts, float* memory, const Task& t,
+             std::int64_t reach, const KeyGradients<T>& to) {
+#if defined(GT_AMX)
+  if (in_tiles<T>(queue))
+    return TileBackward(to.p, memory, cuts.size)
+        .run(t.b, t.h, t.q0, t.queries, reach,
+             [&](std::int64_t k0, std::int64_t keys, const float* dk, const float* dv,
+                 std::int64_t width) { to.write(k0, keys, dk, dv, width); });
+#endif
+  run_task<T>(to.p, Workspace(memory, to.p.d, cuts.size), t, reach, to);
+}
+
+// A task is a key head: all cuts of the heads that read it, whose sums stay in the worker's cache.
+template <class T>
+void by_key_heads(CpuQueue& queue, const AttentionProblem& p, const Cuts& cuts,
+                  std::int64_t floats) {
+  const std::int64_t group = p.h / p.h_kv, width = padded_columns(p.d), sums = 2 * p.tk * width;
+  const Scratch scratch(queue, queue.pool.threads() * (sums + floats) * 4, "attention.backward");
+  queue.pool.parallel_for(p.b * p.h_kv, [&](std::int64_t task, int worker) {
+    float* sum = scratch.as<float>() + worker * (sums + floats);
+    const KeyGradients<T> to{p, task / p.h_kv, task % p.h_kv, sum, true};
+    clear(sum, sums);
+    for (std::int64_t h = to.h_kv * group; h < (to.h_kv + 1) * group; ++h)
+      for (std::int64_t cut = 0; cut < cuts.count; ++cut) {
+        const Task t{to.b, h, cut * cuts.size, cuts.length(p, cut)};
+        run_cut<T>(queue, cuts, sum + sums, t, cuts.reach(p, cut), to);
+      }
+    to.to_end(0, p.tk, sum, sum + p.tk * width, width);
+  });
+}
+
+// A task is one cut of one head; its part of dK and dV goes to memory.
+template <class T>
+void by_cuts(CpuQueue& queue, const AttentionProblem& p, const Cuts& cuts, std::int64_t floats,
+             bool whole) {
+  const std::int64_t heads = p.b * p.h, part = 2 * p.tk * padded_columns(p.d);
+  const Scratch scratch(queue, queue.pool.threads() * floats * 4, "attention.backward");
+  const Scratch parts(queue, whole ? 0 : heads * cuts.count * part * 4, "attention.dkv");
+  queue.pool.parallel_for(heads * cuts.count, [&](std::int64_t task, int worker) {
+    const std::int64_t cut = cuts.count - 1 - task / heads, head = task % heads;  // longest first
+    const Task t{head / p.h, head % p.h, cut * cuts.size, cuts.length(p, cut)};
+    const KeyGradients<T> to{
+        p, t.b, t.h / (p.h / p.h_kv),
+        whole ? nullptr : parts.as<float>() + (head * cuts.count + cut) * part};
+    run_cut<T>(queue, cuts, scratch.as<float>() + worker * floats, t,
+               whole ? p.tk : cuts.reach(p, cut), to);
+  });
+  if (whole) return;
+  for_blocks(queue, p.b * p.h_kv * p.tk, kKeys, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t i = begin; i < end; ++i)
+      for (int which = 0; which < 2; ++which)
+        add_parts<T>(p, cuts, parts.as<float>(), i / p.tk / p.h_kv, i / p.tk % p.h_kv, i % p.tk,
+                     which);
   });
 }
 
@@ -191,35 +265,11 @@ void backward(CpuQueue& queue, const AttentionProblem& p) {
 #if defined(GT_AMX)
   if (in_tiles<T>(queue)) floats = TileBackward::floats(p.d, cuts.size);
 #endif
-  const std::int64_t heads = p.b * p.h;
-  const std::int64_t part = 2 * p.tk * padded_columns(p.d);
   const bool whole = cuts.count == 1 && p.h == p.h_kv;
-  const Scratch scratch(queue, queue.pool.threads() * floats * 4, "attention.backward");
-  const Scratch parts(queue, whole ? 0 : heads * cuts.count * part * 4, "attention.dkv");
-  queue.pool.parallel_for(heads * cuts.count, [&](std::int64_t task, int worker) {
-    const std::int64_t cut = cuts.count - 1 - task / heads, head = task % heads;  // longest first
-    const Task t{head / p.h, head % p.h, cut * cuts.size, cuts.length(p, cut)};
-    const KeyGradients<T> to{
-        p, t.b, t.h / (p.h / p.h_kv),
-        whole ? nullptr : parts.as<float>() + (head * cuts.count + cut) * part};
-    const std::int64_t reach = whole ? p.tk : mask_of(p).seen(t.q0 + t.queries - 1, 0, p.tk);
-    float* memory = scratch.as<float>() + worker * floats;
-#if defined(GT_AMX)
-    if (in_tiles<T>(queue))
-      return TileBackward(p, memory, cuts.size)
-          .run(t.b, t.h, t.q0, t.queries, reach,
-               [&](std::int64_t k0, std::int64_t keys, const float* dk, const float* dv,
-                   std::int64_t width) { to.write(k0, keys, dk, dv, width); });
-#endif
-    run_task<T>(p, Workspace(memory, p.d, cuts.size), t, reach, to);
-  });
-  if (whole) return;
-  for_blocks(queue, p.b * p.h_kv * p.tk, kKeys, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t i = begin; i < end; ++i)
-      for (int which = 0; which < 2; ++which)
-        add_parts<T>(p, cuts, parts.as<float>(), i / p.tk / p.h_kv, i / p.tk % p.h_kv, i % p.tk,
-                     which);
-  });
+  if (!whole && fill_threads(queue, p.b * p.h_kv))
+    by_key_heads<T>(queue, p, cuts, floats);
+  else
+    by_cuts<T>(queue, p, cuts, floats, whole);
 }
 
 // No query: the gradients of the keys are zero.

@@ -40,26 +40,30 @@ class TileBackward {
   void run(std::int64_t b, std::int64_t h, std::int64_t q0, std::int64_t queries,
            std::int64_t reach, const Write& write) {
     const Tiles tiles;
-    b_ = b, h_ = h, q0_ = q0;
+    b_ = b, h_ = h, q0_ = q0, queries_ = queries;
     start(queries);
     const std::int64_t h_kv = h / (p_.h / p_.h_kv);
-    for (std::int64_t k0 = 0; k0 < reach; k0 += kKeys) {
-      const std::int64_t keys = smaller(kKeys, p_.tk - k0);
-      const bf16 *k = rows_of<bf16>(p_.k, b, h_kv, k0), *v = rows_of<bf16>(p_.v, b, h_kv, k0);
-      pack_tile_left(k, p_.k.t_step, keys, p_.d, k_);
-      pack_tile_left_transposed(k, p_.k.t_step, keys, p_.d, k_transposed_);
-      pack_tile_left(v, p_.v.t_step, keys, p_.d, v_);
+    for (k0_ = 0; k0_ < reach; k0_ += kKeys) {
+      keys_ = smaller(kKeys, p_.tk - k0_);
+      const bf16 *k = rows_of<bf16>(p_.k, b, h_kv, k0_), *v = rows_of<bf16>(p_.v, b, h_kv, k0_);
+      pack_tile_left(k, p_.k.t_step, keys_, p_.d, k_);
+      pack_tile_left_transposed(k, p_.k.t_step, keys_, p_.d, k_transposed_);
+      pack_tile_left(v, p_.v.t_step, keys_, p_.d, v_);
       clear(dk_, kKeys * rows_), clear(dv_, kKeys * rows_);
-      for (std::int64_t at = 0; at < queries; at += kQueries)
-        one_block(at, smaller(kQueries, queries - at), k0, keys);
-      write(k0, keys, dk_, dv_, rows_);
+      blocks();
+      write(k0_, keys_, dk_, dv_, rows_);
     }
     for (std::int64_t at = 0; at < queries; at += kQueries)
-      write_transposed(dq_ + at * rows_, smaller(kQueries, queries - at), p_.d, nullptr,
-                       rows_of<bf16>(p_.dq, b, h, q0 + at), p_.dq.t_step);
+      write_transposed<kQueries>(dq_ + at * rows_, smaller(kQueries, queries - at), p_.d, nullptr,
+                                 rows_of<bf16>(p_.dq, b, h, q0 + at), p_.dq.t_step);
   }
 
  private:
+  // Queries [at, at + n) of the task, which see `seen` of the packed keys.
+  struct Block {
+    std::int64_t at, n, seen = 0;
+  };
+
   void start(std::int64_t queries) {
     for (std::int64_t at = 0; at < queries; at += kQueries) {
       const std::int64_t n = smaller(kQueries, queries - at), d = p_.d;
@@ -86,52 +90,78 @@ class TileBackward {
     }
   }
 
-  // Queries [at, at + n) of the task with the packed keys [k0, k0 + keys).
-  void one_block(std::int64_t at, std::int64_t n, std::int64_t k0, std::int64_t keys) {
-    const std::int64_t q0 = q0_ + at, seen = mask_.seen(q0 + n - 1, k0, keys);
-    if (seen == 0 || !segments_meet(p_, b_, q0, n, k0, seen)) return;
-    const std::int64_t columns = padded_columns(n), pairs = tile_units(n);
-    tile_product(k_, depth_, seen, q_transposed_ + at * depth_, depth_, columns, depth_, scores_,
-                 kQueries, false);
-    tile_product(v_, depth_, seen, dout_transposed_ + at * depth_, depth_, columns, depth_,
-                 dscores_, kQueries, false);
-    if (p_.masked()) scale_and_mask(p_, b_, h_, q0, n, k0, seen, scores_);
-    const bool all = mask_.all_seen(q0, k0 + seen);
-    for (std::int64_t j = 0; j < columns; j += kLanes) gradient(at, j, k0, seen, all);
-    tile_product(p_left_, kPairs, seen, dout_ + at / 2 * rows_, pairs, p_.d, pairs, dv_, rows_,
-                 true);
-    tile_product(ds_left_, kPairs, seen, q_ + at / 2 * rows_, pairs, p_.d, pairs, dk_, rows_, true);
-    tile_product(k_transposed_, tile_units(keys), p_.d, ds_right_, kKeys / 2, columns,
-                 tile_units(seen), dq_ + at * rows_, kQueries, true);
+  // All queries with the packed keys.
+  void blocks() {
+    for (Block block = find(0); block.seen; block = find(block.at + kQueries)) {
+      scores(block);
+      gradient(block);
+      products(block);
+    }
   }
 
-  // Sixteen queries from q0_ + at + j on: P and dS from scores and dscores (dP), as sides of the
-  // products to come; rows up to the next tile's border are zeros.
-  GT_BF16 void gradient(std::int64_t at, std::int64_t j, std::int64_t k0, std::int64_t seen,
-                        bool all) {
+  // The first block from `at` on that sees a key; `seen` is 0 if there is none.
+  Block find(std::int64_t at) const {
+    for (; at < queries_; at += kQueries) {
+      const std::int64_t n = smaller(kQueries, queries_ - at), q0 = q0_ + at;
+      const std::int64_t seen = mask_.seen(q0 + n - 1, k0_, keys_);
+      if (seen > 0 && segments_meet(p_, b_, q0, n, k0_, seen)) return {at, n, seen};
+    }
+    return {};
+  }
+
+  void scores(const Block& b) const {
+    const std::int64_t columns = padded_columns(b.n);
+    tile_product<false>({k_, depth_, b.seen, q_transposed_ + b.at * depth_, depth_, columns, depth_,
+                         scores_, kQueries});
+    tile_product<false>({v_, depth_, b.seen, dout_transposed_ + b.at * depth_, depth_, columns,
+                         depth_, dscores_, kQueries});
+  }
+  void products(const Block& b) const {
+    const std::int64_t pairs = tile_units(b.n), at = b.at;
+    tile_product<true>(
+        {p_left_, kPairs, b.seen, dout_ + at / 2 * rows_, pairs, p_.d, pairs, dv_, rows_});
+    tile_product<true>(
+        {ds_left_, kPairs, b.seen, q_ + at / 2 * rows_, pairs, p_.d, pairs, dk_, rows_});
+    tile_product<true>({k_transposed_, tile_units(keys_), p_.d, ds_right_, kKeys / 2,
+                        padded_columns(b.n), tile_units(b.seen), dq_ + at * rows_, kQueries});
+  }
+
+  void gradient(const Block& b) {
+    const std::int64_t q0 = q0_ + b.at;
+    if (p_.masked()) scale_and_mask(p_, b_, h_, q0, b.n, k0_, b.seen, scores_);
+    const bool whole = mask_.all_seen(q0, k0_ + b.seen) && b.seen % kTileKeys == 0;
+    for (std::int64_t j = 0; j < padded_columns(b.n); j += kLanes)
+      whole ? gradient<true>(b, j) : gradient<false>(b, j);
+  }
+
+  // Sixteen queries from j on: P and dS from scores and dP; rows up to the next tile's border are
+  // zeros. Whole: the queries see all of the keys, and these fill tiles.
+  template <bool Whole>
+  GT_BF16 void gradient(const Block& b, std::int64_t j) {
     const f32x16 scale = splat(p_.scale), of_score = splat(p_.masked() ? 1.0f : p_.scale);
-    const f32x16 lse = load(lse_ + at + j), delta = load(delta_ + at + j);
+    const f32x16 lse = load(lse_ + b.at + j), delta = load(delta_ + b.at + j);
+    const std::int64_t q0 = q0_ + b.at + j, k0 = k0_, seen = b.seen;
+    const bool all = mask_.all_seen(q0, k0 + seen);
     for (std::int64_t s = 0; s < 2 * tile_units(seen); s += 2) {
-      f32x16 ds[2] = {};
+      f32x16 e[2] = {}, ds[2] = {};
       for (int i = 0; i < 2; ++i) {
-        f32x16 e{};
-        if (s + i < seen) {
-          const std::int64_t place = (s + i) * kQueries + j;
-          e = exp(fma(load(scores_ + place), of_score, -lse));
-          if (!all) e = select(mask_.lanes(q0_ + at + j, k0 + s + i), e, f32x16{});
-          ds[i] = e * (load(dscores_ + place) - delta) * scale;
-        }
-        store_bf16(left_at(p_left_, kPairs, s + i, j), e);
-        store_bf16(left_at(ds_left_, kPairs, s + i, j), ds[i]);
+        if (!Whole && s + i >= seen) continue;
+        const std::int64_t at = (s + i) * kQueries + j;
+        e[i] = exp(fma(load(scores_ + at), of_score, -lse));
+        if (!Whole && !all) e[i] = select(mask_.lanes(q0, k0 + s + i), e[i], f32x16{});
+        ds[i] = e[i] * (load(dscores_ + at) - delta) * scale;
       }
-      store(right_at(ds_right_, kKeys / 2, s, j), pair_of(ds[0], ds[1]));
+      store_bf16(left_at(p_left_, kPairs, s, j), e[0], e[1]);
+      const f32x16 units = store_bf16(left_at(ds_left_, kPairs, s, j), ds[0], ds[1]);
+      store(right_at(ds_right_, kKeys / 2, s, j), units);
     }
   }
 
   const AttentionProblem& p_;
   const KeyMask mask_;
   const std::int64_t depth_, rows_;  // units of D, and D as rows
-  std::int64_t b_ = 0, h_ = 0, q0_ = 0;
+  std::int64_t b_ = 0, h_ = 0, q0_ = 0, queries_ = 0;
+  std::int64_t k0_ = 0, keys_ = 0;  // the packed keys
   float *q_, *q_transposed_, *dout_, *dout_transposed_, *dq_, *delta_, *lse_;
   float *k_, *v_, *k_transposed_, *dk_, *dv_, *scores_, *dscores_, *p_left_, *ds_left_, *ds_right_;
 };

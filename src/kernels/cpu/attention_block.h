@@ -38,7 +38,13 @@ inline void block_product(const Left& left, std::int64_t rows, std::int64_t pack
   }
 }
 
-inline constexpr std::int64_t kTaskQueries = 4 * kQueries;  // of a task of the forward
+// Of a task of the forward; the most where heads alone keep the threads busy.
+inline constexpr std::int64_t kTaskQueries = 4 * kQueries, kMostQueries = 16 * kQueries;
+
+// Do tasks that last equally long keep all threads busy?
+GT_INLINE bool fill_threads(const CpuQueue& queue, std::int64_t tasks) {
+  return tasks % queue.pool.threads() == 0 || tasks >= 4 * queue.pool.threads();
+}
 
 GT_INLINE void clear(float* p, std::int64_t n) {
   for (std::int64_t i = 0; i < n; i += kLanes) store(p + i, f32x16{});

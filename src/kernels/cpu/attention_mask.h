@@ -53,35 +53,36 @@ GT_INLINE float bias_of(bf16 x) {
   return static_cast<float>(x);
 }
 
-template <class M>
+template <std::int64_t Step, class M>
 void add_mask(const AttentionProblem& p, const M* mask, std::int64_t n, std::int64_t keys,
               float* scores) {
   for (std::int64_t i = 0; i < n; ++i)
     for (std::int64_t s = 0; s < keys; ++s)
-      scores[s * kQueries + i] += bias_of(mask[i * p.mask_q + s * p.mask_k]);
+      scores[s * Step + i] += bias_of(mask[i * p.mask_q + s * p.mask_k]);
 }
 
 // scores (keys, queries) -> scale scores + mask, -inf where a segment ends; of n queries from q0.
-inline void scale_and_mask(const AttentionProblem& p, std::int64_t b, std::int64_t h,
-                           std::int64_t q0, std::int64_t n, std::int64_t k0, std::int64_t keys,
-                           float* scores) {
+// Step: floats from key to key.
+template <std::int64_t Step = kQueries>
+void scale_and_mask(const AttentionProblem& p, std::int64_t b, std::int64_t h, std::int64_t q0,
+                    std::int64_t n, std::int64_t k0, std::int64_t keys, float* scores) {
   for (std::int64_t s = 0; s < keys; ++s)
     for (std::int64_t i = 0; i < padded_columns(n); i += kLanes)
-      store(scores + s * kQueries + i, load(scores + s * kQueries + i) * p.scale);
+      store(scores + s * Step + i, load(scores + s * Step + i) * p.scale);
   if (p.segments) {
     const std::int32_t* id = p.segments + b * p.tk;
     for (std::int64_t s = 0; s < keys; ++s)
       for (std::int64_t i = 0; i < n; ++i)
-        if (id[q0 + i] != id[k0 + s]) scores[s * kQueries + i] = -__builtin_inff();
+        if (id[q0 + i] != id[k0 + s]) scores[s * Step + i] = -__builtin_inff();
   }
   if (!p.mask) return;
   const std::int64_t at = b * p.mask_b + h * p.mask_h + q0 * p.mask_q + k0 * p.mask_k;
   if (p.mask_dtype == DType::u8)
-    add_mask(p, static_cast<const std::uint8_t*>(p.mask) + at, n, keys, scores);
+    add_mask<Step>(p, static_cast<const std::uint8_t*>(p.mask) + at, n, keys, scores);
   else if (p.mask_dtype == DType::f32)
-    add_mask(p, static_cast<const float*>(p.mask) + at, n, keys, scores);
+    add_mask<Step>(p, static_cast<const float*>(p.mask) + at, n, keys, scores);
   else
-    add_mask(p, static_cast<const bf16*>(p.mask) + at, n, keys, scores);
+    add_mask<Step>(p, static_cast<const bf16*>(p.mask) + at, n, keys, scores);
 }
 
 GT_ISA_END

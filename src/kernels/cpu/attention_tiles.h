@@ -14,6 +14,8 @@
 #if defined(GT_AMX)
 GT_ISA_BEGIN
 
+inline constexpr std::int64_t kTileQueries = 32, kTileKeys = 32;  // of 32 x 32 scores in tiles
+
 #define GT_BF16 __attribute__((target("avx512bf16")))
 
 template <class T>
@@ -52,28 +54,94 @@ inline void pack_tile_right_transposed(const bf16* rows, std::int64_t step, std:
   pack(UnitTile{}, Operand{rows, step, 1}, strips, d, to);
 }
 
-// C (rows, columns) += or = left (rows, k) right (k, columns), of `units` of k. Both sides were
+// C (rows, columns) = or += left (rows, k) right (k, columns), of `units` of k. Both sides were
 // packed for at least as many: left_units, right_units.
-GT_INLINE void tile_product(const float* left, std::int64_t left_units, std::int64_t rows,
-                            const float* right, std::int64_t right_units, std::int64_t columns,
-                            std::int64_t units, float* c, std::int64_t ldc, bool add) {
-  for (std::int64_t i = 0; i < rows; i += kNR)
-    for (std::int64_t j = 0; j < columns; j += kNR)
-      micro_tiles(left + i * left_units, right + j * right_units, units, c + i * ldc + j, ldc, add);
+struct TileProduct {
+  const float* left;
+  std::int64_t left_units, rows;
+  const float* right;
+  std::int64_t right_units, columns, units;
+  float* c;
+  std::int64_t ldc;
+  std::int64_t right_step = kNR;  // floats from unit to unit
+};
+
+// Blocks of 32 x 32 as micro_tiles makes them. Depths are small here, so a tile is stored while
+// others still add up: the last two of a block only when the next one has begun. Steps: tiles along
+// k, 0 where only the product knows.
+template <bool Add, int Steps>
+GT_TILES void tile_blocks(const TileProduct& p) {
+  constexpr long kA = 64;  // bytes from row to row
+  const long row = static_cast<long>(p.ldc) * 4, right_row = static_cast<long>(p.right_step) * 4;
+  const std::int64_t lower = kTileRow * p.ldc, right_tile = kTileUnits * p.right_step;
+  const std::int64_t steps = Steps ? Steps : p.units / kTileUnits;
+  float* before = nullptr;  // the block whose lower tiles are to be stored
+  GT_MEMORY_BARRIER;
+  for (std::int64_t i = 0; i < p.rows; i += kNR)
+    for (std::int64_t j = 0; j < p.columns; j += kNR) {
+      const float *a = p.left + i * p.left_units, *b = p.right + j * p.right_units;
+      float* c = p.c + i * p.ldc + j;
+      for (std::int64_t u = 0; u < steps; ++u) {
+        const bool first = u == 0, last = u + 1 == steps;
+        _tile_loadd(4, a + u * 512, kA);
+        _tile_loadd(6, b + u * right_tile, right_row);
+        if (first && Add) _tile_loadd(0, c, row);
+        if (first && !Add) _tile_zero(0);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(7, b + u * right_tile + kTileRow, right_row);
+        if (first && before) _tile_stored(2, before + lower, row);
+        if (first && Add) _tile_loadd(1, c + kTileRow, row);
+        if (first && !Add) _tile_zero(1);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_loadd(5, a + u * 512 + 256, kA);
+        if (last) _tile_stored(0, c, row);
+        if (first && before) _tile_stored(3, before + lower + kTileRow, row);
+        if (first && Add) _tile_loadd(2, c + lower, row);
+        if (first && !Add) _tile_zero(2);
+        _tile_dpbf16ps(2, 5, 6);
+        if (last) _tile_stored(1, c + kTileRow, row);
+        if (first && Add) _tile_loadd(3, c + lower + kTileRow, row);
+        if (first && !Add) _tile_zero(3);
+        _tile_dpbf16ps(3, 5, 7);
+      }
+      before = c;
+    }
+  if (before) {
+    _tile_stored(2, before + lower, row);
+    _tile_stored(3, before + lower + kTileRow, row);
+  }
+  GT_MEMORY_BARRIER;
 }
 
-// Sixteen units: `low` and `high` are two rows next to each other.
-GT_BF16 inline f32x16 pair_of(f32x16 low, f32x16 high) {
+template <bool Add>
+GT_INLINE void tile_product(const TileProduct& p) {
+  if (p.units == kTileUnits) return tile_blocks<Add, 1>(p);
+  if (p.units == 2 * kTileUnits) return tile_blocks<Add, 2>(p);
+  if (p.units == 4 * kTileUnits) return tile_blocks<Add, 4>(p);
+  tile_blocks<Add, 0>(p);
+}
+
+// Rows `low` and `high`, one after the other: as sixteen units.
+GT_BF16 inline f32x16 mixed(__m512bh both) {
   typedef std::int16_t i16x32 __attribute__((vector_size(64)));
   constexpr i16x32 kMix = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
                            8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-  const __m512bh both = _mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
   return (f32x16)_mm512_permutexvar_epi16((__m512i)kMix, (__m512i)both);
 }
-// Sixteen values of a row of a left side.
-GT_BF16 inline void store_bf16(float* to, f32x16 v) {
-  const __m256bh half = _mm512_cvtneps_pbh((__m512)v);
-  __builtin_memcpy(to, &half, sizeof half);
+// Sixteen units: `low` and `high` are two rows next to each other.
+GT_BF16 inline f32x16 pair_of(f32x16 low, f32x16 high) {
+  return mixed(_mm512_cvtne2ps_pbh((__m512)high, (__m512)low));
+}
+// Sixteen values of two rows of a left side, `low` and `high`, next to each other; gives the units
+// that pair_of gives.
+GT_BF16 inline f32x16 store_bf16(float* to, f32x16 low, f32x16 high) {
+  const __m512bh both = _mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
+  const f32x16 v = (f32x16)both;
+  const auto first = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
+  const auto second = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  __builtin_memcpy(to, &first, sizeof first);
+  __builtin_memcpy(to + kTileUnits, &second, sizeof second);
+  return mixed(both);
 }
 
 // Where a left side (keys, queries) of `units` has row `key` of sixteen queries, and a right side
@@ -86,13 +154,14 @@ GT_INLINE float* right_at(float* right, std::int64_t units, std::int64_t key, st
   return right + (query / kNR * units + key / 2) * kNR + query % kNR;
 }
 
-// to[i][j] = from[j][i] factor[i], for i < n and j < d: a (D, kQueries) array as rows of a head.
-inline void write_transposed(const float* from, std::int64_t n, std::int64_t d, const float* factor,
-                             bf16* to, std::int64_t step) {
+// to[i][j] = from[j][i] factor[i], for i < n and j < d: a (D, Columns) array as rows of a head.
+template <std::int64_t Columns>
+void write_transposed(const float* from, std::int64_t n, std::int64_t d, const float* factor,
+                      bf16* to, std::int64_t step) {
   for (std::int64_t i = 0; i < n; i += kLanes)
     for (std::int64_t j = 0; j < d; j += kLanes) {
       f32x16 r[kLanes];
-      for (int u = 0; u < kLanes; ++u) r[u] = load(from + (j + u) * kQueries + i);
+      for (int u = 0; u < kLanes; ++u) r[u] = load(from + (j + u) * Columns + i);
       transpose(r);
       for (std::int64_t x = 0; x < smaller(kLanes, n - i); ++x)
         for_lanes(smaller(kLanes, d - j), [&](auto lanes, std::int64_t) GT_BODY {
