@@ -71,10 +71,19 @@ std::size_t GradientTree::take_over(const std::shared_ptr<GradLeaf>& leaf) {
   const std::size_t slot = slot_of(*leaf);
   if (slot < slots_.size()) return slot;
   slots_.push_back({leaf});
-  leaf->on_ready = [this, slot] {
-    if (in_leaf_ && ++slots_[slot].backwards == micro_batches_) add(slot);
-  };
+  leaf->on_ready = [this, slot] { count_backward(slot); };
   return slot;
+}
+
+void GradientTree::count_backward(std::size_t slot) {
+  if (!in_leaf_) return;
+  const std::int64_t count = ++slots_[slot].backwards;
+  if (count == micro_batches_) add(slot);
+  if (count > micro_batches_)
+    throw Error(ErrorCode::invalid_argument,
+                fmt::format("a gradient comes after the last of the leaf's {} backward() calls",
+                            micro_batches_),
+                "give begin_leaf() the number of micro-batches");
 }
 
 void GradientTree::set_leaves(std::int64_t leaves) {

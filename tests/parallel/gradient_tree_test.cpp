@@ -110,6 +110,22 @@ TEST_CASE("the tree refuses lost, repeated and unknown leaves", "[unit][parallel
   CHECK_THROWS_WITH(f.sum_in_order(4, {4}), Contains("leaf 4 of 4"));
 }
 
+TEST_CASE("the tree refuses a backward beyond the leaf's micro-batches",
+          "[unit][parallel][errors]") {
+  Device device({.threads = 1});
+  Parameter weight({4, 4}, {});
+  const auto use = weight.add_use();
+  weight.allocate(device, DType::f32);
+  GradientTree tree({&weight}, 2);
+  tree.begin_leaf({0}, 2);
+  const auto again = [&] {
+    const Tensor y = ops::linear(test::random_tensor(device, {3, 4}, "x"), use->tensor());
+    backward(ops::sum(y));
+  };
+  again(), again();
+  CHECK_THROWS_WITH(again(), Catch::Matchers::Contains("last of the leaf's 2 backward()"));
+}
+
 TEST_CASE("a step that was broken off leaves nothing behind", "[unit][parallel]") {
   Fixture f;
   const auto expected = f.sum_in_order(4, {0, 1, 2, 3});

@@ -44,7 +44,8 @@ class GradientTree : public GradientCollector {
   void set_leaves(std::int64_t leaves) override;
   const std::vector<LeafTurn>& turns() const override { return turns_; }
   void begin_step() override;
-  // Any order. Throws Error(invalid_argument) for a leaf that does not exist or came before.
+  // Any order. Throws Error(invalid_argument) for a leaf that does not exist or came before, and
+  // from a backward() beyond the leaf's micro-batches.
   void begin_leaf(const LeafTurn& turn, std::int64_t micro_batches = 1) override;
   void end_leaf() override;
   // After all V leaves. A parameter without any gradient gets -0, which adds nothing. Throws
@@ -65,6 +66,7 @@ class GradientTree : public GradientCollector {
   std::size_t slot_of(const GradLeaf& leaf) const;
   std::size_t take_over(const std::shared_ptr<GradLeaf>& leaf);
   void start(Slot& slot);
+  void count_backward(std::size_t slot);
   void add(std::size_t slot);
   void lead_on(const Tensor& gradient, std::size_t from);
   Tensor sum_of_uses(const Parameter& parameter, std::vector<Tensor>& sums) const;
