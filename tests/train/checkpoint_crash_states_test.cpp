@@ -166,13 +166,15 @@ TEST_CASE("crash states: nor may their order change", "[unit]") {
 
 namespace {
 
-// A best one, then its step again, killed after so many operations, then another. False: that save
-// has fewer.
+// A best one, then its step again, killed after so many operations, then three more. False: that
+// save has fewer.
 bool tell_of_killed(CrashStory& story, std::size_t operations) {
   story.save(1, {.keep = 2});
   story.save(2, {.keep = 2, .is_best = true});
   const bool killed = story.save(2, {.keep = 1, .is_best = true}, operations);
   story.save(3, {.keep = 1});
+  story.save(4, {.keep = 2});
+  story.save(5, {.keep = 1});
   return killed;
 }
 
@@ -190,6 +192,7 @@ TEST_CASE("crash states: a save killed at any operation, another one, then a los
       REQUIRE(judge.complaint(story) == "");
     }
   }
+  INFO(judge.states() << " different states");
   CHECK(judge.states() > 10000);
 }
 
