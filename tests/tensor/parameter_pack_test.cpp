@@ -42,7 +42,7 @@ struct Weights {
                                              const std::function<Tensor(const Tensor&)>& product) {
     parallel::GradientTree tree(pointers(), 4);
     for (const auto leaf : order) {
-      tree.begin_leaf({leaf});
+      tree.begin_leaf({leaf}, 2);
       for (int a = 0; a < 2; ++a) {
         const std::string name = std::to_string(2 * leaf + a);
         const Tensor y = product(test::random_tensor(device, {3, kIn}, name));
