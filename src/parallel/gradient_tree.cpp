@@ -95,7 +95,7 @@ void GradientTree::set_leaves(std::int64_t leaves) {
 
 void GradientTree::begin_step() {
   for (auto* parameter : parameters_) parameter->grad = {};  // makes room for this step's
-  for (auto& slot : slots_) slot.leaf->onto.clear(), slot = {slot.leaf};
+  for (auto& slot : slots_) slot.leaf->forget(), slot = {slot.leaf};
   in_leaf_ = false;
   seen_.assign(seen_.size(), false);
 }

@@ -9,7 +9,8 @@ namespace gigatrain {
 
 class GiveWay {
  public:
-  // The calling thread, and those that it starts, give way while this lives; one at a time.
+  // The calling thread, and those that it starts, give way from here to their end; one at a time,
+  // and one that is about to end when this does.
   class InThread {
    public:
     explicit InThread(GiveWay& all);

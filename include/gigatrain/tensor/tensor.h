@@ -69,7 +69,7 @@ class Tensor {
   const std::shared_ptr<GradLeaf>& leaf() const { return impl_->leaf; }
   const std::shared_ptr<Node>& node() const { return impl_->node; }
   int output_index() const { return impl_->output; }
-  // Of a weight whose memory may go (tensor/tensor_source.h).
+  // Of a tensor whose memory may go (tensor/tensor_source.h).
   Tensor& set_source(std::shared_ptr<TensorSource> source);
   const std::shared_ptr<TensorSource>& source() const { return impl_->source; }
   Tensor without_memory() const;  // its shape, dtype and source: what the tape saves of it
