@@ -22,10 +22,11 @@ struct Sizes {
 };
 
 const std::vector<Sizes> kSizes = {
-    {1, 1, 1, 1, 1, 1},       {2, 7, 7, 2, 2, 13},    {1, 33, 33, 2, 1, 7},
-    {1, 129, 129, 1, 1, 32},  {1, 13, 150, 4, 2, 33}, {2, 70, 200, 2, 2, 64, false},
-    {1, 130, 131, 1, 1, 128}, {1, 1, 300, 2, 1, 64},  {1, 150, 40, 1, 1, 5, false},
-    {1, 300, 300, 3, 3, 16},  {1, 20, 20, 1, 1, 256}};
+    {1, 1, 1, 1, 1, 1},          {2, 7, 7, 2, 2, 13},    {1, 33, 33, 2, 1, 7},
+    {1, 129, 129, 1, 1, 32},     {1, 13, 150, 4, 2, 33}, {2, 70, 200, 2, 2, 64, false},
+    {1, 130, 131, 1, 1, 128},    {1, 1, 300, 2, 1, 64},  {1, 150, 40, 1, 1, 5, false},
+    {1, 300, 300, 3, 3, 16},     {1, 20, 20, 1, 1, 256}, {1, 23, 12, 2, 1, 23, false},
+    {1, 12, 23, 1, 1, 12, false}};
 
 constexpr float kScale = 0.3f;
 
@@ -225,6 +226,7 @@ TEST_CASE("attention and its gradients have the values of f64 arithmetic", "[uni
   for (const Sizes& s : kSizes) {
     check_value<float>(s, 1e-6);
     check_value<bf16>(s, 1e-2);
+    check_value<bf16>(s, 1e-2, Bf16Products::avx512_bf16);
     check_value<bf16>(s, 1e-2, Bf16Products::amx);
   }
 }
@@ -269,8 +271,8 @@ TEST_CASE("masked attention in the processor's bf16 has the values of f32", "[un
   const Sizes s{2, 140, 140, 2, 1, 20};
   auto bias = random_array<float>({s.b, s.h, s.tq, s.tk}, 8);
   auto segments = random_tokens({s.b, s.tk}, 9, 3);
-  Device device({.threads = 2});
-  const auto go = [&](auto& run) {
+  const auto go = [&](auto& run, Bf16Products products) {
+    Device device({.threads = 2, .bf16 = products});
     run.mask = bias.view(), run.segments = segments.view();
     run.forward(device.stream(), s), run.backward(device.stream(), s);
   };
@@ -281,11 +283,16 @@ TEST_CASE("masked attention in the processor's bf16 has the values of f32", "[un
       to.values[i] = static_cast<float>(from.values[i]);
   };
   copy(half.q, full.q), copy(half.k, full.k), copy(half.v, full.v), copy(half.dout, full.dout);
-  go(half), go(full);
-  CHECK(relative_error(half.out, wide(full.out)) < 1e-2);
-  CHECK(relative_error(half.dq, wide(full.dq)) < 1e-2);
-  CHECK(relative_error(half.dk, wide(full.dk)) < 1e-2);
-  CHECK(relative_error(half.dv, wide(full.dv)) < 1e-2);
+  go(full, Bf16Products::widened);
+  for (const auto products : {Bf16Products::avx512_bf16, Bf16Products::amx}) {
+    if (products > CpuFeatures::get().bf16) continue;
+    CAPTURE(name(products));
+    go(half, products);
+    CHECK(relative_error(half.out, wide(full.out)) < 1e-2);
+    CHECK(relative_error(half.dq, wide(full.dq)) < 1e-2);
+    CHECK(relative_error(half.dk, wide(full.dk)) < 1e-2);
+    CHECK(relative_error(half.dv, wide(full.dv)) < 1e-2);
+  }
 }
 
 TEST_CASE("q, k and v may be slices of one packed tensor, and so may their gradients",

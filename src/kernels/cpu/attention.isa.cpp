@@ -1,11 +1,12 @@
 // Attention forward on the CPU: see kernels/attention.h. A task is one head and some 256 queries
-// (up to 1024 in AMX's tiles); it walks over the keys once, packing K and V for all of its queries:
+// (up to 1024 in the processor's own bf16); it walks over the keys once, packing K and V for all of
+// its queries:
 //
 //   S = scale q k;  m' = max(m, max S);  P = exp(S - m');  a = exp(m - m')
 //   l = a l + sum P;  O = a O + P V;     at the end  out = O / l,  lse = m + log l
 #include "kernels/attention.h"
 
-#include "kernels/cpu/attention_forward_tiles.h"
+#include "kernels/cpu/attention_forward_bf16.h"
 #include "kernels/cpu/attention_mask.h"
 
 GT_ISA_BEGIN
@@ -136,13 +137,14 @@ template <class T>
 void forward(CpuQueue& queue, const AttentionProblem& p) {
   if (p.b * p.h * p.tq * p.d == 0) return;
 #if defined(GT_AMX)
-  if (in_tiles<T>(queue)) {
+  const bool done = with_pairs<T>(queue, [&](auto products) {
+    using Pairs = PairForward<typename decltype(products)::type>;
     const std::int64_t queries = fill_threads(queue, p.b * p.h) ? kMostQueries : kTaskQueries;
-    return for_tasks(queue, p, queries, TileForward::floats(p.d, queries),
-                     [&](float* memory, const Task& t) {
-                       TileForward(p, memory, queries).run(t.b, t.h, t.q0, t.queries);
-                     });
-  }
+    for_tasks(queue, p, queries, Pairs::floats(p.d, queries), [&](float* memory, const Task& t) {
+      Pairs(p, memory, queries).run(t.b, t.h, t.q0, t.queries);
+    });
+  });
+  if (done) return;
 #endif
   for_tasks(queue, p, kTaskQueries, Workspace::floats(p.d),
             [&](float* memory, const Task& t) { run_task<T>(p, Workspace(memory, p.d), t); });

@@ -7,7 +7,7 @@
 // heads of a group and cuts, in ascending order. A task is a key head with all its cuts where these
 // keep the threads busy, or else one cut, and parts are added afterwards: the same sums, so nothing
 // depends on threads.
-#include "kernels/cpu/attention_backward_tiles.h"
+#include "kernels/cpu/attention_backward_bf16.h"
 #include "kernels/cpu/attention_mask.h"
 
 GT_ISA_BEGIN
@@ -205,11 +205,13 @@ template <class T>
 void run_cut([[maybe_unused]] CpuQueue& queue, const Cuts& cuts, float* memory, const Task& t,
              std::int64_t reach, const KeyGradients<T>& to) {
 #if defined(GT_AMX)
-  if (in_tiles<T>(queue))
-    return TileBackward(to.p, memory, cuts.size)
+  const bool done = with_pairs<T>(queue, [&](auto products) {
+    PairBackward<typename decltype(products)::type>(to.p, memory, cuts.size)
         .run(t.b, t.h, t.q0, t.queries, reach,
              [&](std::int64_t k0, std::int64_t keys, const float* dk, const float* dv,
                  std::int64_t width) { to.write(k0, keys, dk, dv, width); });
+  });
+  if (done) return;
 #endif
   run_task<T>(to.p, Workspace(memory, to.p.d, cuts.size), t, reach, to);
 }
@@ -263,7 +265,9 @@ void backward(CpuQueue& queue, const AttentionProblem& p) {
   const Cuts cuts(p);
   std::int64_t floats = Workspace::floats(p.d, cuts.size);
 #if defined(GT_AMX)
-  if (in_tiles<T>(queue)) floats = TileBackward::floats(p.d, cuts.size);
+  with_pairs<T>(queue, [&](auto products) {
+    floats = PairBackward<typename decltype(products)::type>::floats(p.d, cuts.size);
+  });
 #endif
   const bool whole = cuts.count == 1 && p.h == p.h_kv;
   if (!whole && fill_threads(queue, p.b * p.h_kv))

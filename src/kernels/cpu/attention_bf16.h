@@ -1,5 +1,6 @@
-// What attention's forward and backward in AMX's tiles share. They walk over blocks as the others
-// do (attention_block.h), with the products of gemm_amx.h:
+// What attention's forward and backward in the processor's own bf16 share, by AMX's tiles or by
+// AVX512_BF16. They walk over blocks as the others do (attention_block.h), but both sides of a
+// product hold pairs of k, as a tile does (gemm_pack.h):
 //
 //   left sides   rows of pairs:   K, V (keys, D); K^T, V^T (D, keys); P^T, dS^T (keys, queries)
 //   right sides  pairs of rows:   Q^T, dO^T (D, queries); Q, dO (queries, D); P^T, dS^T (keys,
@@ -18,11 +19,6 @@ inline constexpr std::int64_t kTileQueries = 32, kTileKeys = 32;  // of 32 x 32 
 
 #define GT_BF16 __attribute__((target("avx512bf16")))
 
-template <class T>
-GT_INLINE bool in_tiles(const CpuQueue& queue) {
-  return std::is_same_v<T, bf16> && queue.bf16 == Bf16Products::amx;
-}
-
 // Units of a right side with n values along k, and rows of a left side with n of them.
 GT_INLINE std::int64_t tile_units(std::int64_t n) {
   return units_of<UnitTile>(n);
@@ -32,31 +28,31 @@ GT_INLINE std::int64_t tile_rows(std::int64_t n) {
 }
 
 // (n, D) rows as a left side (rows, D), and their transpose as one (D, rows).
-inline void pack_tile_left(const bf16* rows, std::int64_t step, std::int64_t n, std::int64_t d,
-                           float* to) {
+inline void pack_pairs_left(const bf16* rows, std::int64_t step, std::int64_t n, std::int64_t d,
+                            float* to) {
   const Strips strips = row_strips<UnitTile>(n);
   pack_tiles(Operand{rows, step, 1}, strips, {0, strips.count, d, tile_units(d)}, to);
 }
-inline void pack_tile_left_transposed(const bf16* rows, std::int64_t step, std::int64_t n,
-                                      std::int64_t d, float* to) {
+inline void pack_pairs_left_transposed(const bf16* rows, std::int64_t step, std::int64_t n,
+                                       std::int64_t d, float* to) {
   const Strips strips = row_strips<UnitTile>(d);
   pack_tiles(Operand{rows, 1, step}, strips, {0, strips.count, n, tile_units(n)}, to);
 }
 // (n, D) rows as a right side (n, D), and their transpose as one (D, n).
-inline void pack_tile_right(const bf16* rows, std::int64_t step, std::int64_t n, std::int64_t d,
-                            float* to) {
+inline void pack_pairs_right(const bf16* rows, std::int64_t step, std::int64_t n, std::int64_t d,
+                             float* to) {
   const Strips strips = column_strips(d);
   pack(UnitTile{}, Operand{rows, 1, step}, strips, n, to);
 }
-inline void pack_tile_right_transposed(const bf16* rows, std::int64_t step, std::int64_t n,
-                                       std::int64_t d, float* to) {
+inline void pack_pairs_right_transposed(const bf16* rows, std::int64_t step, std::int64_t n,
+                                        std::int64_t d, float* to) {
   const Strips strips = column_strips(n);
   pack(UnitTile{}, Operand{rows, step, 1}, strips, d, to);
 }
 
 // C (rows, columns) = or += left (rows, k) right (k, columns), of `units` of k. Both sides were
 // packed for at least as many: left_units, right_units.
-struct TileProduct {
+struct PairProduct {
   const float* left;
   std::int64_t left_units, rows;
   const float* right;
@@ -70,7 +66,7 @@ struct TileProduct {
 // others still add up: the last two of a block only when the next one has begun. Steps: tiles along
 // k, 0 where only the product knows.
 template <bool Add, int Steps>
-GT_TILES void tile_blocks(const TileProduct& p) {
+GT_TILES void tile_blocks(const PairProduct& p) {
   constexpr long kA = 64;  // bytes from row to row
   const long row = static_cast<long>(p.ldc) * 4, right_row = static_cast<long>(p.right_step) * 4;
   const std::int64_t lower = kTileRow * p.ldc, right_tile = kTileUnits * p.right_step;
@@ -113,12 +109,71 @@ GT_TILES void tile_blocks(const TileProduct& p) {
   GT_MEMORY_BARRIER;
 }
 
-template <bool Add>
-GT_INLINE void tile_product(const TileProduct& p) {
-  if (p.units == kTileUnits) return tile_blocks<Add, 1>(p);
-  if (p.units == 2 * kTileUnits) return tile_blocks<Add, 2>(p);
-  if (p.units == 4 * kTileUnits) return tile_blocks<Add, 4>(p);
-  tile_blocks<Add, 0>(p);
+// Rows of one strip of the left side by 32 columns, in vector registers: a pair of products at a
+// time is added to the running sum (the instruction's own rounding; subnormals count as zero).
+template <bool Add, int Rows>
+GT_BF16 void vector_block(const PairProduct& p, const float* a, const float* b, float* c) {
+  __m512 sum[Rows][2];
+  GT_UNROLL for (int i = 0; i < Rows; ++i) GT_UNROLL for (int j = 0; j < 2; ++j) sum[i][j] =
+      Add ? _mm512_loadu_ps(c + i * p.ldc + j * kLanes) : _mm512_setzero_ps();
+  for (std::int64_t u = 0; u < p.units; u += kTileUnits, a += kNR * kTileUnits)
+    for (std::int64_t v = 0; v < kTileUnits; ++v, b += p.right_step) {
+      const __m512i low = _mm512_loadu_si512(b), high = _mm512_loadu_si512(b + kLanes);
+      GT_UNROLL for (int i = 0; i < Rows; ++i) {
+        int pair;
+        __builtin_memcpy(&pair, a + i * kTileUnits + v, sizeof pair);
+        const auto x = (__m512bh)_mm512_set1_epi32(pair);
+        sum[i][0] = _mm512_dpbf16_ps(sum[i][0], x, (__m512bh)low);
+        sum[i][1] = _mm512_dpbf16_ps(sum[i][1], x, (__m512bh)high);
+      }
+    }
+  GT_UNROLL for (int i = 0; i < Rows; ++i) GT_UNROLL for (int j = 0; j < 2; ++j)
+      _mm512_storeu_ps(c + i * p.ldc + j * kLanes, sum[i][j]);
+}
+
+// How pairs are multiplied, by the thread that holds such an object.
+struct ByTiles {
+  void put(const PairProduct& p) const { multiply<false>(p); }
+  void add(const PairProduct& p) const { multiply<true>(p); }
+
+ private:
+  template <bool Add>
+  static void multiply(const PairProduct& p) {
+    if (p.units == kTileUnits) return tile_blocks<Add, 1>(p);
+    if (p.units == 2 * kTileUnits) return tile_blocks<Add, 2>(p);
+    if (p.units == 4 * kTileUnits) return tile_blocks<Add, 4>(p);
+    tile_blocks<Add, 0>(p);
+  }
+
+  Tiles tiles_;
+};
+struct ByVectors {
+  void put(const PairProduct& p) const { multiply<false>(p); }
+  void add(const PairProduct& p) const { multiply<true>(p); }
+
+ private:
+  // A strip of 32 rows by 11, 11 and 10, which fill the registers; those past `rows` are left out.
+  template <bool Add>
+  static void multiply(const PairProduct& p) {
+    for (std::int64_t i = 0; i < p.rows; i += kNR)
+      for (std::int64_t j = 0; j < p.columns; j += kNR) {
+        const float *a = p.left + i * p.left_units, *b = p.right + j * p.right_units;
+        float* c = p.c + i * p.ldc + j;
+        vector_block<Add, 11>(p, a, b, c);
+        if (i + 11 < p.rows) vector_block<Add, 11>(p, a + 11 * kTileUnits, b, c + 11 * p.ldc);
+        if (i + 22 < p.rows) vector_block<Add, 10>(p, a + 22 * kTileUnits, b, c + 22 * p.ldc);
+      }
+  }
+};
+
+// body(how) where the processor multiplies T in pairs, else false.
+template <class T, class Body>
+bool with_pairs([[maybe_unused]] const CpuQueue& queue, [[maybe_unused]] const Body& body) {
+  if constexpr (std::is_same_v<T, bf16>) {
+    if (queue.bf16 == Bf16Products::amx) return body(std::type_identity<ByTiles>{}), true;
+    if (queue.bf16 == Bf16Products::avx512_bf16) return body(std::type_identity<ByVectors>{}), true;
+  }
+  return false;
 }
 
 // Rows `low` and `high`, one after the other: as sixteen units.

@@ -1,16 +1,17 @@
-// Attention backward in bf16 on AMX: one task of attention_backward.isa.cpp, with its products in
-// tiles:
+// Attention backward in the processor's own bf16: one task of attention_backward.isa.cpp, with its
+// products in pairs:
 //
 //   S^T = K Q^T;  dP^T = V dO^T;  dV += P^T dO;  dK += dS^T Q;  dQ^T += K^T dS^T
 #pragma once
 
-#include "kernels/cpu/attention_tiles.h"
+#include "kernels/cpu/attention_bf16.h"
 
 #if defined(GT_AMX)
 GT_ISA_BEGIN
 namespace {
 
-class TileBackward {
+template <class Products>
+class PairBackward {
  public:
   static constexpr std::int64_t kPairs = kQueries / 2;  // units of a block's queries
 
@@ -20,7 +21,7 @@ class TileBackward {
     return queries * (2 * depth + 2 * rows) + queries * 2 + kKeys * (2 * depth + 2 * rows) +
            rows * kKeys / 2 + kKeys * (2 * kQueries + 2 * kPairs + kQueries / 2) + 16 * kLanes;
   }
-  TileBackward(const AttentionProblem& p, float* memory, std::int64_t queries)
+  PairBackward(const AttentionProblem& p, float* memory, std::int64_t queries)
       : p_(p), mask_(mask_of(p)), depth_(tile_units(p.d)), rows_(tile_rows(p.d)) {
     Carve carve{memory};
     q_ = carve.take(queries / 2 * rows_), q_transposed_ = carve.take(queries * depth_);
@@ -39,16 +40,15 @@ class TileBackward {
   template <class Write>
   void run(std::int64_t b, std::int64_t h, std::int64_t q0, std::int64_t queries,
            std::int64_t reach, const Write& write) {
-    const Tiles tiles;
     b_ = b, h_ = h, q0_ = q0, queries_ = queries;
     start(queries);
     const std::int64_t h_kv = h / (p_.h / p_.h_kv);
     for (k0_ = 0; k0_ < reach; k0_ += kKeys) {
       keys_ = smaller(kKeys, p_.tk - k0_);
       const bf16 *k = rows_of<bf16>(p_.k, b, h_kv, k0_), *v = rows_of<bf16>(p_.v, b, h_kv, k0_);
-      pack_tile_left(k, p_.k.t_step, keys_, p_.d, k_);
-      pack_tile_left_transposed(k, p_.k.t_step, keys_, p_.d, k_transposed_);
-      pack_tile_left(v, p_.v.t_step, keys_, p_.d, v_);
+      pack_pairs_left(k, p_.k.t_step, keys_, p_.d, k_);
+      pack_pairs_left_transposed(k, p_.k.t_step, keys_, p_.d, k_transposed_);
+      pack_pairs_left(v, p_.v.t_step, keys_, p_.d, v_);
       clear(dk_, kKeys * rows_), clear(dv_, kKeys * rows_);
       blocks();
       write(k0_, keys_, dk_, dv_, rows_);
@@ -69,10 +69,10 @@ class TileBackward {
       const std::int64_t n = smaller(kQueries, queries - at), d = p_.d;
       const bf16 *q = rows_of<bf16>(p_.q, b_, h_, q0_ + at),
                  *dout = rows_of<bf16>(p_.dout, b_, h_, q0_ + at);
-      pack_tile_right(q, p_.q.t_step, n, d, q_ + at / 2 * rows_);
-      pack_tile_right_transposed(q, p_.q.t_step, n, d, q_transposed_ + at * depth_);
-      pack_tile_right(dout, p_.dout.t_step, n, d, dout_ + at / 2 * rows_);
-      pack_tile_right_transposed(dout, p_.dout.t_step, n, d, dout_transposed_ + at * depth_);
+      pack_pairs_right(q, p_.q.t_step, n, d, q_ + at / 2 * rows_);
+      pack_pairs_right_transposed(q, p_.q.t_step, n, d, q_transposed_ + at * depth_);
+      pack_pairs_right(dout, p_.dout.t_step, n, d, dout_ + at / 2 * rows_);
+      pack_pairs_right_transposed(dout, p_.dout.t_step, n, d, dout_transposed_ + at * depth_);
       row_sums(at, n);
     }
     clear(dq_, blocks_of(queries, kQueries) * kQueries * rows_);
@@ -111,19 +111,18 @@ class TileBackward {
 
   void scores(const Block& b) const {
     const std::int64_t columns = padded_columns(b.n);
-    tile_product<false>({k_, depth_, b.seen, q_transposed_ + b.at * depth_, depth_, columns, depth_,
-                         scores_, kQueries});
-    tile_product<false>({v_, depth_, b.seen, dout_transposed_ + b.at * depth_, depth_, columns,
-                         depth_, dscores_, kQueries});
+    products_.put({k_, depth_, b.seen, q_transposed_ + b.at * depth_, depth_, columns, depth_,
+                   scores_, kQueries});
+    products_.put({v_, depth_, b.seen, dout_transposed_ + b.at * depth_, depth_, columns, depth_,
+                   dscores_, kQueries});
   }
   void products(const Block& b) const {
     const std::int64_t pairs = tile_units(b.n), at = b.at;
-    tile_product<true>(
+    products_.add(
         {p_left_, kPairs, b.seen, dout_ + at / 2 * rows_, pairs, p_.d, pairs, dv_, rows_});
-    tile_product<true>(
-        {ds_left_, kPairs, b.seen, q_ + at / 2 * rows_, pairs, p_.d, pairs, dk_, rows_});
-    tile_product<true>({k_transposed_, tile_units(keys_), p_.d, ds_right_, kKeys / 2,
-                        padded_columns(b.n), tile_units(b.seen), dq_ + at * rows_, kQueries});
+    products_.add({ds_left_, kPairs, b.seen, q_ + at / 2 * rows_, pairs, p_.d, pairs, dk_, rows_});
+    products_.add({k_transposed_, tile_units(keys_), p_.d, ds_right_, kKeys / 2,
+                   padded_columns(b.n), tile_units(b.seen), dq_ + at * rows_, kQueries});
   }
 
   void gradient(const Block& b) {
@@ -157,6 +156,7 @@ class TileBackward {
     }
   }
 
+  const Products products_{};
   const AttentionProblem& p_;
   const KeyMask mask_;
   const std::int64_t depth_, rows_;  // units of D, and D as rows

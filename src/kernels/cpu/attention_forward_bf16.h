@@ -1,21 +1,22 @@
-// Attention forward in bf16 on AMX: attention.isa.cpp's walk, with S^T = K Q^T and O^T += V^T P^T
-// in tiles, by blocks of 32 queries, whose scores stay in the first cache.
+// Attention forward in the processor's own bf16: attention.isa.cpp's walk, with S^T = K Q^T and
+// O^T += V^T P^T in pairs, by blocks of 32 queries, whose scores stay in the first cache.
 #pragma once
 
-#include "kernels/cpu/attention_tiles.h"
+#include "kernels/cpu/attention_bf16.h"
 
 #if defined(GT_AMX)
 GT_ISA_BEGIN
 namespace {
 
-class TileForward {
+template <class Products>
+class PairForward {
  public:
   // `queries`: the most a task has, a multiple of kTileQueries.
   static std::int64_t floats(std::int64_t d, std::int64_t queries) {
     return (queries + kSpan) * tile_units(d) + tile_rows(d) * (kSpan / 2 + queries) +
            kKeys * kGroup + 2 * queries + kTileQueries + 8 * kLanes;
   }
-  TileForward(const AttentionProblem& p, float* memory, std::int64_t queries)
+  PairForward(const AttentionProblem& p, float* memory, std::int64_t queries)
       : p_(p), mask_(mask_of(p)), depth_(tile_units(p.d)), rows_(tile_rows(p.d)) {
     Carve carve{memory};
     q_ = carve.take(queries * depth_), k_ = carve.take(kSpan * depth_);
@@ -27,7 +28,6 @@ class TileForward {
 
   // Head h of sample b, queries [q0, q0 + queries).
   void run(std::int64_t b, std::int64_t h, std::int64_t q0, std::int64_t queries) {
-    const Tiles tiles;
     b_ = b, h_ = h, q0_ = q0, queries_ = queries;
     start();
     const std::int64_t end = mask_.seen(q0 + queries - 1, 0, p_.tk);
@@ -53,8 +53,8 @@ class TileForward {
   void start() {
     const std::int64_t all = blocks_of(queries_, kTileQueries) * kTileQueries;
     for (std::int64_t at = 0; at < all; at += kTileQueries)
-      pack_tile_right_transposed(rows_of<bf16>(p_.q, b_, h_, q0_ + at), p_.q.t_step, length(at),
-                                 p_.d, q_ + at * depth_);
+      pack_pairs_right_transposed(rows_of<bf16>(p_.q, b_, h_, q0_ + at), p_.q.t_step, length(at),
+                                  p_.d, q_ + at * depth_);
     clear(out_, rows_ * all);
     for (std::int64_t i = 0; i < all; ++i) max_[i] = kLowestScore, sum_[i] = 0.0f;
   }
@@ -65,9 +65,9 @@ class TileForward {
     for (std::int64_t k0 = span_; k0 < end; k0 += kKeys) {
       const std::int64_t keys = smaller(kKeys, p_.tk - k0);
       if (!segments_meet(p_, b_, q0_, queries_, k0, keys)) continue;
-      pack_tile_left(rows_of<bf16>(p_.k, b_, h_kv, k0), p_.k.t_step, keys, p_.d, k_at(k0));
-      pack_tile_left_transposed(rows_of<bf16>(p_.v, b_, h_kv, k0), p_.v.t_step, keys, p_.d,
-                                v_at(k0));
+      pack_pairs_left(rows_of<bf16>(p_.k, b_, h_kv, k0), p_.k.t_step, keys, p_.d, k_at(k0));
+      pack_pairs_left_transposed(rows_of<bf16>(p_.v, b_, h_kv, k0), p_.v.t_step, keys, p_.d,
+                                 v_at(k0));
     }
   }
   float* k_at(std::int64_t k0) const { return k_ + (k0 - span_) * depth_; }
@@ -79,8 +79,8 @@ class TileForward {
     return seen > 0 && segments_meet(p_, b_, q0_ + at, n, k0, seen) ? seen : 0;
   }
 
-  // Queries [begin, end) of the task with the packed keys. Tiles and vector registers take turns,
-  // long ones: tiles that rested take 300 ns to wake up, and when they are done vector code runs at
+  // Queries [begin, end) of the task with the packed keys. Products and softmax take turns, long
+  // ones: tiles that rested take 300 ns to wake up, and when they are done vector code runs at
   // half its rate for 130 ns (Xeon of docs/benchmarks.md). One between the other does not pay.
   void one_group(std::int64_t begin, std::int64_t end) {
     const std::int64_t last = smaller(p_.tk, span_ + kSpan);
@@ -93,8 +93,8 @@ class TileForward {
         const std::int64_t n = smaller(kTileQueries, end - at);
         block = {at, n, k0, n > 0 ? seen(at, n, k0, smaller(kKeys, p_.tk - k0)) : 0, scores};
         if (block.seen)
-          tile_product<false>({k_at(k0), depth_, block.seen, q_ + at * depth_, depth_, kTileQueries,
-                               depth_, scores, kTileQueries});
+          products_.put({k_at(k0), depth_, block.seen, q_ + at * depth_, depth_, kTileQueries,
+                         depth_, scores, kTileQueries});
         at += kTileQueries, scores += kKeys * kTileQueries;
       }
       for (const Block& block : blocks) softmax(block);
@@ -104,9 +104,9 @@ class TileForward {
   void add_values(const Block& block) {
     if (block.seen == 0) return;
     const std::int64_t keys = smaller(kKeys, p_.tk - block.k0);
-    tile_product<true>({v_at(block.k0), tile_units(keys), p_.d, block.scores, 0, kTileQueries,
-                        tile_units(block.seen), out_ + rows_ * block.at, kTileQueries,
-                        2 * kTileQueries});
+    products_.add({v_at(block.k0), tile_units(keys), p_.d, block.scores, 0, kTileQueries,
+                   tile_units(block.seen), out_ + rows_ * block.at, kTileQueries,
+                   2 * kTileQueries});
   }
 
   // Scores become P, in pairs of keys: a pair where the first of its scores stood.
@@ -171,6 +171,7 @@ class TileForward {
                                    rows_of<bf16>(p_.out, b_, h_, q0_ + at), p_.out.t_step);
   }
 
+  const Products products_{};
   const AttentionProblem& p_;
   const KeyMask mask_;
   const std::int64_t depth_, rows_;  // units of D, and D as rows
