@@ -2,7 +2,8 @@
 //
 // tokens (B, T) i32, all in [0, V): the op checks that where the host can read them; on a GPU any
 // other gives a row of NaN, and no gradient. table (V, C), positions (P, C) or none, of the dtype
-// of out (B, T, C), f32, bf16 or f16.
+// of out (B, T, C), f32, bf16 or f16. On a CPU both may be f32 beside a bf16 out: their values are
+// rounded to it before they are added.
 #pragma once
 
 #include "gigatrain/base/dropout_args.h"

@@ -5,12 +5,13 @@
 //   or, with `onto`: (sum_k A[m,k] B[k,n]  (f32) + onto[0][m,n]) + onto[1][m,n] + ...  ->  C
 //
 // A and B have the same dtype: f32, bf16, f16 or f64 (f64: reference path, everything f64); a
-// 16-bit C has it too, unless A and B are f32. Rows may be strided (view.strides), columns must be
-// unit-stride in one of the two dims.
-// Order of arithmetic: each C[m,n] is one chain of fused multiply-adds in ascending k, cut into
-// fixed blocks of kGemmK, the block sums added in ascending order (to C when accumulating). It
-// depends on K only: not on M, N, the tile, the thread count or (f32) the class of vector code. The
-// bf16 of a processor has an order of its own (cpu/gemm_micro.h, cpu/gemm_amx.h), as fixed.
+// 16-bit C has it too, unless A and B are f32. On a CPU, B may be f32 beside a bf16 A: it is
+// rounded as it is read, so no copy of f32 weights is needed. Rows may be strided (view.strides),
+// columns must be unit-stride in one of the two dims. Order of arithmetic: each C[m,n] is one chain
+// of fused multiply-adds in ascending k, cut into fixed blocks of kGemmK, the block sums added in
+// ascending order (to C when accumulating). It depends on K only: not on M, N, the tile, the thread
+// count or (f32) the class of vector code. The bf16 of a processor has an order of its own
+// (cpu/gemm_micro.h, cpu/gemm_amx.h), as fixed.
 #pragma once
 
 #include "gigatrain/base/tensor_view.h"

@@ -16,7 +16,7 @@ Linear::Linear(const Options& o) : options_(o) {
 }
 
 Tensor Linear::forward(const Tensor& x, BatchContext&) {
-  return ops::linear(x, weight_->tensor(), bias_ ? bias_->tensor() : Tensor{},
+  return ops::linear(x, weight_->operand(), bias_ ? bias_->tensor() : Tensor{},
                      {.layout = options_.layout, .gelu = options_.gelu});
 }
 
@@ -32,7 +32,7 @@ PackedLinear::PackedLinear(const Options& o) {
 }
 
 Tensor PackedLinear::forward(const Tensor& x, BatchContext&) {
-  return ops::linear(x, weight_->tensor(), bias_ ? bias_->tensor() : Tensor{});
+  return ops::linear(x, weight_->operand(), bias_ ? bias_->tensor() : Tensor{});
 }
 
 LayerNorm::LayerNorm(std::int64_t channels, float eps, bool bias) : eps_(eps) {
@@ -70,7 +70,7 @@ Embedding::Embedding(std::int64_t count, std::int64_t channels, float init_std)
       use_(parameter_->add_use()) {}
 
 Tensor Embedding::forward(const Tensor& tokens, BatchContext&) {
-  return ops::embedding(tokens, table());
+  return ops::embedding(tokens, table(), {}, 0, {}, dtype());
 }
 
 KvCache::Entry KvCache::append(const std::string& layer, const Tensor& k, const Tensor& v) {

@@ -42,6 +42,17 @@ void require_same_dtype(std::string_view op, const Tensor& a, const Tensor& b) {
         "cast one of them");
 }
 
+void require_weight(std::string_view op, DType activations, const Tensor& weight) {
+  const bool rounds = weight.device().is_cpu() && activations == DType::bf16;
+  if (weight.dtype() == activations || (rounds && weight.dtype() == DType::f32)) return;
+  throw Error(
+      ErrorCode::invalid_argument,
+      quoted(op, fmt::format("a weight has the dtype of the activations (on a CPU it may be "
+                             "f32 beside bf16), got {} {} beside {}",
+                             name(weight.dtype()), weight.shape().str(), name(activations))),
+      "cast one of them");
+}
+
 void require_shape(std::string_view op, std::string_view what, const Tensor& x,
                    const Shape& expected) {
   if (!x)

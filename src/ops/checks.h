@@ -12,6 +12,9 @@ void require_floating(std::string_view op, std::string_view what, const Tensor& 
 void require_activation(std::string_view op, std::string_view what,
                         const Tensor& x);  // f32 or bf16
 void require_same_dtype(std::string_view op, const Tensor& a, const Tensor& b);
+// `weight` has the dtype of the activations; or it is f32 beside bf16, which a CPU's kernels round
+// as they read.
+void require_weight(std::string_view op, DType activations, const Tensor& weight);
 void require_shape(std::string_view op, std::string_view what, const Tensor& x,
                    const Shape& expected);
 void require_dtype(std::string_view op, std::string_view what, const Tensor& x, DType expected);

@@ -98,7 +98,7 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& targets,
   require(weight && weight.shape().dims() == 2 && weight.shape()[1] == x.shape()[-1], kOp,
           fmt::format("the weight must be (V, {}), got {}", x.shape()[-1],
                       weight ? weight.shape().str() : "undefined"));
-  require_same_dtype(kOp, x, weight);
+  require_weight(kOp, x.dtype(), weight);
   check_targets(kOp, targets, x.view().rows(), weight.shape()[0], options);
 }
 

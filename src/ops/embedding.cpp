@@ -69,8 +69,9 @@ void check_tokens(const Tensor& tokens, std::int64_t vocab) {
 }
 
 void check(const Tensor& tokens, const Tensor& table, const Tensor& positions,
-           std::int64_t first_position) {
+           std::int64_t first_position, DType dtype) {
   require_activation("embedding", "table", table);
+  require_weight("embedding", dtype, table);
   require(table.shape().dims() == 2, "embedding",
           fmt::format("the table must be (V, C), got {}", table.shape().str()));
   require_dtype("embedding", "tokens", tokens, DType::i32);
@@ -91,13 +92,15 @@ void check(const Tensor& tokens, const Tensor& table, const Tensor& positions,
 }  // namespace
 
 Tensor embedding(const Tensor& tokens_in, const Tensor& table, const Tensor& positions,
-                 std::int64_t first_position, const DropoutArgs& drop) {
+                 std::int64_t first_position, const DropoutArgs& drop,
+                 std::optional<DType> out_dtype) {
   const Tensor tokens =
       tokens_in && !tokens_in.view().is_contiguous() ? contiguous(tokens_in) : tokens_in;
-  check(tokens, table, positions, first_position);
+  const DType dtype = out_dtype.value_or(table.dtype());
+  check(tokens, table, positions, first_position, dtype);
   Tensor out =
-      Tensor::empty(table.device(), {tokens.shape()[0], tokens.shape()[1], table.shape()[1]},
-                    table.dtype(), {Purpose::activations, "embedding"});
+      Tensor::empty(table.device(), {tokens.shape()[0], tokens.shape()[1], table.shape()[1]}, dtype,
+                    {Purpose::activations, "embedding"});
   table.stream().submit(
       kernels::EmbeddingForward{.tokens = tokens.view(),
                                 .table = table.view(),

@@ -72,7 +72,7 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias, std::int64
   require(x.shape().dims() >= 1 && x.shape()[-1] == c_in, "linear",
           fmt::format("x (..., {}) is expected for the weight {}, got {}", c_in,
                       weight.shape().str(), x.shape().str()));
-  require_same_dtype("linear", x, weight);
+  require_weight("linear", x.dtype(), weight);
   if (bias) {
     require_shape("linear", "bias", bias, {c_out});
     require_dtype("linear", "bias", bias, DType::f32);

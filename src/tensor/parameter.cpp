@@ -23,11 +23,21 @@ ParameterUse::ParameterUse(Parameter& parameter, std::shared_ptr<GradLeaf> pack,
     : parameter_(parameter), leaf_(std::move(pack)), first_row_(first_row) {}
 
 Tensor ParameterUse::tensor() {
+  return connected(/*master=*/false);
+}
+
+Tensor ParameterUse::operand() {
+  return connected(parameter_.rounded_when_read());
+}
+
+Tensor ParameterUse::connected(bool master) {
   if (first_row_ >= 0)
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("parameter '{}' is used as part of a pack", parameter_.name()),
                 "use the pack's tensor(), or a use of its own: add_use()");
-  const Tensor whole = leaf_->weights ? fetched(leaf_, parameter_.requires_grad_) : kept();
+  const Tensor whole = leaf_->weights
+                           ? fetched(leaf_, parameter_.requires_grad_)
+                           : kept(master ? parameter_.value_ : parameter_.compute_value());
   if (diagnostics().anomaly) {
     leaf_->owner = parameter_.name_;
     anomaly::check_weight(parameter_.name_, whole);
@@ -36,10 +46,10 @@ Tensor ParameterUse::tensor() {
 }
 
 // One tensor as long as nothing changes.
-const Tensor& ParameterUse::kept() {
-  const Tensor& value = parameter_.compute_value();
+const Tensor& ParameterUse::kept(const Tensor& value) {
   const bool wanted = parameter_.requires_grad_;
-  if (!tensor_ || version_ != parameter_.version_ || tensor_.requires_grad() != wanted) {
+  if (!tensor_ || version_ != parameter_.version_ || tensor_.requires_grad() != wanted ||
+      !tensor_.same_storage(value)) {
     tensor_ = value.detach();
     if (wanted) tensor_.set_leaf(leaf_);
     version_ = parameter_.version_;
@@ -79,14 +89,22 @@ void Parameter::allocate(Device& device, DType compute, DType master) {
                 fmt::format("the master of '{}' must be f32, or bf16 as its compute dtype, got {} "
                             "beside {}",
                             name_, gigatrain::name(dtype), gigatrain::name(compute_)));
-  const auto memory = [&](const std::shared_ptr<PackedBlock>& pack, DType type, const char* what) {
-    const BlockName block{Purpose::parameters, what};
-    return pack ? pack->place(place_.member, device, type, block)
-                : Tensor::empty(device, shape_, type, block);
-  };
-  value_ = memory(place_.master, dtype, "master");
-  compute_copy_ = compute_ == dtype ? value_ : memory(place_.copy, compute_, "compute");
+  if (place_.copy) place_.copy->drop();
+  value_ = memory(place_.master, device, dtype, "master");
+  compute_copy_ = compute_ == dtype ? value_ : Tensor{};
   changed();
+}
+
+Tensor Parameter::memory(const std::shared_ptr<PackedBlock>& pack, Device& device, DType dtype,
+                         const char* what) const {
+  const BlockName block{Purpose::parameters, what};
+  return pack ? pack->place(place_.member, device, dtype, block)
+              : Tensor::empty(device, shape_, dtype, block);
+}
+
+bool Parameter::rounded_when_read() const {
+  return value_ && value_.dtype() == DType::f32 && compute_ == DType::bf16 &&
+         value_.device().is_cpu();
 }
 
 void Parameter::join(Place place, std::shared_ptr<ParameterUse> use) {
@@ -188,6 +206,10 @@ const Tensor& Parameter::compute_value() {
     throw Error(ErrorCode::invalid_argument,
                 fmt::format("parameter '{}' is used before it has values", name_),
                 "call nn::materialize(model, device, ...) first");
+  if (!compute_copy_) {
+    compute_copy_ = memory(place_.copy, value_.device(), compute_, "compute");
+    copied_version_ = 0;
+  }
   if (compute_ != value_.dtype() && copied_version_ != version_)
     value_.stream().submit(kernels::Copy{.x = value_.view(), .y = compute_copy_.view()});
   copied_version_ = version_;

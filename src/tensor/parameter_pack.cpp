@@ -73,18 +73,30 @@ ParameterPack::ParameterPack(std::vector<std::shared_ptr<Parameter>> members)
 }
 
 Tensor ParameterPack::tensor() {
+  return connected(/*masters=*/false);
+}
+
+Tensor ParameterPack::operand() {
+  return connected(members_.front()->rounded_when_read());
+}
+
+Tensor ParameterPack::connected(bool masters) {
   const bool wanted = any_trainable();
-  const Tensor joined = leaf_->weights ? fetched(leaf_, wanted) : kept(wanted);
+  const Tensor joined = leaf_->weights
+                            ? fetched(leaf_, wanted)
+                            : kept(masters ? masters_->whole() : compute_values(), wanted);
   if (diagnostics().anomaly) check_weights(joined);
   return joined;
 }
 
-// One tensor as long as the block stays.
-const Tensor& ParameterPack::kept(bool wanted) {
-  for (const auto& p : members_) p->compute_value();  // brings the compute copies up to date
+const Tensor& ParameterPack::compute_values() {
+  for (const auto& p : members_) p->compute_value();  // brings the copies up to date
   const Tensor& first = members_.front()->compute_value();
-  const Tensor& whole =
-      first.same_storage(masters_->whole()) ? masters_->whole() : copies_->whole();
+  return first.same_storage(masters_->whole()) ? masters_->whole() : copies_->whole();
+}
+
+// One tensor as long as the block stays.
+const Tensor& ParameterPack::kept(const Tensor& whole, bool wanted) {
   if (!tensor_ || !tensor_.same_storage(whole) || tensor_.requires_grad() != wanted) {
     tensor_ = whole.detach();
     if (wanted) tensor_.set_leaf(leaf_);

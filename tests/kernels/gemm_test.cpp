@@ -160,6 +160,53 @@ TEST_CASE("a product added onto others has the bits of a product and of addition
   }
 }
 
+namespace {
+
+// B in f32 beside a bf16 A, in every layout, with the bits of its copy in bf16.
+void check_rounded(const Sizes& s, Device& device) {
+  auto a = random_array<bf16>({s.m, s.k}, 1);
+  auto b = random_array<float>({s.k, s.n}, 2);
+  Array<bf16> copy({s.k, s.n});
+  device.stream().submit(Copy{.x = b.view(), .y = copy.view()});
+  const Bytes want = bytes_of(product<bf16, float>(device.stream(), a, copy));
+  for (const bool trans_a : {false, true})
+    for (const bool trans_b : {false, true})
+      for (const std::int64_t pad : {0, 5}) {
+        auto left = trans_a ? transposed(a) : a;
+        auto right = spread(trans_b ? transposed(b) : b, pad);
+        Array<float> c({s.m, s.n}, 9.0f);
+        device.stream().submit(Gemm{.a = left.view(),
+                                    .b = narrow(right.view(), right.shape[1] - pad),
+                                    .c = c.view(),
+                                    .trans_a = trans_a,
+                                    .trans_b = trans_b});
+        CAPTURE(s.m, s.n, s.k, trans_a, trans_b, pad);
+        CHECK(bytes_of(c) == want);
+      }
+}
+
+}  // namespace
+
+TEST_CASE("f32 beside bf16 has the bits of its rounded copy", "[unit][gemm][bits]") {
+  std::vector<Sizes> sizes = kSizes;
+  for (const Sizes& s : {Sizes{64, 200, 2100}, Sizes{900, 40, 70}, Sizes{40, 900, 71}})
+    sizes.push_back(s);  // those whose sides are packed by tasks, and by stretches
+  for (const Sizes& s : sizes) {
+    for (const Isa isa : {Isa::base, Isa::avx2, Isa::avx512}) {
+      if (isa > CpuFeatures::get().best) continue;
+      Device device({.threads = 2, .isa = isa, .bf16 = Bf16Products::widened});
+      CAPTURE(name(isa));
+      check_rounded(s, device);
+    }
+    for (const auto products : {Bf16Products::avx512_bf16, Bf16Products::amx}) {
+      if (products > CpuFeatures::get().bf16) continue;
+      Device device({.threads = 2, .bf16 = products});
+      CAPTURE(name(products));
+      check_rounded(s, device);
+    }
+  }
+}
+
 TEST_CASE("bf16 results are rounded once, after the last K block", "[unit][gemm]") {
   Device device({.threads = 1});
   auto a = random_array<bf16>({20, 1500}, 1), b = random_array<bf16>({1500, 50}, 2);

@@ -44,6 +44,37 @@ TEST_CASE("a gradient that arrives twice is added once each", "[unit][ops]") {
   CHECK(x.leaf()->gradient.to_vector<double>()[0] == Approx(2 * v[0] + 4));  // leaves accumulate
 }
 
+TEST_CASE("ops round an f32 weight beside bf16 as a cast does", "[unit][ops][bits]") {
+  Device device({.threads = 2});
+  const Tensor x = random_tensor(device, {3, 5, 20}, "x", DType::bf16),
+               w = random_tensor(device, {20, 20}, "w");
+  const std::vector<std::int32_t> ids{1, 0, 19, 7, 7, 2, 3, 4, 5, 19, 0, 1, 11, 12, 13};
+  const Tensor tokens = Tensor::from<std::int32_t>(device, {3, 5}, ids);
+  using Op = std::function<Tensor(const Tensor& x, const Tensor& w)>;
+  const auto linear = [](ops::WeightLayout layout, bool gelu) -> Op {
+    return [=](const Tensor& a, const Tensor& b) {
+      return ops::linear(a, b, {}, {.layout = layout, .gelu = gelu});
+    };
+  };
+  const Op loss = [&](const Tensor& a, const Tensor& b) {
+    return ops::linear_cross_entropy(a, b, ops::reshape(tokens, {15}), 0.5);
+  };
+  const Op rows = [&](const Tensor& a, const Tensor& b) {
+    return ops::add(a, ops::embedding(tokens, b, b, 2, {}, DType::bf16));
+  };
+  const auto values = [&](const Op& op, DType dtype) {
+    Tensor a = ops::scale(x, 1.0), b = ops::cast(w, dtype).detach();
+    a.require_grad(), b.require_grad();
+    const Tensor y = op(a, b);
+    backward(ops::sum(y));
+    return std::vector{y.to_vector<double>(), a.leaf()->gradient.to_vector<double>(),
+                       b.leaf()->gradient.to_vector<double>()};
+  };
+  for (const Op& op : {linear(ops::WeightLayout::in_out, false),
+                       linear(ops::WeightLayout::out_in, true), loss, rows})
+    CHECK(values(op, DType::f32) == values(op, DType::bf16));
+}
+
 TEST_CASE("ops refuse what does not fit, and print both sides", "[unit][ops][errors]") {
   using Catch::Matchers::Contains;
   Device device({.threads = 1});
@@ -55,6 +86,7 @@ TEST_CASE("ops refuse what does not fit, and print both sides", "[unit][ops][err
   CHECK_THROWS_WITH(ops::slice(a, 1, 2, 9), Contains("[2, 9)"));
   CHECK_THROWS_WITH(ops::slice(a, 7, 0, 1), Contains("dim must be in [-2, 2)"));
   CHECK_THROWS_WITH(ops::add(a, ops::cast(a, DType::bf16)), Contains("f32") && Contains("bf16"));
+  CHECK_THROWS_WITH(ops::linear(ops::cast(a, DType::f16), b), Contains("f32 (4, 3) beside f16"));
   CHECK_THROWS_WITH(ops::attention_packed(random_tensor(device, {1, 2, 13}, "qkv"), 2, 2),
                     Contains("(1, 2, 13)"));
   const std::vector<std::int32_t> ids{0, 11};

@@ -86,6 +86,30 @@ TEST_CASE("packed parameters have the values of lone ones", "[unit][tensor]") {
   }
 }
 
+TEST_CASE("an operand on a CPU is the f32 master, and no copy is made", "[unit][tensor]") {
+  Device device({.threads = 1});
+  Weights lone, packed;
+  ParameterPack pack(packed.all);
+  packed.allocate(device, DType::bf16);
+  lone.allocate(device, DType::bf16);
+  const auto use = lone.all[0]->add_use();
+  const auto taken = [&] { return device.allocator().stats().total.now; };
+  const std::int64_t before = taken();
+  CHECK(pack.operand().dtype() == DType::f32);
+  CHECK(use->operand().same_storage(lone.all[0]->value()));
+  CHECK_FALSE(lone.all[0]->compute_copy());
+  CHECK(taken() == before);
+  CHECK(use->tensor().dtype() == DType::bf16);  // made when it is asked for
+  CHECK(lone.all[0]->compute_copy());
+  CHECK(use->operand().dtype() == DType::f32);
+  CHECK(pack.tensor().dtype() == DType::bf16);
+  // bf16 alone, or f16: there is nothing to round, or no kernel that does.
+  lone.allocate(device, DType::bf16, DType::bf16);
+  CHECK(use->operand().dtype() == DType::bf16);
+  lone.allocate(device, DType::f16);
+  CHECK(use->operand().dtype() == DType::f16);
+}
+
 TEST_CASE("packed parameters have the gradients of lone ones, whatever the order of leaves",
           "[unit][tensor]") {
   Device device({.threads = 2});

@@ -86,7 +86,8 @@ class Embedding : public Layer {
   Embedding(std::int64_t count, std::int64_t channels, float init_std = 0.02f);
   Tensor forward(const Tensor& tokens, BatchContext& context) override;
   const std::shared_ptr<Parameter>& weight() const { return parameter_; }
-  Tensor table() { return use_->tensor(); }
+  Tensor table() { return use_->operand(); }                   // for ops::embedding
+  DType dtype() const { return parameter_->compute_dtype(); }  // of its result
 
  private:
   std::shared_ptr<Parameter> parameter_;

@@ -49,7 +49,8 @@ struct LinearOptions {
   bool gelu = false;  // y = gelu(x W + b), fused into the product
 };
 
-// y = x W [+ bias]; x (..., C_in), y (..., C_out), bias (C_out) f32 or undefined.
+// y = x W [+ bias]; x (..., C_in), y (..., C_out), bias (C_out) f32 or undefined. W has the dtype
+// of x, or on a CPU is f32 beside bf16: it is rounded as it is read.
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const LinearOptions& options = {});
 
@@ -89,9 +90,11 @@ Tensor dropout(const Tensor& x, const DropoutArgs& args);
 Tensor residual_dropout(const Tensor& residual, const Tensor& x, const DropoutArgs& args);
 
 // dropout(table[tokens] + positions[first_position + t]); tokens (B, T) i32 in [0, V); table (V,
-// C); positions (P, C) or undefined; result (B, T, C). Throws Error(data) on a token out of range.
+// C); positions (P, C) or undefined; result (B, T, C), of the table's dtype, or on a CPU bf16 of
+// f32 tables. Throws Error(data) on a token out of range.
 Tensor embedding(const Tensor& tokens, const Tensor& table, const Tensor& positions = {},
-                 std::int64_t first_position = 0, const DropoutArgs& dropout = {});
+                 std::int64_t first_position = 0, const DropoutArgs& dropout = {},
+                 std::optional<DType> dtype = {});
 
 // softmax(scale q k^T + mask) v. q (B, Tq, H, D); k, v (B, Tk, Hkv, D), H a multiple of Hkv; result
 // (B, Tq, H, D). Full and cross attention are causal = false, with any Tq and Tk. causal: query t

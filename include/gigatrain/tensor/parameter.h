@@ -36,6 +36,10 @@ class ParameterUse {
   // The parameter in its compute dtype, connected to this use's gradient unless it is frozen. Not
   // through a pack.
   Tensor tensor();
+  // For ops that take weights in f32 beside bf16 activations (ops::linear, linear_cross_entropy,
+  // embedding): on a CPU the f32 master itself, which they round as they read it, so that no copy
+  // in bf16 need exist; else tensor(). The same bits.
+  Tensor operand();
   GradLeaf& leaf() { return *leaf_; }
   const std::shared_ptr<GradLeaf>& shared_leaf() const { return leaf_; }
   std::int64_t first_row() const { return first_row_; }  // in a pack's gradient; -1: its own
@@ -44,7 +48,8 @@ class ParameterUse {
   Parameter& parameter() { return parameter_; }
 
  private:
-  const Tensor& kept();
+  Tensor connected(bool master);
+  const Tensor& kept(const Tensor& value);
   Parameter& parameter_;
   std::shared_ptr<GradLeaf> leaf_;  // a pack's is shared
   std::int64_t first_row_ = -1;     // in a pack's gradient
@@ -97,6 +102,8 @@ class Parameter {
   const Tensor& value() const { return value_; }  // the master
   const Tensor& compute_value();                  // in the compute dtype, cast when out of date
   DType compute_dtype() const { return compute_; }
+  // Do kernels here round an f32 master to the compute dtype as they read it?
+  bool rounded_when_read() const;
   // Exchanges the own values with those of another tensor of the same shape and dtype, which is
   // returned: an average of the weights, for an evaluation. Memory stays where it is.
   Tensor exchange_value(Tensor value);
@@ -107,7 +114,8 @@ class Parameter {
     ++version_;
     if (compute_copy_too && up_to_date) copied_version_ = version_;
   }
-  // Where an optimizer that updates value() writes it rounded; undefined when compute is f32.
+  // Where an optimizer that updates value() writes it rounded; undefined when compute is f32, or
+  // nobody has asked for compute_value() yet.
   Tensor compute_copy() const { return compute_ == DType::f32 ? Tensor{} : compute_copy_; }
 
   // --- ranks that share the work. What an optimizer reads and writes is "own": everything, in its
@@ -137,6 +145,8 @@ class Parameter {
     std::size_t member = 0;
   };
   void join(Place place, std::shared_ptr<ParameterUse> use);
+  Tensor memory(const std::shared_ptr<PackedBlock>& pack, Device& device, DType dtype,
+                const char* what) const;
   void require_memory() const;
   void draw_normal(PhiloxKey key);
   std::string name_ = "(unnamed)";

@@ -36,11 +36,14 @@ class ParameterPack {
   // All members as one tensor (sum of first dims, ...) in their compute dtype, connected to the
   // gradient of each, unless all are frozen.
   Tensor tensor();
+  Tensor operand();  // see ParameterUse::operand
 
  private:
   bool any_trainable() const;
   void check_weights(const Tensor& joined);
-  const Tensor& kept(bool wanted);
+  Tensor connected(bool masters);
+  const Tensor& compute_values();
+  const Tensor& kept(const Tensor& whole, bool wanted);
   std::vector<std::shared_ptr<Parameter>> members_;
   std::shared_ptr<PackedBlock> masters_, copies_;
   std::shared_ptr<GradLeaf> leaf_;

@@ -10,28 +10,36 @@
 GT_ISA_BEGIN
 namespace {
 
-template <class T>
+// A table's values as a T holds them.
+template <class T, class Table>
+GT_INLINE f32x16 as_held(f32x16 v) {
+  if constexpr (std::is_same_v<T, Table>) return v;
+  return (f32x16)(bf16_bits(v) << 16);
+}
+
+template <class T, class Table>
 void forward_row(const EmbeddingForward& a, std::int64_t row, std::int64_t n, float* buffer) {
   const std::int64_t t = row % a.tokens.cols();
-  const T* table = a.table.as<T>() + a.tokens.as<std::int32_t>()[row] * n;
-  const T* position = a.positions ? a.positions.as<T>() + (a.first_position + t) * n : nullptr;
+  const auto* table = a.table.as<Table>() + a.tokens.as<std::int32_t>()[row] * n;
+  const auto* position =
+      a.positions ? a.positions.as<Table>() + (a.first_position + t) * n : nullptr;
   const float* factor = a.dropout ? dropout_row(a.dropout, row, n, 0, n, buffer) : nullptr;
   T* out = a.out.as<T>() + row * n;
   for_lanes(n, [&](auto lanes, std::int64_t i) GT_BODY {
-    f32x16 v = lanes.get(table + i);
-    if (position) v += lanes.get(position + i);
+    f32x16 v = as_held<T, Table>(lanes.get(table + i));
+    if (position) v += as_held<T, Table>(lanes.get(position + i));
     lanes.put(out + i, factor ? apply_dropout(v, lanes.get(factor + i)) : v);
   });
 }
 
-template <class T>
+template <class T, class Table = T>
 void forward(CpuQueue& queue, const EmbeddingForward& a) {
   const std::int64_t n = a.table.cols(), floats = a.dropout ? dropout_row_floats(n) : 0;
   const Scratch masks(queue, floats * 4 * queue.pool.threads(), "embedding.dropout");
   for_blocks(queue, a.tokens.numel(), kRowBlock,
              [&](std::int64_t begin, std::int64_t end, int worker) {
                for (std::int64_t row = begin; row < end; ++row)
-                 forward_row<T>(a, row, n, masks.as<float>() + worker * floats);
+                 forward_row<T, Table>(a, row, n, masks.as<float>() + worker * floats);
              });
 }
 
@@ -129,6 +137,8 @@ void position_gradient(CpuQueue& queue, const EmbeddingBackward& a) {
 }  // namespace
 
 void run(CpuQueue& queue, const EmbeddingForward& args) {
+  if (args.out.dtype == DType::bf16 && args.table.dtype == DType::f32)
+    return forward<bf16, float>(queue, args);
   with_activation_type(args.kName, args.out.dtype,
                        [&](auto type) { forward<decltype(type)>(queue, args); });
 }

@@ -108,7 +108,7 @@ struct TileUse {
 };
 
 // One product of a batch, with everything a task needs.
-template <class Unit>
+template <class Unit, class UnitB = Unit>
 class Product {
  public:
   Product(CpuQueue& queue, const Gemm& args, const GemmProblem& p, const MicroTable& micro)
@@ -129,7 +129,7 @@ class Product {
     epilogue_ = epilogue;
     for (k0_ = 0; k0_ == 0 || k0_ < p_.k; k0_ += chunk_) {
       k_ = smaller(chunk_, p_.k - k0_), units_ = units_of<Unit>(k_);
-      from_a_ = at_k<Unit>(a), from_b_ = at_k<Unit>(b);
+      from_a_ = at_k<Unit>(a), from_b_ = at_k<UnitB>(b);
       pack_shared();
       queue_.pool.parallel_for(grid_.tasks(),
                                [&](std::int64_t task, int worker) { run_task(task, worker); });
@@ -167,7 +167,7 @@ class Product {
     pack(Unit{}, from, grid_.rows.strips, part, to);
   }
   void pack_b(const Operand& from, const Part& part, float* to) const {
-    pack(Unit{}, from, grid_.columns.strips, part, to);
+    pack(UnitB{}, from, grid_.columns.strips, part, to);
   }
   Part own_part(const Parts& side, std::int64_t t) const {
     return {side.begin(t), side.begin(t + 1), k_, units_};
@@ -181,12 +181,12 @@ class Product {
   std::int64_t shared_tasks(const Operand& from, const Parts& side) const {
     return from.k_step == 1 ? side.count : blocks_of(k_, kStretch);
   }
-  template <class Pack>
+  template <class U, class Pack>
   void pack_shared_task(Operand from, const Parts& side, const Scratch& to, std::int64_t t,
                         const Pack& pack) const {
     if (from.k_step == 1) return pack(from, own_part(side, t), shared_tile(to, side, t));
     const std::int64_t at = t * kStretch;
-    from.data = static_cast<const typename Unit::Element*>(from.data) + at * from.k_step;
+    from.data = static_cast<const typename U::Element*>(from.data) + at * from.k_step;
     pack(from, Part{0, side.strips.count, smaller(kStretch, k_ - at), units_, at / Unit::kPerUnit},
          to.as<float>());
   }
@@ -196,10 +196,11 @@ class Product {
     const std::int64_t b = own == Packing::own_b ? 0 : shared_tasks(from_b_, grid_.columns);
     queue_.pool.parallel_for(a + b, [&](std::int64_t t, int) {
       if (t < a)
-        pack_shared_task(from_a_, grid_.rows, a_, t, [this](const auto&... x) { pack_a(x...); });
+        pack_shared_task<Unit>(from_a_, grid_.rows, a_, t,
+                               [this](const auto&... x) { pack_a(x...); });
       else
-        pack_shared_task(from_b_, grid_.columns, b_, t - a,
-                         [this](const auto&... x) { pack_b(x...); });
+        pack_shared_task<UnitB>(from_b_, grid_.columns, b_, t - a,
+                                [this](const auto&... x) { pack_b(x...); });
     });
   }
 
@@ -326,15 +327,23 @@ Epilogue epilogue_of(const Gemm& args, const GemmProblem& p, std::int64_t batch)
   return e;
 }
 
-template <class Unit>
+template <class Unit, class UnitB = Unit>
 void multiply(CpuQueue& queue, const Gemm& args, const GemmProblem& p, const MicroTable& micro) {
-  Product<Unit> product(queue, args, p, micro);
+  Product<Unit, UnitB> product(queue, args, p, micro);
   for (std::int64_t i = 0; i < p.batch; ++i) {
     Operand a = p.a, b = p.b;
     a.data = static_cast<const typename Unit::Element*>(a.data) + i * p.a_batch;
-    b.data = static_cast<const typename Unit::Element*>(b.data) + i * p.b_batch;
+    b.data = static_cast<const typename UnitB::Element*>(b.data) + i * p.b_batch;
     product.run(a, b, epilogue_of(args, p, i));
   }
+}
+
+// A is bf16, B too or f32.
+template <class Unit, class Rounded>
+void multiply_bf16(CpuQueue& queue, const Gemm& args, const GemmProblem& p,
+                   const MicroTable& micro) {
+  if (p.round_b) return multiply<Unit, Rounded>(queue, args, p, micro);
+  multiply<Unit>(queue, args, p, micro);
 }
 
 #if defined(__AVX512F__)
@@ -344,18 +353,20 @@ constexpr MicroTable kPackedBf16 = bf16_table();
 }  // namespace
 
 void run(CpuQueue& queue, const Gemm& args) {
-  const GemmProblem p = check_gemm(args);
+  const GemmProblem p = check_gemm(args, /*may_round_b=*/true);
   if (p.batch == 0 || p.m == 0 || p.n == 0) return;
   if (p.in == DType::f64) return gemm_f64(queue, p, args);
   if (p.in == DType::f32) return multiply<UnitF32>(queue, args, p, kPackedF32);
   if (p.in == DType::f16) return multiply<UnitF16>(queue, args, p, kPackedF32);
 #if defined(GT_AMX)
-  if (queue.bf16 == Bf16Products::amx) return multiply<UnitTile>(queue, args, p, kPackedBf16);
+  if (queue.bf16 == Bf16Products::amx)
+    return multiply_bf16<UnitTile, RoundedTile>(queue, args, p, kPackedBf16);
 #endif
 #if defined(__AVX512F__)
-  if (queue.bf16 != Bf16Products::widened) return multiply<UnitPair>(queue, args, p, kPackedBf16);
+  if (queue.bf16 != Bf16Products::widened)
+    return multiply_bf16<UnitPair, RoundedPair>(queue, args, p, kPackedBf16);
 #endif
-  multiply<UnitBf16>(queue, args, p, kPackedF32);
+  multiply_bf16<UnitBf16, RoundedBf16>(queue, args, p, kPackedF32);
 }
 
 GT_ISA_END

@@ -56,8 +56,23 @@ struct UnitPair {
   static constexpr std::int64_t kTogether = 1;
 };
 
+// f32 that is rounded to bf16 while it is packed, beside an operand of bf16.
+struct RoundedBf16 {
+  using Element = float;
+  static constexpr std::int64_t kPerUnit = 1;
+  static constexpr std::int64_t kTogether = 1;
+};
+struct RoundedPair {
+  using Element = float;
+  static constexpr std::int64_t kPerUnit = 2;
+  static constexpr std::int64_t kTogether = 1;
+};
+
 #if defined(GT_AMX)
 struct UnitTile : UnitPair {
+  static constexpr std::int64_t kTogether = kTileUnits;
+};
+struct RoundedTile : RoundedPair {
   static constexpr std::int64_t kTogether = kTileUnits;
 };
 #endif
@@ -106,6 +121,17 @@ GT_INLINE f32x16 units_along_k(UnitF16, const f16* p, std::int64_t left) {
 GT_INLINE f32x16 units_along_k(UnitPair, const bf16* p, std::int64_t left) {
   return (f32x16)_mm512_maskz_loadu_epi16(first_lanes(left), p);
 }
+GT_INLINE f32x16 units_along_k(RoundedBf16, const float* p, std::int64_t left) {
+  return (f32x16)(bf16_bits(load_first(p, left)) << 16);
+}
+GT_INLINE f32x16 units_along_k(RoundedPair, const float* p, std::int64_t left) {
+  typedef std::int16_t i16x32 __attribute__((vector_size(64)));
+  constexpr i16x32 kLow = {0,  2,  4,  6,  8,  10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30,
+                           32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62};
+  const u32x16 first = bf16_bits(load_first(p, left));
+  const u32x16 second = left > 16 ? bf16_bits(load_first(p + 16, left - 16)) : u32x16{};
+  return (f32x16)_mm512_permutex2var_epi16((__m512i)first, (__m512i)kLow, (__m512i)second);
+}
 
 // One unit of each of n <= 16 adjacent vectors.
 GT_INLINE f32x16 units_along_i(UnitF32, const float* p, std::int64_t, std::int64_t,
@@ -122,6 +148,16 @@ GT_INLINE f32x16 units_along_i(UnitF16, const f16* p, std::int64_t, std::int64_t
 GT_INLINE f32x16 units_along_i(UnitPair, const bf16* p, std::int64_t k_step, std::int64_t left,
                                std::int64_t n) {
   const u32x16 low = load_first(p, n), high = left > 1 ? load_first(p + k_step, n) : u32x16{};
+  return (f32x16)(low | high << 16);
+}
+GT_INLINE f32x16 units_along_i(RoundedBf16, const float* p, std::int64_t, std::int64_t,
+                               std::int64_t n) {
+  return (f32x16)(bf16_bits(load_first(p, n)) << 16);
+}
+GT_INLINE f32x16 units_along_i(RoundedPair, const float* p, std::int64_t k_step, std::int64_t left,
+                               std::int64_t n) {
+  const u32x16 low = bf16_bits(load_first(p, n));
+  const u32x16 high = left > 1 ? bf16_bits(load_first(p + k_step, n)) : u32x16{};
   return (f32x16)(low | high << 16);
 }
 
@@ -180,11 +216,13 @@ GT_INLINE float one_unit(Unit, const typename Unit::Element* p, std::int64_t k_s
                          std::int64_t left) {
   if constexpr (std::is_same_v<Unit, UnitF16>) {
     return widen(*p);
+  } else if constexpr (std::is_same_v<Unit, RoundedBf16>) {
+    return float(bf16(*p));
   } else if constexpr (Unit::kPerUnit == 1) {
     return float(*p);
   } else {
-    const std::uint32_t high = left > 1 ? p[k_step].bits : 0;
-    const std::uint32_t both = p->bits | high << 16;
+    const std::uint32_t high = left > 1 ? bf16(p[k_step]).bits : 0;
+    const std::uint32_t both = bf16(*p).bits | high << 16;
     float packed;
     __builtin_memcpy(&packed, &both, sizeof packed);
     return packed;

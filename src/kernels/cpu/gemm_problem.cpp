@@ -46,9 +46,9 @@ Operand operand(const Gemm& g, const TensorView& v, std::int64_t i_size, std::in
   return {v.data, i_step, k_step};
 }
 
-void check_result(const Gemm& g, const Matrix& c) {
+void check_result(const Gemm& g, const Matrix& c, bool rounds_b) {
   const DType out = g.c.dtype;
-  if (g.a.dtype != g.b.dtype) broken(g, "A and B must have one dtype");
+  if (g.a.dtype != g.b.dtype && !rounds_b) broken(g, "A and B must have one dtype");
   if ((g.a.dtype == DType::f64) != (out == DType::f64)) broken(g, "f64 must be used throughout");
   if (!is_floating(g.a.dtype) || !is_floating(out))
     broken(g, "only f32, bf16, f16 and f64 are products");
@@ -76,17 +76,18 @@ void check_epilogue(const Gemm& g, const Matrix& c) {
 
 }  // namespace
 
-GemmProblem check_gemm(const Gemm& g) {
+GemmProblem check_gemm(const Gemm& g, bool may_round_b) {
   const Matrix a = matrix(g, g.a, g.trans_a), b = matrix(g, g.b, g.trans_b);
   const Matrix c = matrix(g, g.c, false);
   if (a.cols != b.rows || a.rows != c.rows || b.cols != c.cols)
     broken(g, "op(A) (M, K) times op(B) (K, N) gives C (M, N)");
   if (a.batch != c.batch || b.batch != c.batch) broken(g, "A, B and C must have one batch size");
-  check_result(g, c);
+  const bool rounds_b = may_round_b && g.a.dtype == DType::bf16 && g.b.dtype == DType::f32;
+  check_result(g, c, rounds_b);
   check_epilogue(g, c);
   GemmProblem p;
   p.batch = c.batch, p.m = c.rows, p.n = c.cols, p.k = a.cols;
-  p.in = g.a.dtype, p.out = g.c.dtype;
+  p.in = g.a.dtype, p.out = g.c.dtype, p.round_b = rounds_b;
   p.a = operand(g, g.a, a.rows, a.row_step, a.cols, a.col_step);
   p.b = operand(g, g.b, b.cols, b.col_step, b.rows, b.row_step);
   p.a_batch = a.batch_step, p.b_batch = b.batch_step;

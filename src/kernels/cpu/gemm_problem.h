@@ -15,6 +15,7 @@ struct Operand {
 struct GemmProblem {
   std::int64_t batch = 1, m = 0, n = 0, k = 0;
   DType in = DType::f32, out = DType::f32;
+  bool round_b = false;                   // B is f32, and rounded to `in`
   Operand a, b;                           // of the first batch
   std::int64_t a_batch = 0, b_batch = 0;  // elements from batch to batch
   std::int64_t c_batch = 0, c_row = 0;    // the same, and from row to row
@@ -22,6 +23,7 @@ struct GemmProblem {
 };
 
 // Throws Error(invalid_argument) naming both shapes when the product's rules are broken.
-GemmProblem check_gemm(const Gemm& args);
+// may_round_b: kernels here take an f32 B beside a bf16 A.
+GemmProblem check_gemm(const Gemm& args, bool may_round_b = false);
 
 }  // namespace gigatrain::kernels

@@ -122,26 +122,29 @@ GT_INLINE f32x16 load(const bf16* p) {
   return (f32x16)(__builtin_convertvector(h, u32x16) << 16);
 #endif
 }
-// Round to nearest even; a NaN stays a (quiet) NaN.
-GT_INLINE void store(bf16* p, f32x16 v) {
+// Rounded to nearest even, in the low halves; a NaN stays a (quiet) NaN.
+GT_INLINE u32x16 bf16_bits(f32x16 v) {
   const u32x16 u = (u32x16)v, top = u >> 16;
   const u32x16 rounded = (u + ((top & 1u) + 0x7fffu)) >> 16;
 #if defined(__AVX512F__)
   const __mmask16 nan = _mm512_cmp_ps_mask((__m512)v, (__m512)v, _CMP_UNORD_Q);
-  const __m512i bits =
-      _mm512_mask_or_epi32((__m512i)rounded, nan, (__m512i)top, _mm512_set1_epi32(0x40));
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_maskz_cvtepi32_epi16(0xffff, bits));
+  return (u32x16)_mm512_mask_or_epi32((__m512i)rounded, nan, (__m512i)top, _mm512_set1_epi32(0x40));
 #else
-  const i32x16 number = equal(v, v);
-  const u32x16 bits = (u32x16)select(number, (f32x16)rounded, (f32x16)(top | 0x40u));
-#if defined(__AVX2__)
+  return (u32x16)select(equal(v, v), (f32x16)rounded, (f32x16)(top | 0x40u));
+#endif
+}
+GT_INLINE void store(bf16* p, f32x16 v) {
+  const u32x16 bits = bf16_bits(v);
+#if defined(__AVX512F__)
+  const __m256i packed = _mm512_maskz_cvtepi32_epi16(0xffff, (__m512i)bits);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), packed);
+#elif defined(__AVX2__)
   const Halves r{(f32x16)bits};
   const __m256i packed = _mm256_packus_epi32((__m256i)r.half[0], (__m256i)r.half[1]);
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xd8));
 #else
   const u16x16 h = __builtin_convertvector(bits, u16x16);
   std::memcpy(p, &h, sizeof h);
-#endif
 #endif
 }
 

@@ -18,12 +18,12 @@ Head::Head(std::int64_t vocab, std::int64_t channels, float init_std)
                ->add_use()) {}
 
 Tensor Head::forward(const Tensor& x, BatchContext&) {
-  return ops::linear(x, use_->tensor());
+  return ops::linear(x, use_->operand());
 }
 
 Tensor Head::loss(const Tensor& x, const Tensor& targets, double scale) {
   const LayerScope scope(path());
-  return ops::linear_cross_entropy(x, use_->tensor(), targets, scale);
+  return ops::linear_cross_entropy(x, use_->operand(), targets, scale);
 }
 
 CausalModel::CausalModel(std::string name, std::shared_ptr<Layer> body, std::shared_ptr<Head> head)

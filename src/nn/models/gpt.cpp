@@ -91,7 +91,7 @@ class Transformer : public Layer {
   }
   Tensor forward(const Tensor& tokens, BatchContext& context) override {
     const Tensor x = ops::embedding(tokens, wte->table(), wpe->table(), context.first_position,
-                                    context.dropout(rate_, path() + ".drop"));
+                                    context.dropout(rate_, path() + ".drop"), wte->dtype());
     return ln_f(h(x, context), context);  // (B, T, C)
   }
   const std::shared_ptr<Parameter>& token_table() const { return wte->weight(); }
