@@ -4,6 +4,7 @@
 
 #include "gigatrain/base/error.h"
 #include "kernels/elementwise.h"
+#include "nn/product_weight.h"
 
 namespace gigatrain::nn {
 
@@ -15,8 +16,8 @@ Linear::Linear(const Options& o) : options_(o) {
   if (o.bias) bias_ = add_parameter("bias", {o.out}, {})->add_use();
 }
 
-Tensor Linear::forward(const Tensor& x, BatchContext&) {
-  return ops::linear(x, weight_->operand(), bias_ ? bias_->tensor() : Tensor{},
+Tensor Linear::forward(const Tensor& x, BatchContext& context) {
+  return ops::linear(x, product_weight(*weight_, context), bias_ ? bias_->tensor() : Tensor{},
                      {.layout = options_.layout, .gelu = options_.gelu});
 }
 
@@ -31,8 +32,8 @@ PackedLinear::PackedLinear(const Options& o) {
   if (o.bias) bias_ = std::make_unique<ParameterPack>(std::move(biases));
 }
 
-Tensor PackedLinear::forward(const Tensor& x, BatchContext&) {
-  return ops::linear(x, weight_->operand(), bias_ ? bias_->tensor() : Tensor{});
+Tensor PackedLinear::forward(const Tensor& x, BatchContext& context) {
+  return ops::linear(x, product_weight(*weight_, context), bias_ ? bias_->tensor() : Tensor{});
 }
 
 LayerNorm::LayerNorm(std::int64_t channels, float eps, bool bias) : eps_(eps) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "gigatrain/base/error.h"
+#include "nn/product_weight.h"
 
 namespace gigatrain::nn {
 
@@ -17,8 +18,8 @@ Head::Head(std::int64_t vocab, std::int64_t channels, float init_std)
                          {.kind = Init::Kind::normal, .stddev = init_std})
                ->add_use()) {}
 
-Tensor Head::forward(const Tensor& x, BatchContext&) {
-  return ops::linear(x, use_->operand());
+Tensor Head::forward(const Tensor& x, BatchContext& context) {
+  return ops::linear(x, product_weight(*use_, context));
 }
 
 Tensor Head::loss(const Tensor& x, const Tensor& targets, double scale) {
