@@ -27,11 +27,16 @@ inline void pause() {
 }  // namespace
 
 struct ThreadPool::State {
+  // The tasks that a worker begins with: next to each other, and much the same ones in every kernel
+  // over the same rows, so that it finds in its own cache what it wrote there. A cache line each.
+  struct alignas(64) Part {
+    std::atomic<std::int64_t> next{0};
+    std::int64_t end = 0;
+  };
   std::atomic<std::uint32_t> generation{0};  // bumped to publish a job
-  std::atomic<std::int64_t> next{0};
   std::atomic<int> running{0};
   std::atomic<bool> stop{false};
-  std::int64_t tasks = 0;
+  std::vector<Part> parts;  // one a worker
   const FunctionRef<void(std::int64_t, int)>* task = nullptr;
   std::mutex callers;  // one job at a time
   std::mutex error_mutex;
@@ -39,10 +44,16 @@ struct ThreadPool::State {
   int spins = kSpins;
   std::vector<std::thread> workers;
 
+  // Its own part first, then what others have left.
   void drain(int worker) {
+    const int count = static_cast<int>(parts.size());
+    for (int i = 0; i < count; ++i)
+      drain(parts[static_cast<std::size_t>((worker + i) % count)], worker);
+  }
+  void drain(Part& part, int worker) {
     for (;;) {
-      const std::int64_t i = next.fetch_add(1, std::memory_order_relaxed);
-      if (i >= tasks) return;
+      const std::int64_t i = part.next.fetch_add(1, std::memory_order_relaxed);
+      if (i >= part.end) return;
       try {
         (*task)(i, worker);
       } catch (...) {
@@ -69,6 +80,7 @@ struct ThreadPool::State {
 ThreadPool::ThreadPool(int threads, bool dry)
     : state_(std::make_unique<State>()), threads_(std::max(1, threads)), dry_(dry) {
   if (dry) return;
+  state_->parts = std::vector<State::Part>(static_cast<std::size_t>(threads_));
   // More threads than cores: spinning would only take the core from the one that works.
   if (threads_ > static_cast<int>(std::thread::hardware_concurrency())) state_->spins = 1;
   for (int w = 1; w < threads_; ++w) state_->workers.emplace_back([this, w] { state_->work(w); });
@@ -89,9 +101,12 @@ void ThreadPool::parallel_for(std::int64_t tasks, FunctionRef<void(std::int64_t,
   }
   State& s = *state_;
   const std::lock_guard turn(s.callers);
-  s.tasks = tasks;
   s.task = &task;
-  s.next.store(0, std::memory_order_relaxed);
+  for (int w = 0; w < threads_; ++w) {
+    State::Part& part = s.parts[static_cast<std::size_t>(w)];
+    part.next.store(tasks * w / threads_, std::memory_order_relaxed);
+    part.end = tasks * (w + 1) / threads_;
+  }
   s.running.store(threads_ - 1, std::memory_order_relaxed);
   s.generation.fetch_add(1, std::memory_order_acq_rel);
   s.generation.notify_all();

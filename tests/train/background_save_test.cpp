@@ -250,7 +250,7 @@ TEST_CASE(
 }
 
 TEST_CASE("background save: killed at any operation, the older one or this one is whole",
-          "[unit][train][ckpt]") {
+          "[exhaustive][train][ckpt]") {
   const TestData shard;
   const TemporaryFolder root;
   TinyRun run(shard.path, {});

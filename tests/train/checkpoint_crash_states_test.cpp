@@ -123,7 +123,7 @@ void check_every_step_is_needed(bool can_exchange) {
 
 }  // namespace
 
-TEST_CASE("crash states: after a loss of power the old or the new state is whole", "[unit]") {
+TEST_CASE("crash states: after a loss of power the old or the new state is whole", "[exhaustive]") {
   check_every_state(true, GENERATE(&save_on_one_rank, &save_on_four_ranks));
 }
 
@@ -131,7 +131,7 @@ TEST_CASE("crash states: the same where folders cannot be exchanged", "[slow]") 
   check_every_state(false, GENERATE(&save_on_one_rank, &save_on_four_ranks));
 }
 
-TEST_CASE("crash states: none of the protocol's syncs and renames may lack", "[unit]") {
+TEST_CASE("crash states: none of the protocol's syncs and renames may lack", "[exhaustive]") {
   check_every_step_is_needed(true);
 }
 

@@ -77,7 +77,7 @@ void require_named(const std::string& warning, const std::string& name, std::siz
 
 }  // namespace
 
-TEST_CASE("every byte: flipped", "[unit][every_byte]") {
+TEST_CASE("every byte: flipped", "[exhaustive][every_byte]") {
   const TwoSteps steps;
   REQUIRE(fallen_back(steps).empty());
   for (const auto& name : names_in(steps.newer)) {
