@@ -107,7 +107,7 @@ struct TileUse {
 #endif
 };
 
-// One product of a batch, with everything a task needs.
+// One product of a batch, with everything a task needs. UnitB: what B's units are packed from.
 template <class Unit, class UnitB = Unit>
 class Product {
  public:
