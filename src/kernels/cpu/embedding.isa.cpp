@@ -14,7 +14,7 @@ namespace {
 template <class T, class Table>
 GT_INLINE f32x16 as_held(f32x16 v) {
   if constexpr (std::is_same_v<T, Table>) return v;
-  return (f32x16)(bf16_bits(v) << 16);
+  return rounded_to_bf16(v);
 }
 
 template <class T, class Table>

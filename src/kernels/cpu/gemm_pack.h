@@ -35,38 +35,20 @@ GT_INLINE Strips column_strips(std::int64_t n) {
   return {n, blocks_of(n, kNR), false};
 }
 
-struct UnitF32 {
-  using Element = float;
-  static constexpr std::int64_t kPerUnit = 1;
+template <class T, std::int64_t PerUnit>
+struct UnitFrom {
+  using Element = T;
+  static constexpr std::int64_t kPerUnit = PerUnit;
   static constexpr std::int64_t kTogether = 1;
 };
-struct UnitBf16 {
-  using Element = bf16;
-  static constexpr std::int64_t kPerUnit = 1;
-  static constexpr std::int64_t kTogether = 1;
-};
-struct UnitF16 {
-  using Element = f16;
-  static constexpr std::int64_t kPerUnit = 1;
-  static constexpr std::int64_t kTogether = 1;
-};
-struct UnitPair {
-  using Element = bf16;
-  static constexpr std::int64_t kPerUnit = 2;
-  static constexpr std::int64_t kTogether = 1;
-};
+struct UnitF32 : UnitFrom<float, 1> {};
+struct UnitBf16 : UnitFrom<bf16, 1> {};
+struct UnitF16 : UnitFrom<f16, 1> {};
+struct UnitPair : UnitFrom<bf16, 2> {};
 
 // f32 that is rounded to bf16 while it is packed, beside an operand of bf16.
-struct RoundedBf16 {
-  using Element = float;
-  static constexpr std::int64_t kPerUnit = 1;
-  static constexpr std::int64_t kTogether = 1;
-};
-struct RoundedPair {
-  using Element = float;
-  static constexpr std::int64_t kPerUnit = 2;
-  static constexpr std::int64_t kTogether = 1;
-};
+struct RoundedBf16 : UnitFrom<float, 1> {};
+struct RoundedPair : UnitFrom<float, 2> {};
 
 #if defined(GT_AMX)
 struct UnitTile : UnitPair {
@@ -122,7 +104,7 @@ GT_INLINE f32x16 units_along_k(UnitPair, const bf16* p, std::int64_t left) {
   return (f32x16)_mm512_maskz_loadu_epi16(first_lanes(left), p);
 }
 GT_INLINE f32x16 units_along_k(RoundedBf16, const float* p, std::int64_t left) {
-  return (f32x16)(bf16_bits(load_first(p, left)) << 16);
+  return rounded_to_bf16(load_first(p, left));
 }
 GT_INLINE f32x16 units_along_k(RoundedPair, const float* p, std::int64_t left) {
   typedef std::int16_t i16x32 __attribute__((vector_size(64)));
@@ -152,7 +134,7 @@ GT_INLINE f32x16 units_along_i(UnitPair, const bf16* p, std::int64_t k_step, std
 }
 GT_INLINE f32x16 units_along_i(RoundedBf16, const float* p, std::int64_t, std::int64_t,
                                std::int64_t n) {
-  return (f32x16)(bf16_bits(load_first(p, n)) << 16);
+  return rounded_to_bf16(load_first(p, n));
 }
 GT_INLINE f32x16 units_along_i(RoundedPair, const float* p, std::int64_t k_step, std::int64_t left,
                                std::int64_t n) {

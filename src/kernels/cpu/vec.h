@@ -133,6 +133,10 @@ GT_INLINE u32x16 bf16_bits(f32x16 v) {
   return (u32x16)select(equal(v, v), (f32x16)rounded, (f32x16)(top | 0x40u));
 #endif
 }
+// The values that bf16 would hold.
+GT_INLINE f32x16 rounded_to_bf16(f32x16 v) {
+  return (f32x16)(bf16_bits(v) << 16);
+}
 GT_INLINE void store(bf16* p, f32x16 v) {
   const u32x16 bits = bf16_bits(v);
 #if defined(__AVX512F__)
